@@ -1,0 +1,1 @@
+"""Everything on the town's side: drop folders, HTTP drop-point, results, received invoices, status page."""

@@ -1,0 +1,218 @@
+"""The front door for HTTP, folder and CLI alike: bytes in, a verdict out, and the promise only after the commit.
+
+Order of safety: judge the bytes in a worker, decide mode and deadline, then body + row + event in one synced commit.
+Whoever called removes its source last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Literal
+
+from spool.workers import WorkerCrashed, Workers, WorkerTimeout
+
+from gateway import archive, validation
+from gateway.names import distinct, safe_stem
+from gateway.settings import Policies
+from spool.access import Spool
+from spool.bodies import sha256_hex
+from spool.clock import Clock
+from spool.domain import deadlines
+from spool.domain.calendar import warsaw_date
+from spool.domain.catalogue import problem
+from spool.domain.document import Facts, Mode
+from spool.domain.errors import Problem
+from spool.domain.ledger import Document, NewDocument
+from spool.domain.municipality import Municipality, Unit
+from spool.domain.states import HOLDS_NUMBER, State
+from spool.store import Store
+from spool.xml import Examined, examine
+
+MAX_XML = archive.MAX_ENTRY
+"""Bytes of the largest document we look at; the schema check knows the rest."""
+MAX_ZIP = 50_000_000
+"""Bytes of the largest ZIP we unpack."""
+NEEDS_BATCH = "Faktura z załącznikiem czeka na wysyłkę wsadową."
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a document comes from. `name` is the unit's own label for it; `actor` goes into the history."""
+
+    unit: Unit
+    source: Literal["folder", "http", "cli"]
+    name: str
+    offline24: bool = False
+    key: str = ""
+    actor: str = "gateway"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one document.
+
+    `new`: durable and accepted. `same`: these bytes were here before, nothing is sent. `refused`: `problems` say why;
+    `document` is its row, None only for what is not kept (too big, a reused key, a broken archive). `incomplete`:
+    looks half-written; nothing was stored.
+    """
+
+    kind: Literal["new", "same", "refused", "incomplete"]
+    name: str
+    document: Document | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def conflict(self) -> bool:
+        """True when the refusal is about a number or key that is taken (HTTP 409)."""
+        return any(p.code in {"number_taken", "idempotency_key_reused"} for p in self.problems)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """One document after judgement, before the commit."""
+
+    raw: bytes
+    name: str
+    new: NewDocument
+
+
+class FrontDoor:
+    """Takes documents in. One per process; safe to call concurrently."""
+
+    def __init__(
+        self, spool: Spool, workers: Workers, municipality: Municipality, policies: Policies, clock: Clock
+    ) -> None:
+        self._spool = spool
+        self._workers = workers
+        self._municipality = municipality
+        self._policies = policies
+        self._clock = clock
+
+    async def accept(self, raw: bytes, origin: Origin, *, may_wait: bool = False) -> list[Verdict]:
+        """Take one XML or one ZIP of them: a verdict per document, all accepted ones durable in one commit.
+
+        With `may_wait` a half-written file is answered `incomplete` and nothing is stored, so that the caller can
+        look again later; without it the same bytes are refused.
+        """
+        if not archive.is_zip(raw):
+            examined = await self._examine(raw)
+            if may_wait and not examined.complete:
+                return [Verdict("incomplete", origin.name, problems=examined.problems)]
+            return await self._commit([self._judge(raw, examined, origin)], raw, origin)
+        try:
+            entries, problems = await self._workers.run(archive.unpack, raw)
+        except (WorkerTimeout, WorkerCrashed) as error:
+            entries, problems = [], [problem(error.code)]
+        if problems:
+            waits = may_wait and any(p.code == "zip_broken" for p in problems)
+            return [Verdict("incomplete" if waits else "refused", origin.name, problems=tuple(problems))]
+        judged = [
+            self._judge(entry, await self._examine(entry), replace(origin, name=name, key=""))
+            for name, entry in entries
+        ]
+        return await self._commit(judged, raw, origin)
+
+    async def _examine(self, raw: bytes) -> Examined:
+        """The byte rules and the schema, in a worker. A document that kills its worker is refused, not the service."""
+        try:
+            return await self._workers.run(examine, raw)
+        except (WorkerTimeout, WorkerCrashed) as error:
+            return Examined(sha256_hex(raw), None, (problem(error.code),), (), complete=True)
+
+    def _judge(self, raw: bytes, examined: Examined, origin: Origin) -> _Judged:
+        """Our own checks, the mode and the deadline: everything that needs no look into the spool."""
+        now = self._clock()
+        facts = examined.facts or Facts()
+        problems = list(examined.problems)
+        if examined.facts is not None and not problems:
+            found, _warnings = validation.check(
+                facts, municipality=self._municipality, unit=origin.unit, today=warsaw_date(now)
+            )
+            problems += found
+        if origin.offline24 and self._policies.offline24.value != "allowed":
+            problems.append(problem("offline24_not_allowed"))
+        mode = Mode.OFFLINE24 if origin.offline24 else Mode.ONLINE
+        new = NewDocument(
+            unit=origin.unit.id,
+            context=origin.unit.context,
+            source=origin.source,
+            source_name=origin.name,
+            sha256=examined.sha256,
+            size=len(raw),
+            facts=facts,
+            mode=mode,
+            issued_at=now,
+            state=State.QUEUED,
+            actor=origin.actor,
+        )
+        return _Judged(raw, origin.name, _refuse(new, problems) if problems else _schedule(new, facts.issue_date, now))
+
+    async def _commit(self, judged: Sequence[_Judged], raw: bytes, origin: Origin) -> list[Verdict]:
+        """All rows of one delivery in one transaction; returns after it is durable."""
+        now = self._clock()
+        sha256 = sha256_hex(raw)
+
+        def work(store: Store) -> list[Verdict]:
+            if origin.key and not store.use_key(origin.unit.id, origin.key, sha256, now):
+                return [Verdict("refused", origin.name, problems=(problem("idempotency_key_reused"),))]
+            return [_take(store, one, now) for one in judged]
+
+        return await self._spool.write(work)
+
+
+def _schedule(new: NewDocument, issue_date: date | None, now: datetime) -> NewDocument:
+    """Deadline and first state of a document in order."""
+    assert issue_date is not None, "the schema demands P_1"
+    due = deadlines.due(new.mode, issue_date, now)
+    state, reason = (State.WAITING, NEEDS_BATCH) if new.facts.has_attachment else (State.QUEUED, "")
+    return replace(new, state=state, reason=reason, due_safe=due.safe, due_basis=due.basis, due_why=due.explanation)
+
+
+def _refuse(new: NewDocument, problems: Sequence[Problem]) -> NewDocument:
+    return replace(new, state=State.REFUSED, problems=tuple(problems))
+
+
+def _take(store: Store, judged: _Judged, now: datetime) -> Verdict:
+    """DESIGN 4.4, "The same again", then the uniqueness of the number, then the row."""
+    new = judged.new
+    known = store.of_bytes(new.unit, new.sha256)
+    if known and known.state in HOLDS_NUMBER:
+        store.log(known.id, "duplicate", now, new.actor, f"Ten sam plik przyszedł ponownie ({judged.name}).")
+        return Verdict("same", judged.name, known)
+    if new.state is not State.REFUSED:
+        new = _check_unique(store, new)
+    document = (
+        store.take_again(known, new, now) if known else store.add(new, judged.raw, _file_stem(store, new), now)
+    )
+    if new.state is State.REFUSED:
+        return Verdict("refused", judged.name, document, new.problems)
+    return Verdict("new", judged.name, document)
+
+
+def _check_unique(store: Store, new: NewDocument) -> NewDocument:
+    """Refuse bytes or a business number that a live or numbered document holds; another unit's stays unnamed (I7)."""
+    if store.elsewhere(new.unit, new.sha256):
+        return _refuse(new, [problem("duplicate_in_municipality", field="Fa/P_2")])
+    holder = store.holder(new.facts.seller_nip, new.facts.kind, new.facts.number_key)
+    if holder is None:
+        return new
+    if holder.unit != new.unit:
+        return _refuse(new, [problem("duplicate_in_municipality", field="Fa/P_2")])
+    return _refuse(
+        new,
+        [
+            problem(
+                "number_taken",
+                field="Fa/P_2",
+                number=new.facts.number,
+                first_name=holder.source_name,
+                first_date=f"{holder.created_at:%d.%m.%Y}",
+            )
+        ],
+    )
+
+
+def _file_stem(store: Store, new: NewDocument) -> str:
+    """The name of our files about it; another live document of the unit may have it already."""
+    stem = safe_stem(new.source_name, new.sha256[:16])
+    return distinct(stem, new.sha256) if store.name_taken(new.unit, stem) else stem

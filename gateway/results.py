@@ -1,0 +1,74 @@
+"""The result JSON (`sluza-result/1`, DESIGN 4.4): one shape for the folder, the drop-point and the CLI."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from spool.domain.calendar import WARSAW
+from spool.domain.codes import kod1_url
+from spool.domain.ledger import Document, Event
+from spool.domain.municipality import Municipality
+
+SCHEMA = "sluza-result/1"
+
+
+def result(document: Document, history: Iterable[Event], municipality: Municipality) -> dict[str, Any]:
+    """Everything the unit may know of its document. Instants are Warsaw time with an offset."""
+    facts = document.facts
+    return {
+        "schema": SCHEMA,
+        "id": document.id,
+        "unit": document.unit,
+        "source_name": document.source_name,
+        "sha256": document.sha256,
+        "state": document.state.value,
+        "reason": document.reason,
+        "seller_nip": facts.seller_nip,
+        "number": facts.number,
+        "kind": facts.kind,
+        "issue_date": facts.issue_date.isoformat() if facts.issue_date else None,
+        "issued_at": local(document.issued_at),
+        "mode": document.mode.value,
+        "due_safe": local(document.due_safe),
+        "due_local": local(document.due_local),
+        "ksef_number": document.ksef_number,
+        "acquisition_date": local(document.acquisition_date),
+        "upo_sha256": document.upo_sha256,
+        "kod1_url": verification_link(document, municipality),
+        "kod2_url": None,
+        "document_title": title(document),
+        "jpk_mark": jpk_mark(document),
+        "payment_title": document.ksef_number,
+        "errors": [problem.as_dict() for problem in document.problems],
+        "history": [{"at": local(e.at), "state": e.state, "note": e.note} for e in history],
+    }
+
+
+def verification_link(document: Document, municipality: Municipality) -> str | None:
+    """KOD I of this document, or None while its seller or issue date could not be read."""
+    facts = document.facts
+    context = municipality.contexts.get(document.context)
+    if context is None or not facts.seller_nip or facts.issue_date is None:
+        return None
+    return kod1_url(context.qr_url, facts.seller_nip, facts.issue_date, document.sha256)
+
+
+def title(document: Document) -> str:
+    """What a copy of it on paper is called (JST rule S14a): before the number it is no invoice for a NIP buyer."""
+    if document.ksef_number or not document.facts.buyer_nip:
+        return "Faktura"
+    return "Potwierdzenie transakcji" if document.mode.offline else "Faktura (bez numeru KSeF)"
+
+
+def jpk_mark(document: Document) -> str | None:
+    """The JPK_V7M marker (deadlines §6): `NrKSeF` once numbered; open offline24 and unavailability are `DI`."""
+    if document.ksef_number:
+        return "NrKSeF"
+    if not document.mode.offline:
+        return None
+    return "OFF" if document.mode.value == "failure" else "DI"
+
+
+def local(moment: datetime | None) -> str | None:
+    """An instant in Warsaw time, to the second, with its offset."""
+    return moment.astimezone(WARSAW).isoformat(timespec="seconds") if moment else None

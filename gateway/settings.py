@@ -1,0 +1,128 @@
+"""The gateway's tables of the configuration file: [http], [admin], [folders], [policy]."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spool.domain.municipality import Policy
+from spool.settings import Settings
+from spool.toml import Table
+
+
+@dataclass(frozen=True)
+class Listen:
+    """A host and a port to listen on."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """True when only this machine can reach it."""
+        return self.host in {"127.0.0.1", "::1", "localhost"}
+
+
+@dataclass(frozen=True)
+class Http:
+    """The drop-point: HTTPS with our own CA unless a certificate is given; `names` go into our own certificate."""
+
+    listen: Listen
+    tls: bool
+    cert: Path | None
+    key: Path | None
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Admin:
+    """The admin listener; `token_file` holds the token that lets in from elsewhere than loopback."""
+
+    listen: Listen
+    token_file: Path | None
+
+
+@dataclass(frozen=True)
+class Folders:
+    """How the drop folders are watched; seconds, except `empty_minutes`."""
+
+    settle_seconds: float
+    incomplete_seconds: float
+    empty_minutes: float
+    rescan_seconds: float
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Settings that differ between municipalities, each with the order behind it. Offline24: `allowed` or `refused`."""
+
+    offline24: Policy
+
+
+@dataclass(frozen=True)
+class GatewaySettings:
+    """What the gateway needs beside the shared settings."""
+
+    shared: Settings
+    http: Http
+    admin: Admin
+    folders: Folders
+    policies: Policies
+
+
+def read(shared: Settings, root: Table) -> GatewaySettings:
+    """The gateway's own tables. Raises ConfigError by field name."""
+    return GatewaySettings(
+        shared, _http(root.table("http")), _admin(root.table("admin")), _folders(root.table("folders")),
+        _policies(root.table("policy")),
+    )  # fmt: skip
+
+
+def _http(table: Table) -> Http:
+    http = Http(
+        listen=_listen(table, "0.0.0.0:8443"),
+        tls=table.flag("tls", True),
+        cert=table.path("cert"),
+        key=table.path("key"),
+        names=table.texts("names"),
+    )
+    table.done()
+    if not http.tls and not http.listen.loopback:
+        raise table.bad("tls", False, "bez TLS wolno słuchać tylko na 127.0.0.1")
+    if (http.cert is None) != (http.key is None):
+        raise table.bad("cert", str(http.cert or ""), "cert i key podaje się razem")
+    return http
+
+
+def _admin(table: Table) -> Admin:
+    admin = Admin(_listen(table, "127.0.0.1:8444"), table.path("token_file"))
+    table.done()
+    if not admin.listen.loopback and admin.token_file is None:
+        raise table.bad("listen", admin.listen.host, "poza 127.0.0.1 potrzebne jest pole token_file")
+    return admin
+
+
+def _folders(table: Table) -> Folders:
+    folders = Folders(
+        settle_seconds=table.number("settle_seconds", 2, 0.1, 600),
+        incomplete_seconds=table.number("incomplete_seconds", 60, 1, 86400),
+        empty_minutes=table.number("empty_minutes", 10, 0.01, 1440),
+        rescan_seconds=table.number("rescan_seconds", 30, 0.2, 3600),
+    )
+    table.done()
+    return folders
+
+
+def _policies(table: Table) -> Policies:
+    offline24 = table.table("offline24")
+    value = offline24.text("value", "refused", choices=("allowed", "refused"))
+    policies = Policies(Policy(value, offline24.text("order", "")))
+    offline24.done()
+    table.done()
+    return policies
+
+
+def _listen(table: Table, default: str) -> Listen:
+    value = table.text("listen", default)
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise table.bad("listen", value, "oczekiwano adres:port")
+    return Listen(host.strip("[]"), int(port))

@@ -1,0 +1,72 @@
+"""The `sluza` command. Verbs are loaded when they are called, so that `sluza validate` starts fast."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from sluza import __version__
+from sluza.exits import Exit, exit_for
+from spool.domain.errors import SluzaError
+
+VERBS = {
+    "gateway": "processes",
+    "agent": "processes",
+    "sandbox": "processes",
+    "demo": "demo",
+    "status": "status",
+    "queue": "queue",
+    "submit": "submit",
+    "validate": "validate",
+    "received": "received",
+    "unit": "unit",
+    "check-config": "check_config",
+}
+
+
+class Verbs(click.Group):
+    """Finds a verb in its module; turns our errors into one sentence and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Load the module of this verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"sluza.cli.{VERBS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; nobody ever sees a traceback of one of our own errors."""
+        try:
+            return super().invoke(ctx)
+        except SluzaError as error:
+            from sluza.console import sentence
+
+            sentence(str(error), error.hint)
+            ctx.exit(exit_for(error))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sluza")
+@click.option("--config", metavar="PLIK", help="Plik konfiguracji (domyślnie /etc/sluza/sluza.toml).")
+@click.pass_context
+def cli(ctx: click.Context, config: str | None) -> None:
+    """Śluza – bramka KSeF dla gminy i jej jednostek."""
+    ctx.obj = config
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        cli(prog_name="sluza")
+    except KeyboardInterrupt:
+        sys.exit(Exit.REFUSED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The verbs of the `sluza` command, one small file per subject."""

@@ -1,0 +1,26 @@
+"""`sluza check-config`: read the whole configuration and say what is wrong, by field name."""
+
+import click
+
+from agent import settings as agent_settings
+from gateway import settings as gateway_settings
+from sluza import options
+from sluza.console import emit, out, plain
+from spool import settings
+
+
+@click.command("check-config")
+@options.as_json
+@options.config
+@click.pass_obj
+def check_config(config: str | None, own_config: str | None, as_json: bool) -> None:
+    """Sprawdź plik konfiguracji."""
+    shared, root = settings.read(settings.find_config(options.chosen(config, own_config)))
+    gateway_settings.read(shared, root)
+    agent_settings.read(shared, root)
+    town = shared.municipality
+    if as_json:
+        emit({"ok": True, "file": str(shared.source), "units": len(town.units), "contexts": len(town.contexts)})
+        return
+    out.print(f"[green]Konfiguracja jest poprawna[/]: {plain(shared.source)}")
+    out.print(f"{plain(town.name)}, NIP {town.nip}: jednostek {len(town.units)}, kontekstów KSeF {len(town.contexts)}.")

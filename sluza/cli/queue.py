@@ -1,0 +1,98 @@
+"""`sluza queue …`: the outgoing documents."""
+
+from datetime import datetime
+
+import click
+
+from gateway.results import result
+from sluza import options
+from sluza.console import emit, moment, out, plain, state, table
+from sluza.workbench import bench
+from spool.domain.errors import ConfigError
+from spool.domain.ledger import Document
+from spool.domain.states import LIVE, State
+
+
+@click.group()
+def queue() -> None:
+    """Kolejka dokumentów do KSeF."""
+
+
+@queue.command("list")
+@click.option("--unit", "unit_id", metavar="JEDNOSTKA", help="Tylko ta jednostka.")
+@click.option("--state", "states", multiple=True, type=click.Choice([s.value for s in State], case_sensitive=False))
+@click.option("--all", "everything", is_flag=True, help="Także dokumenty zakończone.")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1))
+@options.as_json
+@options.config
+@click.pass_obj
+def list_documents(
+    config: str | None,
+    own_config: str | None,
+    unit_id: str | None,
+    states: tuple[str, ...],
+    everything: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Dokumenty w kolejce, najpilniejsze na górze."""
+    wanted = states or (() if everything else tuple(LIVE))
+    with bench(options.chosen(config, own_config)) as opened:
+        found = opened.spool.read_now(lambda s: s.documents(unit=unit_id, states=wanted, limit=limit))
+        town = opened.settings.shared.municipality
+        now = opened.clock()
+    found.sort(key=lambda d: (d.due_safe is None, d.due_safe or now, d.seq))
+    if as_json:
+        emit([result(d, (), town) for d in found])
+        return
+    table(
+        f"Kolejka: {len(found)}",
+        ("Identyfikator", "Jednostka", "Numer", "Stan", "Termin", "Numer KSeF / powód"),
+        [_line(d, now) for d in found],
+    )
+
+
+def _line(document: Document, now: datetime) -> tuple[str, ...]:
+    late = document.ksef_number is None and document.due_safe is not None and document.due_safe < now
+    due = moment(document.due_safe)
+    return (
+        document.id,
+        plain(document.unit),
+        plain(document.facts.number or document.source_name),
+        state(document.state),
+        f"[bold red]{due}[/]" if late else due,
+        plain(document.ksef_number or document.reason or (document.problems[0].message if document.problems else "")),
+    )
+
+
+@queue.command("show")
+@click.argument("document_id", metavar="IDENTYFIKATOR")
+@options.as_json
+@options.config
+@click.pass_obj
+def show(config: str | None, own_config: str | None, document_id: str, as_json: bool) -> None:
+    """Jeden dokument z całą historią."""
+    with bench(options.chosen(config, own_config)) as opened:
+        try:
+            document, history = opened.spool.read_now(lambda s: (s.document(document_id), s.history(document_id)))
+        except KeyError:
+            raise ConfigError(f"Nie ma dokumentu „{document_id}”.", "Listę pokaże: sluza queue list --all") from None
+        town = opened.settings.shared.municipality
+    if as_json:
+        emit(result(document, history, town))
+        return
+    out.print(f"[bold]{plain(document.facts.number or document.source_name)}[/]  {state(document.state)}")
+    for label, value in (
+        ("jednostka", document.unit),
+        ("plik", document.source_name),
+        ("sha256", document.sha256),
+        ("tryb", document.mode),
+        ("termin", f"{moment(document.due_safe)}  {document.due_why}"),
+        ("numer KSeF", document.ksef_number or "–"),
+        ("powód", document.reason or "–"),
+    ):
+        out.print(f"  {label:<12} {plain(value)}")
+    for found in document.problems:
+        out.print(f"  [red]•[/] {plain(found.message)}\n    → {plain(found.hint)}")
+    lines = [(moment(e.at), plain(e.actor), plain(e.move), plain(e.note)) for e in history]
+    table("Historia", ("Kiedy", "Kto", "Zdarzenie", "Opis"), lines)

@@ -1,0 +1,68 @@
+"""`sluza submit FILE --unit U`: the front door, by hand."""
+
+import asyncio
+import getpass
+import sys
+from pathlib import Path
+
+import click
+from spool.workers import Workers
+
+from gateway.intake import FrontDoor, Origin, Verdict
+from gateway.results import result
+from sluza import options
+from sluza.console import emit, moment, out, plain, state
+from sluza.exits import Exit
+from sluza.workbench import Bench, bench
+from spool.domain.errors import ConfigError
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PLIK")
+@click.option("--unit", "unit_id", required=True, metavar="JEDNOSTKA", help="Identyfikator jednostki.")
+@click.option("--offline24", is_flag=True, help="Wystaw w trybie offline24 (jeśli polityka pozwala).")
+@options.as_json
+@options.config
+@click.pass_obj
+def submit(
+    config: str | None, own_config: str | None, file: Path, unit_id: str, offline24: bool, as_json: bool
+) -> None:
+    """Przyjmij plik faktury (albo ZIP) do wysłania."""
+    with bench(options.chosen(config, own_config)) as opened:
+        units = opened.settings.shared.municipality.units
+        if unit_id not in units:
+            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", f"Jednostki: {', '.join(sorted(units))}.")
+        origin = Origin(units[unit_id], "cli", file.name, offline24=offline24, actor=getpass.getuser())
+        verdicts = asyncio.run(_accept(opened, file.read_bytes(), origin))
+        for verdict in verdicts:
+            _print(opened, verdict, as_json)
+    sys.exit(Exit.REFUSED if any(v.kind == "refused" for v in verdicts) else Exit.OK)
+
+
+async def _accept(opened: Bench, raw: bytes, origin: Origin) -> list[Verdict]:
+    workers = Workers(processes=1)
+    try:
+        shared = opened.settings.shared
+        door = FrontDoor(opened.spool, workers, shared.municipality, opened.settings.policies, opened.clock)
+        return await door.accept(raw, origin)
+    finally:
+        workers.close()
+
+
+def _print(opened: Bench, verdict: Verdict, as_json: bool) -> None:
+    document = verdict.document
+    if as_json:
+        if document is None:
+            emit({"source_name": verdict.name, "errors": [p.as_dict() for p in verdict.problems]})
+            return
+        history = opened.spool.read_now(lambda store: store.history(document.id))
+        emit(result(document, history, opened.settings.shared.municipality))
+        return
+    if document is not None and verdict.kind != "refused":
+        again = " (ten sam plik był już przyjęty)" if verdict.kind == "same" else ""
+        out.print(f"{plain(verdict.name)}: {state(document.state)}{again}")
+        out.print(f"  identyfikator {document.id}, termin {moment(document.due_safe)}")
+        return
+    out.print(f"{plain(verdict.name)}: [red]odrzucona[/]")
+    for found in verdict.problems:
+        out.print(f"  • {plain(found.message)}\n    → {plain(found.hint)}")

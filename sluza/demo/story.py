@@ -1,0 +1,250 @@
+"""The story itself: which documents are dropped where, and what must become of each. Seen from the folders only."""
+
+import io
+import json
+import ssl
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from sluza import samples
+from sluza.demo.stage import MUNICIPALITY_NIP, Stage
+
+Expected = Literal["sent", "refused", "same"]
+SCHOOL = {"nip": "5250000015"}
+WELFARE = {"internal_id": "5080014460-00011"}
+
+
+@dataclass
+class Act:
+    """One document of the story: who drops it, how, and what must happen; `said` is what the folders say now."""
+
+    unit: str
+    title: str
+    name: str
+    expected: Expected
+    drop: Callable[["Act"], None]
+    said: str = "jeszcze nie wystawiona"
+    ksef_number: str = ""
+    dropped: bool = False
+    done: bool = False
+    ready: Callable[[], bool] = field(default=lambda: True)
+
+    @property
+    def stem(self) -> str:
+        """The name of our files about it."""
+        return self.name.removesuffix(".xml")
+
+
+@dataclass
+class Supply:
+    """One supplier's invoice: `unit` where it must arrive, None for the central tray."""
+
+    title: str
+    unit: str | None
+    ksef_number: str = ""
+    done: bool = False
+
+
+class Story:
+    """The acts in order. `advance` drops what is due and looks into the folders; call it until `over`."""
+
+    def __init__(self, stage: Stage, today: date, serial: str) -> None:
+        self._stage = stage
+        self._today = today
+        self._serial = serial
+        self._late: list[tuple[float, Callable[[], None]]] = []
+        self.acts = self._acts()
+        self.supplies = [
+            Supply("dostawca podał NIP szkoły (rola 8)", "sp1"),
+            Supply("dostawca podał IDWew ośrodka (rola 8)", "gops"),
+            Supply("dostawca nie wskazał jednostki", None),
+        ]
+
+    @property
+    def over(self) -> bool:
+        """True when everything expected has arrived."""
+        return all(a.done for a in self.acts) and all(s.done for s in self.supplies)
+
+    def send_supplies(self) -> None:
+        """Three suppliers issue their invoices in KSeF."""
+        common = {"issue_date": self._today, "number": "{}"}
+        bodies = (
+            samples.purchase_for_unit(**common | {"number": f"F/{self._serial}/77"}, **SCHOOL),
+            samples.purchase_for_unit(**common | {"number": f"F/{self._serial}/78"}, **WELFARE),
+            samples.purchase_for_unit(**common | {"number": f"F/{self._serial}/79"}, third_parties=()),
+        )
+        for supply, body in zip(self.supplies, bodies, strict=True):
+            answer = _post(f"{self._stage.sandbox_url}/sandbox/inbound", body, {"Content-Type": "application/xml"})
+            supply.ksef_number = json.loads(answer)["ksef_number"]
+
+    def advance(self) -> None:
+        """One look: drop what is due, then read what the folders say."""
+        for act in self.acts:
+            if not act.dropped and act.ready():
+                act.dropped, act.said = True, "wystawiona"
+                act.drop(act)
+        now = time.monotonic()
+        for entry in [e for e in self._late if e[0] <= now]:
+            self._late.remove(entry)
+            entry[1]()
+        for act in self.acts:
+            if act.dropped and not act.done:
+                self._look(act)
+        for supply in self.supplies:
+            supply.done = supply.done or self._arrived(supply)
+
+    def summary(self, seconds: float) -> dict[str, int | float | bool]:
+        """The summary object of DESIGN 4.1; `ok` only when every expected result arrived."""
+        sent = [a for a in self.acts if a.expected == "sent"]
+        return {
+            "sent": len(sent),
+            "numbered": sum(bool(a.ksef_number) for a in sent),
+            "upo": sum(a.done for a in sent),
+            "refused": sum(a.done for a in self.acts if a.expected == "refused"),
+            "received": sum(s.done for s in self.supplies),
+            "unassigned": sum(s.done for s in self.supplies if s.unit is None),
+            "seconds": round(seconds, 1),
+            "ok": self.over,
+        }
+
+    def _acts(self) -> list[Act]:
+        hall = samples.unit_invoice(**self._own("SP1/1", lines=(samples.Line("Wynajem sali gimnastycznej", "450.00"),)))
+        first = Act("ug", "zwykła faktura", "dzierzawa.xml", "sent", self._drop(samples.invoice(**self._own("UG/1"))))
+        correction = Act("ug", "korekta pierwszej faktury, z jej numerem KSeF", "korekta.xml", "sent", self._correct)
+        correction.ready = lambda: bool(first.ksef_number)
+        consumer = samples.consumer_invoice(**self._own("UG/2"))
+        broken = samples.invoice(**self._own("SP1/2")).replace(b"<P_2>", b"<P_22>").replace(b"</P_2>", b"</P_22>")
+        legacy = samples.invoice(**self._own("GOPS/2"), prolog='<?xml version="1.0" encoding="windows-1250"?>\n')
+        tomorrow = samples.invoice(**self._own("UG/3") | {"issue_date": self._today + timedelta(1)})
+        welfare = samples.unit_invoice(**self._own("GOPS/1"), **WELFARE)
+        school_again = self._drop(hall)
+        acts = [
+            first,
+            Act("ug", "dla konsumenta, bez NIP", "bilet.xml", "sent", self._drop(consumer)),
+            Act("sp1", "szkoła w Podmiot3, rola 7", "sala.xml", "sent", self._drop(hall)),
+            Act("sp1", "program zapisuje ją dwie sekundy", "basen.xml", "sent", self._drop_slowly),
+            Act("sp1", "błąd w polach: P_22 zamiast P_2", "stolowka.xml", "refused", self._drop(broken)),
+            Act("gops", "wysłana przez HTTP, IDWew ośrodka", "obiady.xml", "sent", self._post(welfare)),
+            Act(
+                "gops",
+                "polskie litery w Windows-1250",
+                "ksiegowa.xml",
+                "refused",
+                self._drop(legacy.decode().encode("cp1250", "replace")),
+            ),
+            Act("gops", "dwie faktury w jednym ZIP-ie", "paczka-1.xml", "sent", self._drop_zip),
+            Act("gops", "druga z ZIP-a", "paczka-2.xml", "sent", lambda _: None),
+            Act("ug", "data wystawienia jutro", "za-wczesnie.xml", "refused", self._drop(tomorrow)),
+            correction,
+        ]
+        again = Act("sp1", "ten sam plik drugi raz", "sala-kopia.xml", "same", school_again)
+        again.ready = lambda: any(a.name == "sala.xml" and a.ksef_number for a in acts)
+        return [*acts, again]
+
+    def _own(self, number: str, **more: object) -> dict[str, object]:
+        return {
+            "seller_nip": MUNICIPALITY_NIP,
+            "seller_name": "Gmina Śluzowo",
+            "number": f"{number}/{self._serial}",
+            "issue_date": self._today,
+        } | more
+
+    def _inbox(self, unit: str) -> Path:
+        return self._stage.folders / unit / "do-wyslania"
+
+    def _drop(self, content: bytes) -> Callable[[Act], None]:
+        def put(act: Act) -> None:
+            (self._inbox(act.unit) / act.name).write_bytes(content)
+
+        return put
+
+    def _drop_slowly(self, act: Act) -> None:
+        """As an old program does: half of the file now, the rest two seconds later."""
+        content = samples.unit_invoice(**self._own("SP1/3"))
+        handle = (self._inbox(act.unit) / act.name).open("wb", buffering=0)
+        handle.write(content[: len(content) // 2])
+        act.said = "zapisywana przez program"
+
+        def finish() -> None:
+            handle.write(content[len(content) // 2 :])
+            handle.close()
+
+        self._late.append((time.monotonic() + 2, finish))
+
+    def _drop_zip(self, act: Act) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for i in (1, 2):
+                archive.writestr(f"paczka-{i}.xml", samples.unit_invoice(**self._own(f"GOPS/Z{i}"), **WELFARE))
+        (self._inbox(act.unit) / "paczka.zip").write_bytes(packed.getvalue())
+
+    def _post(self, content: bytes) -> Callable[[Act], None]:
+        def post(act: Act) -> None:
+            headers = {
+                "Authorization": f"Bearer {self._stage.tokens[act.unit]}",
+                "Content-Type": "application/xml",
+                "X-File-Name": quote(act.name),
+            }
+            _post(f"{self._stage.gateway_url}/v1/invoices", content, headers, self._stage.ca_file)
+
+        return post
+
+    def _correct(self, act: Act) -> None:
+        first = self.acts[0]
+        original = samples.Corrected(f"UG/1/{self._serial}", self._today, first.ksef_number)
+        content = samples.invoice(
+            **self._own("UG/K1"), kind="KOR", corrects=(original,), lines=(samples.Line(net="-10.00"),)
+        )
+        self._drop(content)(act)
+
+    def _look(self, act: Act) -> None:
+        """What the unit's folders say of this document."""
+        folder = self._stage.folders / act.unit
+        if act.expected == "same":
+            if not (folder / "do-wyslania" / act.name).exists():
+                act.said, act.done = "to samo już jest w KSeF – nic nie wysłano", True
+            return
+        told = _newest(folder, f"w-toku/{act.stem}.json", f"*/*/{act.stem}.json")
+        if told is None:
+            return
+        path, result = told
+        act.ksef_number = result.get("ksef_number") or ""
+        if result["state"] == "REFUSED":
+            act.said = result["errors"][0]["message"] if result["errors"] else "odrzucona"
+            act.done = act.expected == "refused" and path.with_name(f"{act.stem}.blad.txt").exists()
+        elif result["state"] == "DELIVERED":
+            act.said = "numer KSeF i UPO w folderze wyslane"
+            act.done = act.expected == "sent" and path.with_name(f"{act.stem}.upo.xml").exists()
+        else:
+            act.said = result["history"][-1]["note"] if result["history"] else result["state"]
+
+    def _arrived(self, supply: Supply) -> bool:
+        owner = self._stage.folders / (supply.unit or "_centrala")
+        return any(owner.glob(f"odebrane/*/*{supply.ksef_number}.xml")) if supply.ksef_number else False
+
+
+def _newest(folder: Path, *patterns: str) -> tuple[Path, dict[str, object]] | None:
+    """The most telling JSON about a document: a final folder outranks `w-toku`."""
+    found = [path for pattern in patterns for path in folder.glob(pattern)]
+    for path in reversed(found):
+        try:
+            return path, json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _post(url: str, body: bytes, headers: dict[str, str], ca_file: Path | None = None) -> bytes:
+    context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else None
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 - our own loopback addresses
+    with urllib.request.urlopen(request, timeout=20, context=context) as answer:  # noqa: S310
+        content: bytes = answer.read()
+        return content

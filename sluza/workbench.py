@@ -1,0 +1,51 @@
+"""What most verbs need: the settings of this machine and its spool, opened once and closed again."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import settings as gateway_settings
+from spool import settings
+from spool.access import FILE, Spool
+from spool.clock import Clock, SandboxClock, system_clock
+from spool.domain.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Settings, spool and clock of one command."""
+
+    settings: gateway_settings.GatewaySettings
+    spool: Spool
+    clock: Clock
+
+
+def read_settings(config: str | None) -> gateway_settings.GatewaySettings:
+    """The configuration that this command works with. Raises ConfigError."""
+    shared, root = settings.read(settings.find_config(config))
+    return gateway_settings.read(shared, root)
+
+
+def spool_path(shared: settings.Settings) -> Path:
+    """Where the spool of this configuration lies."""
+    return shared.paths.state / FILE
+
+
+def clock_for(shared: settings.Settings) -> Clock:
+    """The clock that gateway and agent use, too."""
+    return SandboxClock(shared.clock_url) if shared.clock_url else system_clock
+
+
+@contextlib.contextmanager
+def bench(config: str | None) -> Iterator[Bench]:
+    """Open the spool for one command. Raises ConfigError when Śluza has never run here."""
+    found = read_settings(config)
+    path = spool_path(found.shared)
+    if not path.exists():
+        raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
+    spool = Spool(path)
+    try:
+        yield Bench(found, spool, clock_for(found.shared))
+    finally:
+        spool.close()

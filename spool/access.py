@@ -1,0 +1,190 @@
+"""Opening the spool, and crossing into it from async code: one writer and one reader thread per process.
+
+Grouped commits: the writer takes whatever waits, runs every job in a savepoint of one BEGIN IMMEDIATE, and commits
+once with synchronous=FULL; only then are the callers told. It never lingers for more. WAL checkpoints run on a
+connection of their own, off the path of requests.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pysqlite3
+import sqlite_utils
+
+from spool import migrations
+from spool.domain.errors import SpoolError, SpoolTooNew
+from spool.store import Store
+
+T = TypeVar("T")
+Job = Callable[[Store], Any]
+
+FILE = "spool.db"
+OLDEST_SAFE_SQLITE = (3, 51, 3)
+"""Below this the WAL-reset bug can corrupt a database that several connections write (faults F21)."""
+_GROUP = 256
+_CHECKPOINT_EVERY_S = 2.0
+
+
+class Spool:
+    """One process's way into the spool. `write` and `read` take a function of a Store and return its result."""
+
+    def __init__(self, path: Path) -> None:
+        """Open, and bring to the newest schema, the spool at `path` (a file; its directory is made, mode 0700).
+
+        Raises SpoolTooNew for a schema this program does not know, SpoolError for an unsafe SQLite.
+        """
+        if pysqlite3.sqlite_version_info < OLDEST_SAFE_SQLITE:
+            raise SpoolError(f"Biblioteka SQLite {pysqlite3.sqlite_version} jest za stara.", "Proszę użyć install.sh.")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = path
+        _migrate(path)
+        self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
+        self._reader = ThreadPoolExecutor(1, "spool-read")
+        self._read_connection = self._reader.submit(_connect, path).result()
+        self._closing = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._write_groups, name="spool-write", daemon=True),
+            threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def write(self, job: Callable[[Store], T]) -> T:
+        """Run `job` in a transaction; returns after it is durable. What `job` raises, or the commit, is raised here."""
+        return await asyncio.wrap_future(self._submit(job))
+
+    async def read(self, job: Callable[[Store], T]) -> T:
+        """Run `job` on the reading connection, on one snapshot."""
+        return await asyncio.wrap_future(self._reader.submit(self._read, job))
+
+    def write_now(self, job: Callable[[Store], T]) -> T:
+        """`write` for callers without an event loop (the CLI)."""
+        return self._submit(job).result()
+
+    def read_now(self, job: Callable[[Store], T]) -> T:
+        """`read` for callers without an event loop (the CLI)."""
+        return self._reader.submit(self._read, job).result()
+
+    async def version(self) -> int:
+        """A number that changes whenever another connection committed something: cheap to ask often."""
+        ask = self._reader.submit(lambda: self._read_connection.execute("PRAGMA data_version").fetchone()[0])
+        return int(await asyncio.wrap_future(ask))
+
+    def close(self) -> None:
+        """Finish the waiting jobs and close the connections; harmless when called twice."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._reader.submit(self._read_connection.close).result()
+        self._reader.shutdown()
+
+    def _submit(self, job: Callable[[Store], T]) -> "Future[T]":
+        if self._closing.is_set():
+            raise SpoolError("Spool jest zamykany.")
+        done: Future[T] = Future()
+        self._jobs.put((job, done))
+        return done
+
+    def _read(self, job: Callable[[Store], T]) -> T:
+        connection = self._read_connection
+        connection.execute("BEGIN")
+        try:
+            return job(Store(connection))
+        finally:
+            connection.execute("ROLLBACK")
+
+    def _write_groups(self) -> None:
+        connection = _connect(self.path)
+        store = Store(connection)
+        going_on = True
+        while going_on:
+            group = [self._jobs.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(group) < _GROUP:
+                    group.append(self._jobs.get_nowait())
+            going_on = None not in group
+            _commit_group(connection, store, [entry for entry in group if entry is not None])
+        connection.close()
+
+    def _checkpoint(self) -> None:
+        connection = _connect(self.path)
+        while not self._closing.wait(_CHECKPOINT_EVERY_S):
+            with contextlib.suppress(pysqlite3.OperationalError):  # busy or disk full: the WAL keeps everything
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        connection.close()
+
+
+def _commit_group(connection: pysqlite3.Connection, store: Store, group: list[tuple[Job, "Future[Any]"]]) -> None:
+    """Run the jobs in one transaction and answer each caller only after the commit."""
+    answers: list[tuple[Future[Any], Any]] = []
+    try:
+        if group:
+            connection.execute("BEGIN IMMEDIATE")
+        for job, done in group:
+            connection.execute("SAVEPOINT job")
+            try:
+                answers.append((done, job(store)))
+            except Exception as error:
+                connection.execute("ROLLBACK TO job")
+                done.set_exception(error)
+            connection.execute("RELEASE job")
+        if group:
+            connection.execute("COMMIT")
+    except Exception as error:
+        with contextlib.suppress(pysqlite3.Error):
+            connection.execute("ROLLBACK")
+        for _, done in group:
+            if not done.done():
+                done.set_exception(error)
+        return
+    for done, answer in answers:
+        done.set_result(answer)
+
+
+def _connect(path: Path) -> pysqlite3.Connection:
+    connection = pysqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.row_factory = pysqlite3.Row
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+def _migrate(path: Path) -> None:
+    """Apply missing schema steps under a lock of their own, so that two starting processes take turns."""
+    with _migration_lock(path):
+        connection = _connect(path)
+        try:
+            path.chmod(0o600)
+            connection.execute("PRAGMA journal_mode=WAL")
+            database = sqlite_utils.Database(connection)
+            unknown = {s.name for s in migrations.steps.applied(database)} - migrations.names()
+            if unknown:
+                raise SpoolTooNew(
+                    f"Ten spool zapisała nowsza wersja programu (krok {min(unknown)}).",
+                    "Proszę uruchomić nowszą wersję programu albo odtworzyć starszą kopię zapasową.",
+                )
+            migrations.steps.apply(database)
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def _migration_lock(path: Path) -> Any:
+    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

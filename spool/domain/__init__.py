@@ -1,0 +1,1 @@
+"""The rules: no I/O, no await, no clock. `now` is always an argument."""

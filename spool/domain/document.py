@@ -1,0 +1,111 @@
+"""What a document is: facts read from the invoice, and where it came from. No bytes are parsed here.
+
+The facts are produced by `spool.xml` in a worker process; everything above works on them only.
+"""
+
+import re
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+ROLE_RECIPIENT = "2"
+ROLE_JST_ISSUER = "7"
+ROLE_JST_RECIPIENT = "8"
+ROLE_EMPLOYEE = "11"
+
+
+class FormCode(StrEnum):
+    """Document kinds that KSeF may hold, by the value of `KodFormularza/@kodSystemowy` (protocol §5)."""
+
+    FA3 = "FA (3)"
+    FA2 = "FA (2)"
+    FA_RR = "FA_RR (1)"
+    PEF = "PEF (3)"
+    PEF_KOR = "PEF_KOR (3)"
+    UNKNOWN = ""
+
+
+class Mode(StrEnum):
+    """The legal issuing mode, our own record: KSeF cannot tell the offline modes apart (deadlines §1)."""
+
+    ONLINE = "online"
+    OFFLINE24 = "offline24"
+    UNAVAILABILITY = "unavailability"
+    FAILURE = "failure"
+    TOTAL_FAILURE = "total_failure"
+
+    @property
+    def offline(self) -> bool:
+        """True when the document is sent with `offlineMode: true`."""
+        return self in {Mode.OFFLINE24, Mode.UNAVAILABILITY, Mode.FAILURE}
+
+
+@dataclass(frozen=True)
+class ThirdParty:
+    """One `Podmiot3`: who takes part beside seller and buyer, and in which role (`RolaPodmiotu3`, empty if other)."""
+
+    role: str = ""
+    nip: str = ""
+    internal_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules need to know of an invoice; the strings are exactly those in the file.
+
+    Only FA(3) fills every field; for the other forms of KSeF whatever could be read is set and the rest is empty.
+    `corrected_ksef_numbers` are `NrKSeFFaKorygowanej`; `corrected_outside_ksef` lists the `NrFaKorygowanej` whose
+    `NrKSeFN` is 1. Amounts stay decimal strings: nothing here calculates with money.
+    """
+
+    form: FormCode = FormCode.UNKNOWN
+    seller_nip: str = ""
+    seller_name: str = ""
+    buyer_nip: str = ""
+    buyer_name: str = ""
+    buyer_other_id: str = ""
+    kind: str = ""
+    number: str = ""
+    issue_date: date | None = None
+    currency: str = ""
+    gross: str = ""
+    flag_jst: str = ""
+    flag_gv: str = ""
+    self_invoicing: bool = False
+    has_attachment: bool = False
+    third_parties: tuple[ThirdParty, ...] = ()
+    corrected_ksef_numbers: tuple[str, ...] = ()
+    corrected_outside_ksef: tuple[str, ...] = ()
+    payment_due: tuple[str, ...] = ()
+    encoding_notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def number_key(self) -> str:
+        """`P_2` with white space collapsed: with seller and kind, the second identity of a document (faults F3)."""
+        return collapse(self.number)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types, for storing; `facts_from_dict` is the way back."""
+        out = asdict(self)
+        out["form"] = self.form.value
+        out["issue_date"] = self.issue_date.isoformat() if self.issue_date else None
+        return out
+
+
+def facts_from_dict(data: dict[str, Any]) -> Facts:
+    """Read facts stored by `Facts.as_dict`; keys unknown to this version are ignored."""
+    known = {k: v for k, v in data.items() if k in Facts.__dataclass_fields__}
+    for name, value in known.items():
+        if isinstance(value, list):
+            known[name] = tuple(value)
+    known["form"] = FormCode(data.get("form", ""))
+    known["issue_date"] = date.fromisoformat(data["issue_date"]) if data.get("issue_date") else None
+    known["third_parties"] = tuple(ThirdParty(**p) for p in data.get("third_parties", ()))
+    return Facts(**known)
+
+
+def collapse(text: str) -> str:
+    """XML-schema white-space collapse: runs of blanks become one, ends are trimmed."""
+    return re.sub(r"[ \t\r\n]+", " ", text).strip(" ")

@@ -1,0 +1,106 @@
+"""Every error of ours, on one screen.
+
+    Problem                  one thing wrong with one document: code, field, line, sentence, cure (data, not raised)
+    SluzaError               base of everything we raise; carries a stable code, a Polish sentence and a hint
+    ├── ConfigError          the configuration file or a credential is wrong; names field and value
+    ├── SpoolError           the spool cannot be used
+    │   ├── SpoolTooNew      the schema was written by a newer program
+    │   ├── AlreadyRunning   another process holds this role on this spool
+    │   ├── BodyDamaged      stored bytes no longer match their SHA-256
+    │   └── MoveRefused      the document is not in a state that this move may leave
+    └── DocumentRefused      intake says no; carries the problems
+        ├── NumberTaken      the business number is held by another live or numbered document of the same unit
+        └── KeyReused        an Idempotency-Key came back with other bytes
+
+What KSeF or the network answered is not an error but an outcome: `spool.domain.outcomes`.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding about one document, ready for a person and for a program.
+
+    `code` is stable snake_case English; `field` the FA(3) element path or empty; `line` the 1-based line in the
+    file or None; `message` says in Polish what is wrong, `hint` what to do about it.
+    """
+
+    code: str
+    message: str
+    hint: str = ""
+    field: str = ""
+    line: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The five keys of the result JSON contract."""
+        return asdict(self)
+
+
+class SluzaError(Exception):
+    """Base of our errors: `code` for programs, `str(error)` in Polish for people, `hint` with the cure."""
+
+    code = "error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(SluzaError):
+    """The configuration is wrong; the sentence names the field and shows the bad value."""
+
+    code = "config"
+
+
+class SpoolError(SluzaError):
+    """The spool cannot be used as it is."""
+
+    code = "spool"
+
+
+class SpoolTooNew(SpoolError):  # noqa: N818 - reads as the fact it states
+    """The spool was written by a newer program; an older one must not touch it."""
+
+    code = "spool_too_new"
+
+
+class AlreadyRunning(SpoolError):  # noqa: N818 - reads as the fact it states
+    """Another process already has this role on this spool."""
+
+    code = "already_running"
+
+
+class BodyDamaged(SpoolError):  # noqa: N818 - reads as the fact it states
+    """The stored bytes of a document no longer match their SHA-256."""
+
+    code = "body_damaged"
+
+
+class MoveRefused(SpoolError):  # noqa: N818 - reads as the fact it states
+    """The document is no longer in a state that the wanted move may leave."""
+
+    code = "move_refused"
+
+
+class DocumentRefused(SluzaError):  # noqa: N818 - reads as the fact it states
+    """Intake refuses a document; `problems` says why, at least one entry."""
+
+    code = "refused"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems[0].message, problems[0].hint)
+        self.problems = problems
+
+
+class NumberTaken(DocumentRefused):
+    """The same seller, kind and number are held by another live or numbered document of the same unit."""
+
+    code = "number_taken"
+
+
+class KeyReused(DocumentRefused):
+    """The same Idempotency-Key came back with other bytes."""
+
+    code = "key_reused"

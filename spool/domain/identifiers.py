@@ -1,0 +1,42 @@
+"""Check digits of the identifiers on an invoice. Sources: protocol §10, §12; JST rules F7."""
+
+import re
+
+_NIP_WEIGHTS = (6, 5, 7, 2, 3, 4, 5, 6, 7)
+
+
+def nip_is_valid(nip: str) -> bool:
+    """True for ten ASCII digits whose last is the weighted sum of the first nine modulo 11 (10 is never valid)."""
+    if not re.fullmatch(r"[1-9](?:\d[1-9]|[1-9]\d)\d{7}", nip, re.ASCII):
+        return False
+    total = sum(w * int(d) for w, d in zip(_NIP_WEIGHTS, nip, strict=False))
+    return total % 11 == int(nip[9])
+
+
+def internal_id_is_valid(internal_id: str) -> bool:
+    """True for `NIP-ddddc`: a valid NIP, and c the 1,3,1,3… weighted sum of the 14 digits before it, modulo 10."""
+    match = re.fullmatch(r"(\d{10})-(\d{5})", internal_id, re.ASCII)
+    if not match or not nip_is_valid(match[1]):
+        return False
+    digits = [int(d) for d in match[1] + match[2]]
+    total = sum(d * (1 if i % 2 == 0 else 3) for i, d in enumerate(digits[:14]))
+    return total % 10 == digits[14]
+
+
+def ksef_number_is_valid(ksef_number: str) -> bool:
+    """True for a 35-character KSeF number whose CRC-8 holds, or a 36-character number of KSeF 1.0 (protocol §12.1)."""
+    if re.fullmatch(r"\d{10}-\d{8}-[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{2}", ksef_number, re.ASCII):
+        return True
+    if not re.fullmatch(r"\d{10}-\d{8}-[0-9A-F]{12}-[0-9A-F]{2}", ksef_number, re.ASCII):
+        return False
+    return _crc8(ksef_number[:32].encode()) == int(ksef_number[33:], 16)
+
+
+def _crc8(data: bytes) -> int:
+    """CRC-8, polynomial 0x07, start 0, no reflection, no final xor."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = ((crc << 1) ^ 0x07 if crc & 0x80 else crc << 1) & 0xFF
+    return crc

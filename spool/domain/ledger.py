@@ -1,0 +1,138 @@
+"""The rows of the spool as values: what gateway and agent tell each other. All instants carry an offset (UTC)."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from spool.domain.document import Facts, Mode
+from spool.domain.errors import Problem
+from spool.domain.states import State
+
+
+@dataclass(frozen=True)
+class NewDocument:
+    """What intake hands to the store: everything decided, nothing durable yet."""
+
+    unit: str
+    context: str
+    source: str
+    source_name: str
+    sha256: str
+    size: int
+    facts: Facts
+    mode: Mode
+    issued_at: datetime
+    state: State
+    reason: str = ""
+    problems: tuple[Problem, ...] = ()
+    due_safe: datetime | None = None
+    due_basis: str = ""
+    due_why: str = ""
+    actor: str = "gateway"
+
+
+@dataclass(frozen=True)
+class Document:
+    """One outgoing document as the spool has it."""
+
+    seq: int
+    id: str
+    unit: str
+    context: str
+    sha256: str
+    size: int
+    source: str
+    source_name: str
+    name: str
+    state: State
+    reason: str
+    facts: Facts
+    problems: tuple[Problem, ...]
+    mode: Mode
+    issued_at: datetime
+    due_safe: datetime | None
+    due_local: datetime | None
+    due_basis: str
+    due_why: str
+    next_action_at: datetime
+    attempts: int
+    session: str | None
+    invoice_ref: str | None
+    ksef_number: str | None
+    acquisition_date: datetime | None
+    upo_sha256: str | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    shown: int
+
+    @property
+    def issue_date(self) -> date | None:
+        """`P_1`."""
+        return self.facts.issue_date
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row of history; `move` is "FROM>TO" for a change of state, else a word."""
+
+    seq: int
+    at: datetime
+    subject: str
+    actor: str
+    move: str
+    note: str
+    data: dict[str, Any]
+
+    @property
+    def state(self) -> str:
+        """The state after this event, or the word that names it."""
+        return self.move.rpartition(">")[2]
+
+
+@dataclass(frozen=True)
+class NewReceived:
+    """A received invoice as the agent fetched it; the unit is decided before it is stored."""
+
+    ksef_number: str
+    context: str
+    sha256: str
+    facts: Facts
+    metadata: dict[str, Any]
+    acquisition_date: datetime
+    permanent_storage_date: datetime
+    unit: str | None
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Received(NewReceived):
+    """A received invoice as the spool has it; `unit` None is the central tray."""
+
+    cursor: int
+    stored_at: datetime
+    mirrored_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A KSeF interactive session that we opened."""
+
+    reference: str
+    context: str
+    form: str
+    opened_at: datetime
+    valid_until: datetime
+    closed_at: datetime | None
+    final_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition of a context, such as `paused` or `reachable` (DESIGN decision 11)."""
+
+    context: str
+    name: str
+    value: dict[str, Any]
+    at: datetime

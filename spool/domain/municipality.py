@@ -1,0 +1,80 @@
+"""Who takes part: the municipality, its units, and the KSeF contexts they issue and receive in.
+
+Values only; `spool.settings` reads them from the configuration file.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class ContextType(StrEnum):
+    """How we present ourselves to KSeF (protocol §2.3)."""
+
+    NIP = "nip"
+    INTERNAL_ID = "internal-id"
+
+
+@dataclass(frozen=True)
+class Context:
+    """One KSeF context: who we are there, and with what. Paths are absolute or None; nothing is read here."""
+
+    id: str
+    type: ContextType
+    value: str
+    environment: str
+    url: str
+    latarnia_url: str
+    qr_url: str
+    auth_cert: Path | None = None
+    auth_key: Path | None = None
+    auth_password_file: Path | None = None
+    token_file: Path | None = None
+    offline_cert: Path | None = None
+    offline_key: Path | None = None
+
+    @property
+    def nip(self) -> str:
+        """The NIP of the context, or the NIP part of its internal id."""
+        return self.value[:10]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of the municipality: `id` is folder, share and API name; `context` where its sales go."""
+
+    id: str
+    name: str
+    context: str
+    nip: str = ""
+    idwew: str = ""
+    taxpayer: bool = False
+    town_hall: bool = False
+    series: str = ""
+    series_order: str = "warn"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One setting that differs between municipalities, with the number of the mayor's order behind it."""
+
+    value: str
+    order: str = ""
+
+
+@dataclass(frozen=True)
+class Municipality:
+    """The taxpayer (one NIP) with its units and contexts, by id."""
+
+    name: str
+    nip: str
+    contexts: dict[str, Context] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+
+    def context_of(self, unit_id: str) -> Context:
+        """The context in which this unit issues; KeyError for an unknown unit."""
+        return self.contexts[self.units[unit_id].context]
+
+    def town_hall(self) -> Unit | None:
+        """The unit that receives mail addressed to the municipality itself, if one is marked."""
+        return next((u for u in self.units.values() if u.town_hall), None)

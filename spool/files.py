@@ -1,0 +1,52 @@
+"""Writing files for others (results, mirrors): the only place that knows fsync and rename.
+
+Bytes first into a temporary file in the same directory, synced; then renamed; then the directory synced. A reader
+sees the old file or the whole new one, never a part, and after a power cut the name leads to complete bytes.
+"""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".sluza-"
+"""Our unfinished files; a dot name, so that our own watcher and most programs ignore it."""
+
+
+def write(path: Path, content: bytes, mode: int = 0o660) -> None:
+    """Put `content` at `path`, replacing what is there, durably. Missing parent directories are made.
+
+    Raises OSError; then the old file, if any, is untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fchmod(handle.fileno(), mode)
+            os.fsync(handle.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove `path` durably; a missing file is fine."""
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable (a rename alone is not)."""
+    if os.name == "nt":  # Windows has no handle on a directory to sync
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,171 @@
+"""Numbered schema steps (sqlite_utils.Migrations). A step that has shipped is never edited, only followed."""
+
+import re
+
+import pysqlite3
+from sqlite_utils import Database, Migrations
+
+steps = Migrations("sluza")
+
+_FIRST = """
+CREATE TABLE body (
+    sha256 TEXT PRIMARY KEY,          -- lower-case hex of the exact bytes
+    size   INTEGER NOT NULL,          -- bytes before packing
+    packed BLOB NOT NULL              -- zlib
+) WITHOUT ROWID;
+
+CREATE TABLE document (
+    seq           INTEGER PRIMARY KEY,  -- order of arrival; the cursor of paged lists
+    id            TEXT NOT NULL UNIQUE,
+    unit          TEXT NOT NULL,
+    context       TEXT NOT NULL,
+    sha256        TEXT NOT NULL REFERENCES body(sha256),
+    size          INTEGER NOT NULL,
+    source        TEXT NOT NULL,      -- folder | http | cli
+    source_name   TEXT NOT NULL,      -- as the unit called it; a label, never a path
+    name          TEXT NOT NULL,      -- Windows-safe stem of our files about it
+    state         TEXT NOT NULL,
+    reason        TEXT NOT NULL,      -- Polish, for WAITING, HELD, UNKNOWN, CONFLICT
+    facts         TEXT NOT NULL,      -- JSON, spool.domain.document.Facts
+    problems      TEXT NOT NULL,      -- JSON list, spool.domain.errors.Problem
+    seller_nip    TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    number_key    TEXT NOT NULL,      -- P_2, white space collapsed
+    issue_date    TEXT NOT NULL,
+    mode          TEXT NOT NULL,
+    issued_at     TEXT NOT NULL,
+    due_safe      TEXT,
+    due_local     TEXT,
+    due_basis     TEXT NOT NULL,
+    due_why       TEXT NOT NULL,
+    next_action_at TEXT NOT NULL,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    session       TEXT,               -- KSeF reference of the session of the last attempt
+    invoice_ref   TEXT,               -- KSeF reference of the document in that session
+    ksef_number   TEXT UNIQUE,
+    acquisition_date TEXT,
+    upo_sha256    TEXT REFERENCES body(sha256),
+    created_at    TEXT NOT NULL,
+    updated_at    TEXT NOT NULL,
+    version       INTEGER NOT NULL DEFAULT 1,   -- rises with every change
+    shown         INTEGER NOT NULL DEFAULT 0,   -- version last written into the unit's folder
+    UNIQUE (unit, sha256)
+);
+CREATE INDEX document_work ON document (state, context, next_action_at);
+CREATE INDEX document_due ON document (due_safe) WHERE ksef_number IS NULL;
+CREATE INDEX document_unshown ON document (seq) WHERE shown < version;
+CREATE INDEX document_unit ON document (unit, seq);
+CREATE INDEX document_sha ON document (sha256);
+CREATE INDEX document_name ON document (unit, name);
+CREATE INDEX document_number ON document (seller_nip, kind, number_key);
+CREATE UNIQUE INDEX document_number_held ON document (seller_nip, kind, number_key)
+    WHERE number_key <> '' AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED');
+
+CREATE TABLE event (                  -- history and audit log in one: append-only, hash-chained
+    seq      INTEGER PRIMARY KEY,
+    at       TEXT NOT NULL,
+    subject  TEXT NOT NULL,           -- document id, KSeF number of a received invoice, context:<id>, unit:<id>
+    actor    TEXT NOT NULL,           -- gateway | agent | a person's name
+    move     TEXT NOT NULL,           -- "FROM>TO" for a move, else a word
+    note     TEXT NOT NULL,           -- Polish sentence
+    data     TEXT NOT NULL,           -- JSON
+    previous TEXT NOT NULL,           -- hash of the row before, 64 zeros for the first
+    hash     TEXT NOT NULL
+);
+CREATE INDEX event_subject ON event (subject, seq);
+
+CREATE TABLE attempt (                -- the intent, committed before the call to KSeF
+    id          INTEGER PRIMARY KEY,
+    document    TEXT NOT NULL REFERENCES document(id),
+    sha256      TEXT NOT NULL,
+    session     TEXT NOT NULL,
+    started_at  TEXT NOT NULL,
+    ended_at    TEXT,
+    outcome     TEXT                  -- submitted | accepted | refused | later | unknown | absent
+);
+CREATE INDEX attempt_document ON attempt (document, id);
+
+CREATE TABLE session (
+    reference   TEXT PRIMARY KEY,
+    context     TEXT NOT NULL,
+    form        TEXT NOT NULL,
+    opened_at   TEXT NOT NULL,
+    valid_until TEXT NOT NULL,
+    closed_at   TEXT,
+    final_at    TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE received (
+    cursor       INTEGER PRIMARY KEY,
+    ksef_number  TEXT NOT NULL UNIQUE,
+    context      TEXT NOT NULL,
+    sha256       TEXT NOT NULL REFERENCES body(sha256),
+    facts        TEXT NOT NULL,       -- JSON
+    metadata     TEXT NOT NULL,       -- JSON as KSeF gave it
+    acquisition_date TEXT NOT NULL,
+    permanent_storage_date TEXT NOT NULL,
+    unit         TEXT,                -- NULL: central tray
+    rule         TEXT NOT NULL,       -- which routing rule decided
+    why          TEXT NOT NULL,       -- Polish sentence
+    stored_at    TEXT NOT NULL,
+    mirrored_at  TEXT
+);
+CREATE INDEX received_unit ON received (unit, cursor);
+CREATE INDEX received_unmirrored ON received (cursor) WHERE mirrored_at IS NULL;
+
+CREATE TABLE mark (                   -- high-water mark of receiving
+    context TEXT NOT NULL,
+    subject TEXT NOT NULL,            -- Subject1 | Subject2 | Subject3 | SubjectAuthorized
+    upto    TEXT NOT NULL,
+    PRIMARY KEY (context, subject)
+) WITHOUT ROWID;
+
+CREATE TABLE condition (              -- conditions of a context: pause, reachability … (DESIGN decision 11)
+    context TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    value   TEXT NOT NULL,            -- JSON
+    at      TEXT NOT NULL,
+    PRIMARY KEY (context, name)
+) WITHOUT ROWID;
+
+CREATE TABLE unit_token (
+    hash       TEXT PRIMARY KEY,      -- SHA-256 of a 256-bit random token
+    unit       TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    revoked_at TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+    unit   TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    at     TEXT NOT NULL,
+    PRIMARY KEY (unit, key)
+) WITHOUT ROWID;
+
+CREATE TRIGGER event_never_changes BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'event is append-only'); END;
+CREATE TRIGGER event_never_goes BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'event is append-only'); END;
+"""
+
+
+@steps()
+def m0001_the_spool(db: Database) -> None:
+    """Documents, bodies, history, attempts, sessions, received invoices, conditions, tokens."""
+    for statement in _statements(_FIRST):
+        db.execute(statement)
+
+
+def names() -> frozenset[str]:
+    """The steps that this program knows."""
+    return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script at the blank-line-free ends of its statements; `executescript` would commit in between."""
+    statements, current = [], ""
+    for line in script.splitlines():
+        current += line + "\n"
+        if pysqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements

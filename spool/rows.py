@@ -1,0 +1,98 @@
+"""Between SQLite rows and the values of `spool.domain.ledger`: instants as fixed-width UTC text, lists as JSON."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pysqlite3
+
+from spool.domain.document import Mode, facts_from_dict
+from spool.domain.errors import Problem
+from spool.domain.ledger import Condition, Document, Event, Received, Session
+from spool.domain.states import State
+
+
+def stamp(moment: datetime) -> str:
+    """An instant as text that sorts like time: UTC, microseconds, Z. The instant must carry an offset."""
+    if moment.tzinfo is None:
+        raise ValueError("an instant without an offset")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def instant(text: str) -> datetime:
+    """The instant again."""
+    return datetime.fromisoformat(text)
+
+
+def dump(value: Any) -> str:
+    """JSON with Polish letters as they are and keys in the given order."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def plain(value: Any) -> Any:
+    """A value as a column takes it."""
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, tuple) and all(isinstance(p, Problem) for p in value):
+        return dump([p.as_dict() for p in value])
+    return value
+
+
+def document(row: pysqlite3.Row) -> Document:
+    """A row of `document`."""
+    values = {name: row[name] for name in Document.__dataclass_fields__}
+    for name in (
+        "issued_at",
+        "due_safe",
+        "due_local",
+        "next_action_at",
+        "acquisition_date",
+        "created_at",
+        "updated_at",
+    ):
+        values[name] = _maybe(values[name])
+    values["state"] = State(row["state"])
+    values["mode"] = Mode(row["mode"])
+    values["facts"] = facts_from_dict(json.loads(row["facts"]))
+    values["problems"] = tuple(Problem(**p) for p in json.loads(row["problems"]))
+    return Document(**values)
+
+
+def event(row: pysqlite3.Row) -> Event:
+    """A row of `event`."""
+    return Event(
+        row["seq"],
+        instant(row["at"]),
+        row["subject"],
+        row["actor"],
+        row["move"],
+        row["note"],
+        json.loads(row["data"]),
+    )
+
+
+def received(row: pysqlite3.Row) -> Received:
+    """A row of `received`."""
+    values = {name: row[name] for name in Received.__dataclass_fields__}
+    for name in ("acquisition_date", "permanent_storage_date", "stored_at", "mirrored_at"):
+        values[name] = _maybe(values[name])
+    values["facts"] = facts_from_dict(json.loads(row["facts"]))
+    values["metadata"] = json.loads(row["metadata"])
+    return Received(**values)
+
+
+def session(row: pysqlite3.Row) -> Session:
+    """A row of `session`."""
+    values = {name: row[name] for name in Session.__dataclass_fields__}
+    for name in ("opened_at", "valid_until", "closed_at", "final_at"):
+        values[name] = _maybe(values[name])
+    return Session(**values)
+
+
+def condition(row: pysqlite3.Row) -> Condition:
+    """A row of `condition`."""
+    return Condition(row["context"], row["name"], json.loads(row["value"]), instant(row["at"]))
+
+
+def _maybe(text: str | None) -> datetime | None:
+    return instant(text) if text else None

@@ -1,0 +1,149 @@
+"""The part of the configuration that both sides share: who we are, where things lie, which way out to the network.
+
+`gateway.settings` and `agent.settings` read their own tables beside this one; every table is frozen after reading.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from spool.domain.environments import BY_NAME
+from spool.domain.errors import ConfigError
+from spool.domain.identifiers import internal_id_is_valid, nip_is_valid
+from spool.domain.municipality import Context, ContextType, Municipality, Unit
+from spool.toml import Table, load
+
+DEFAULT_PATH = Path("/etc/sluza/sluza.toml")
+_TABLES = ("municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "policy")
+_T = TypeVar("_T", Context, Unit)
+_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_RESERVED = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10)}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """`state` holds spool, locks and TLS material (0700); `folders` is the root of the units' folders."""
+
+    state: Path
+    folders: Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that gateway and agent must agree on; `source` is the file it came from."""
+
+    source: Path
+    municipality: Municipality
+    paths: Paths
+    clock_url: str
+
+
+def find_config(given: str | None) -> Path:
+    """`--config`, else SLUZA_CONFIG, else /etc/sluza/sluza.toml."""
+    return Path(given or os.environ.get("SLUZA_CONFIG", "") or DEFAULT_PATH)
+
+
+def read(path: Path) -> tuple[Settings, Table]:
+    """The shared settings and the root table, from which the parts read their own. Raises ConfigError by field."""
+    root = load(path)
+    root.done(*_TABLES)
+    municipality = _municipality(root)
+    clock_url = os.environ.get("SLUZA_CLOCK_URL", "")
+    if clock_url and any(c.environment != "sandbox" for c in municipality.contexts.values()):
+        raise ConfigError(
+            "Zmienna SLUZA_CLOCK_URL działa tylko w piaskownicy, a konfiguracja wskazuje prawdziwy KSeF.",
+            "Proszę usunąć tę zmienną środowiska.",
+        )
+    return Settings(path, municipality, _paths(root.table("paths")), clock_url), root
+
+
+def _paths(table: Table) -> Paths:
+    state, folders = table.path("state", "/var/lib/sluza"), table.path("folders", "/srv/sluza")
+    table.done()
+    assert state is not None
+    assert folders is not None
+    return Paths(state, folders)
+
+
+def _municipality(root: Table) -> Municipality:
+    table = root.table("municipality")
+    name, nip = table.text("name"), table.text("nip")
+    table.done()
+    if not nip_is_valid(nip):
+        raise table.bad("nip", nip, "zła cyfra kontrolna albo liczba cyfr")
+    contexts = _by_id([_context(t) for t in root.tables("context")], "context")
+    units = _by_id([_unit(t, contexts) for t in root.tables("unit")], "unit")
+    if sum(u.town_hall for u in units.values()) > 1:
+        raise ConfigError("Pole „town_hall = true” może mieć tylko jedna jednostka.")
+    return Municipality(name, nip, contexts, units)
+
+
+def _context(table: Table) -> Context:
+    environment = BY_NAME[table.text("environment", choices=BY_NAME)]
+    kind = ContextType(table.text("type", "nip", choices=[t.value for t in ContextType]))
+    value = table.text("value")
+    if not (nip_is_valid(value) if kind is ContextType.NIP else internal_id_is_valid(value)):
+        raise table.bad("value", value, "zła cyfra kontrolna albo budowa")
+    own = environment.name == "sandbox"
+    context = Context(
+        id=_id(table),
+        type=kind,
+        value=value,
+        environment=environment.name,
+        url=(table.text("url") if own else environment.url).rstrip("/"),
+        latarnia_url=(table.text("latarnia_url", "") if own else environment.latarnia_url).rstrip("/"),
+        qr_url=(table.text("qr_url", "https://qr-test.ksef.mf.gov.pl") if own else environment.qr_url).rstrip("/"),
+        auth_cert=table.path("auth_cert"),
+        auth_key=table.path("auth_key"),
+        auth_password_file=table.path("auth_password_file"),
+        token_file=table.path("token_file"),
+        offline_cert=table.path("offline_cert"),
+        offline_key=table.path("offline_key"),
+    )
+    table.done()
+    if not (context.auth_cert or context.token_file):
+        raise ConfigError(f"Kontekst „{context.id}” nie ma ani „auth_cert”, ani „token_file”.")
+    return context
+
+
+def _unit(table: Table, contexts: dict[str, Context]) -> Unit:
+    unit = Unit(
+        id=_id(table),
+        name=table.text("name"),
+        context=table.text("context", choices=contexts),
+        nip=table.text("nip", ""),
+        idwew=table.text("idwew", ""),
+        taxpayer=table.flag("taxpayer", False),
+        town_hall=table.flag("town_hall", False),
+        series=table.text("series", ""),
+        series_order=table.text("series_order", "warn", choices=("off", "warn", "strict")),
+    )
+    table.done()
+    if unit.nip and not nip_is_valid(unit.nip):
+        raise table.bad("nip", unit.nip, "zła cyfra kontrolna albo liczba cyfr")
+    if unit.idwew and not internal_id_is_valid(unit.idwew):
+        raise table.bad("idwew", unit.idwew, "zła cyfra kontrolna albo budowa NIP-ddddc")
+    try:
+        re.compile(unit.series)
+    except re.error as error:
+        raise table.bad("series", unit.series, f"to nie jest wyrażenie regularne: {error}") from error
+    return unit
+
+
+def _id(table: Table) -> str:
+    value = table.text("id")
+    if not _ID.fullmatch(value) or value in _RESERVED:
+        raise table.bad("id", value, "małe litery, cyfry i myślniki, do 32 znaków, bez nazw zastrzeżonych w Windows")
+    return value
+
+
+def _by_id(found: list[_T], what: str) -> dict[str, _T]:
+    """Index by id; at least one, no id twice."""
+    if not found:
+        raise ConfigError(f"Konfiguracja nie ma ani jednej tabeli [[{what}]].")
+    for item in found:
+        if sum(other.id == item.id for other in found) > 1:
+            raise ConfigError(f"Identyfikator „{item.id}” występuje w tabelach [[{what}]] więcej niż raz.")
+    return {item.id: item for item in found}

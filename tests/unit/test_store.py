@@ -1,0 +1,238 @@
+"""The spool: one commit for bytes, row and event; guarded moves; the chained history; the cursor of receiving."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pysqlite3
+import pytest
+
+from spool.access import FILE, Spool
+from spool.bodies import sha256_hex
+from spool.domain.document import Facts, Mode
+from spool.domain.errors import BodyDamaged, MoveRefused, SpoolTooNew
+from spool.domain.ledger import Document, NewDocument, NewReceived
+from spool.domain.states import State
+from spool.lock import AlreadyRunning, RoleLock
+from spool.store import Store
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """An empty spool."""
+    opened = Spool(tmp_path / FILE)
+    yield opened
+    opened.close()
+
+
+def new(raw: bytes = b"<a/>", *, unit: str = "sp1", number: str = "FV/1", **more: object) -> NewDocument:
+    """A document in order."""
+    facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=date(2026, 11, 20))
+    given = NewDocument(
+        unit, "gmina", "http", "a.xml", sha256_hex(raw), len(raw), facts, Mode.ONLINE, NOW, State.QUEUED, due_safe=NOW
+    )
+    return replace(given, **more)  # type: ignore[arg-type]
+
+
+def add(spool: Spool, raw: bytes = b"<a/>", **more: object) -> Document:
+    """Put a document into the spool."""
+    return spool.write_now(lambda s: s.add(new(raw, **more), raw, "a", NOW))  # type: ignore[arg-type]
+
+
+def test_bytes_come_back_exactly(spool: Spool) -> None:
+    """What went in comes out, byte for byte (invariant I8)."""
+    raw = bytes(range(256)) * 50
+    document = add(spool, raw)
+    assert spool.read_now(lambda s: s.body(document.sha256)) == raw
+
+
+def test_a_damaged_body_is_not_handed_out(spool: Spool) -> None:
+    """Bytes that no longer match their hash raise BodyDamaged (fault F10)."""
+    document = add(spool)
+    connection = pysqlite3.connect(spool.path)
+    connection.execute("UPDATE body SET packed = (SELECT packed FROM body) || x'00'")
+    connection.execute("UPDATE body SET packed = zeroblob(20)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(BodyDamaged):
+        spool.read_now(lambda s: s.body(document.sha256))
+
+
+def test_a_failed_job_leaves_nothing(spool: Spool) -> None:
+    """Body, row and event are one commit: when the last part fails, none of them is there."""
+
+    def half(store: Store) -> None:
+        store.add(new(), b"<a/>", "a", NOW)
+        raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        spool.write_now(half)
+    assert spool.read_now(lambda s: s.documents()) == []
+    with pytest.raises(BodyDamaged):
+        spool.read_now(lambda s: s.body(sha256_hex(b"<a/>")))
+
+
+async def test_a_failed_job_does_not_harm_its_group(spool: Spool) -> None:
+    """Jobs that share a commit fail alone."""
+
+    def fail(_: Store) -> None:
+        raise ValueError
+
+    jobs = [spool.write(lambda s, i=i: s.put_body(b"%d" % i)) for i in range(20)]  # type: ignore[misc]
+    done = await asyncio.gather(*jobs[:10], spool.write(fail), *jobs[10:], return_exceptions=True)
+    assert [type(d) for d in done].count(str) == 20
+    assert isinstance(done[10], ValueError)
+
+
+def test_history_is_written_with_the_move(spool: Spool) -> None:
+    """A move and its event are one; the event names both states."""
+    document = add(spool)
+    spool.write_now(lambda s: s.move(document.id, State.HELD, NOW, "Anna", "Wstrzymane."))
+    history = spool.read_now(lambda s: s.history(document.id))
+    assert [e.move for e in history] == [">QUEUED", "QUEUED>HELD"]
+    assert history[-1].actor == "Anna"
+
+
+def test_a_move_that_the_table_forbids_is_refused(spool: Spool) -> None:
+    """A guarded move raises and changes nothing (invariant I5)."""
+    document = add(spool)
+    with pytest.raises(MoveRefused):
+        spool.write_now(lambda s: s.move(document.id, State.DELIVERED, NOW, "agent", ""))
+    assert spool.read_now(lambda s: s.document(document.id)).state is State.QUEUED
+
+
+def test_an_attempt_is_written_before_the_call(spool: Spool) -> None:
+    """`begin_attempt` leaves SENDING and an attempt row with the same hash (invariant I6)."""
+    document = add(spool)
+    moved = spool.write_now(lambda s: s.begin_attempt(document, "SO-1", NOW))
+    assert (moved.state, moved.attempts, moved.session) == (State.SENDING, 1, "SO-1")
+    assert spool.read_now(lambda s: s.attempt_started_at(document.id)) == NOW
+
+
+def test_the_chain_shows_tampering(spool: Spool) -> None:
+    """A changed history row breaks the chain at that row (attack X28)."""
+    document = add(spool)
+    spool.write_now(lambda s: s.move(document.id, State.HELD, NOW, "Anna", "Wstrzymane."))
+    assert spool.read_now(lambda s: s.broken_link()) is None
+    connection = pysqlite3.connect(spool.path)
+    connection.execute("DROP TRIGGER event_never_changes")
+    connection.execute("UPDATE event SET actor = 'Ewa' WHERE seq = 2")
+    connection.commit()
+    connection.close()
+    assert spool.read_now(lambda s: s.broken_link()) == 2
+
+
+@pytest.mark.parametrize("statement", ["UPDATE event SET note = ''", "DELETE FROM event"])
+def test_history_is_append_only(spool: Spool, statement: str) -> None:
+    """The database itself refuses to change or delete history (invariant I15)."""
+    add(spool)
+    connection = pysqlite3.connect(spool.path)
+    with pytest.raises(pysqlite3.IntegrityError):
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_number_is_held_once(spool: Spool) -> None:
+    """The database refuses a second live document with the same seller, kind and number, whatever the unit."""
+    add(spool, b"<a/>")
+    with pytest.raises(pysqlite3.IntegrityError):
+        add(spool, b"<b/>", unit="gops")
+
+
+def test_a_refused_document_frees_its_number(spool: Spool) -> None:
+    """After a refusal the same number can be used by corrected bytes."""
+    first = add(spool, b"<a/>")
+    spool.write_now(lambda s: s.move(first.id, State.REFUSED, NOW, "agent", "Zła treść."))
+    assert add(spool, b"<b/>").state is State.QUEUED
+
+
+def test_foreign_and_absent_look_the_same(spool: Spool) -> None:
+    """Asking for another unit's document raises exactly what an unknown id raises (invariant I7)."""
+    document = add(spool)
+    with pytest.raises(KeyError):
+        spool.read_now(lambda s: s.document(document.id, "gops"))
+    with pytest.raises(KeyError):
+        spool.read_now(lambda s: s.document("x", "gops"))
+
+
+def test_the_most_urgent_document_comes_first(spool: Spool) -> None:
+    """Work is handed out by deadline, not by arrival."""
+    late = add(spool, b"<a/>", number="1", due_safe=NOW + timedelta(days=2))
+    soon = add(spool, b"<b/>", number="2", due_safe=NOW + timedelta(days=1))
+    found = spool.read_now(lambda s: s.work("gmina", [State.QUEUED], NOW, 10))
+    assert [d.id for d in found] == [soon.id, late.id]
+
+
+def test_pages_follow_the_order_of_arrival(spool: Spool) -> None:
+    """A cursor never skips a document, even when the clock goes back."""
+    ids = [add(spool, b"<%d/>" % i, number=str(i)).id for i in range(5)]
+    first = spool.read_now(lambda s: s.documents(limit=2))
+    rest = spool.read_now(lambda s: s.documents(after=first[-1].seq))
+    assert [d.id for d in first + rest] == ids
+
+
+def received(number: str = "5080014460-20261120-0100001AF629-AF") -> NewReceived:
+    """A supplier's invoice."""
+    raw = b"<f/>"
+    return NewReceived(number, "gmina", sha256_hex(raw), Facts(), {}, NOW, NOW, None, "P4", "Bez jednostki.")
+
+
+def test_a_received_invoice_is_stored_once(spool: Spool) -> None:
+    """The same KSeF number from two looks, or two contexts, is one row (invariant I13)."""
+    assert spool.write_now(lambda s: s.add_received(received(), b"<f/>", NOW))
+    assert not spool.write_now(lambda s: s.add_received(received(), b"<f/>", NOW))
+    assert spool.read_now(lambda s: s.received_counts())["total"] == 1
+
+
+def test_the_mark_never_goes_back(spool: Spool) -> None:
+    """A high-water mark that moves back is ignored (fault K15)."""
+    spool.write_now(lambda s: s.set_mark("gmina", "Subject2", NOW))
+    spool.write_now(lambda s: s.set_mark("gmina", "Subject2", NOW - timedelta(hours=1)))
+    assert spool.read_now(lambda s: s.mark("gmina", "Subject2")) == NOW
+
+
+def test_an_idempotency_key_is_bound_to_its_bytes(spool: Spool) -> None:
+    """The same key with other bytes is told apart; after 30 days the key is free."""
+    assert spool.write_now(lambda s: s.use_key("sp1", "k", "a", NOW))
+    assert spool.write_now(lambda s: s.use_key("sp1", "k", "a", NOW))
+    assert not spool.write_now(lambda s: s.use_key("sp1", "k", "b", NOW))
+    assert spool.write_now(lambda s: s.use_key("gops", "k", "b", NOW))
+    assert spool.write_now(lambda s: s.use_key("sp1", "k", "b", NOW + timedelta(days=31)))
+
+
+def test_a_revoked_token_lets_nobody_in(spool: Spool) -> None:
+    """Revocation works at once."""
+    spool.write_now(lambda s: s.add_token("sp1", "h", NOW, "Anna"))
+    assert spool.read_now(lambda s: s.unit_of_token("h")) == "sp1"
+    spool.write_now(lambda s: s.revoke_tokens("sp1", NOW, "Anna"))
+    assert spool.read_now(lambda s: s.unit_of_token("h")) is None
+
+
+def test_a_newer_spool_is_not_touched(spool: Spool) -> None:
+    """An older program refuses a schema it does not know (fault F17)."""
+    connection = pysqlite3.connect(spool.path)
+    connection.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sluza', 'm9999_future', '')"
+    )
+    connection.commit()
+    connection.close()
+    with pytest.raises(SpoolTooNew):
+        Spool(spool.path)
+
+
+def test_one_process_per_role(tmp_path: Path) -> None:
+    """The second gateway on one spool stops with a sentence (fault F13)."""
+    first = RoleLock(tmp_path, "gateway")
+    with pytest.raises(AlreadyRunning, match="Śluza już działa"):
+        RoleLock(tmp_path, "gateway")
+    first.release()
+    RoleLock(tmp_path, "gateway").release()
+
+
+def test_the_spool_is_private(spool: Spool) -> None:
+    """Nobody else may read the database file (attack X23)."""
+    assert spool.path.stat().st_mode & 0o077 == 0
