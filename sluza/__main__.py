@@ -1,6 +1,7 @@
 """The `sluza` command. Verbs are loaded when they are called, so that `sluza validate` starts fast."""
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -49,6 +50,15 @@ class Verbs(click.Group):
 
             sentence(str(error), error.hint)
             ctx.exit(exit_for(error))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("SLUZA_DEBUG"):
+                raise
+            from sluza.console import sentence
+
+            sentence(f"Nieoczekiwany błąd programu: {type(error).__name__}: {error}", "Szczegóły: SLUZA_DEBUG=1.")
+            ctx.exit(Exit.FAILED)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

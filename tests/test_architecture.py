@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "agent": {"agent", "certs", "spool"},
     "sluza": set(PARTS),
 }
-IMPURE = {"aiohttp", "asyncio", "os", "pathlib", "pysqlite3", "random", "secrets", "socket", "subprocess", "time"}
+IMPURE = {"aiohttp", "asyncio", "os", "pysqlite3", "random", "secrets", "socket", "subprocess", "time"}
 
 
 def _modules() -> list[Path]:

@@ -83,3 +83,17 @@ def is_path(states: list[State]) -> bool:
     if not states or states[0] not in FIRST:
         return False
     return all(after in MOVES[before] for before, after in pairwise(states))
+
+
+def as_markdown() -> str:
+    """The table of `docs/states.md`."""
+    lines = ["| State | For people | May become | Kind |", "|---|---|---|---|"]
+    for state in State:
+        targets = ", ".join(s for s in State if s in MOVES[state]) or "–"
+        kind = "live" if state in LIVE else "ended"
+        lines.append(f"| `{state}` | {LABELS[state]} | {targets} | {kind} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")
