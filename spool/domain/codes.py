@@ -51,6 +51,6 @@ def _hash(sha256_hex: str) -> str:
 
 def _segment(value: str) -> str:
     """One path segment: never empty, never able to leave its place in the path."""
-    if not value:
+    if value in {"", ".", ".."}:
         raise ValueError("a part of the link is empty")
     return quote(value, safe="")

@@ -1,0 +1,54 @@
+"""From bytes to bytes: read, compose, lay out, write."""
+
+from gateway.render import fa3, generic
+from gateway.render.blocks import Block, Document, Heading, Pairs, Title
+from gateway.render.codes import OFFLINE, codes_of
+from gateway.render.layout import lay_out
+from gateway.render.marks import Marks
+from gateway.render.pdf import write
+from gateway.render.text import clean, joined
+from gateway.render.tree import Ledger, parse
+
+
+def render_invoice(raw: bytes, *, marks: Marks = Marks()) -> bytes:  # noqa: B008 - frozen
+    """The PDF of an invoice of any form. UnreadableInvoice when the bytes are not well-formed XML or have a DTD."""
+    document = compose(raw, _cleaned(marks))
+    pages = lay_out(document)
+    return write(pages, title=document.title, subject=document.footer, created=marks.created)
+
+
+def compose(raw: bytes, marks: Marks) -> Document:
+    """The blocks of the document, the rest that no section took, and the codes."""
+    ledger = Ledger(parse(raw))
+    if ledger.namespace in fa3.NAMESPACES:
+        blocks = fa3.invoice_blocks(ledger, marks)
+        number = fa3.number_of(ledger)
+        blocks += _rest(ledger)
+    else:
+        blocks = generic.generic_blocks(ledger, marks)
+        number = generic.generic_number(ledger)
+    blocks += codes_of(marks)
+    state = f"KSeF {marks.ksef_number}" if marks.ksef_number else (OFFLINE if marks.kod1_url else "")
+    name = next((block.name for block in blocks if isinstance(block, Title)), "Dokument")
+    footer = joined(joined(name, number), state, marks.unit, by=" · ")
+    return Document(tuple(blocks), footer, marks.ribbon, joined(name, number))
+
+
+def _rest(ledger: Ledger) -> list[Block]:
+    """Whatever no section has shown: place and value."""
+    pairs = tuple(ledger.rest())
+    return [Heading("Pozostałe dane"), Pairs(pairs)] if pairs else []
+
+
+def _cleaned(marks: Marks) -> Marks:
+    """The marks with printable text; links stay as they are, they are drawn through `clean` and `quote`."""
+    return Marks(
+        ksef_number=clean(marks.ksef_number),
+        kod1_url=marks.kod1_url,
+        kod2_url=marks.kod2_url,
+        status=tuple(line for line in map(clean, marks.status) if line),
+        unit=clean(marks.unit),
+        ribbon=clean(marks.ribbon),
+        title=clean(marks.title),
+        created=marks.created,
+    )

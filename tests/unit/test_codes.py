@@ -1,0 +1,125 @@
+"""The links of KOD I and KOD II, against the worked example of protocol §13, and the codes on the paper."""
+
+import io
+import os
+import shutil
+import subprocess
+from base64 import urlsafe_b64decode
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pypdf import PdfReader
+
+from gateway.render import Marks, render_invoice
+from spool.domain.codes import kod1_url, kod2_unsigned
+from spool.domain.municipality import ContextType
+from tests.invoices import invoice
+
+QR = "https://qr-test.ksef.mf.gov.pl"
+HASH = "UtQp9Gpc51y-u3xApZjIjgkpZ01js-J8KflSPW8WzIE"
+SHA256 = urlsafe_b64decode(HASH + "=").hex()
+NIP = "1111111111"
+KOD1 = f"{QR}/invoice/{NIP}/01-02-2026/{HASH}"
+ECDSA, RSA = "aB3-" * 21 + "aQ", "aB3-" * 85 + "aQ"  # Base64URL signatures of 64 and 256 bytes
+KOD2 = f"{QR}/certificate/Nip/{NIP}/{NIP}/01F20A5D352AE590/{HASH}/"
+
+
+def test_kod1_is_the_worked_example() -> None:
+    """Day-month-year of P_1, Base64URL without padding."""
+    assert kod1_url(QR, NIP, date(2026, 2, 1), SHA256) == f"{QR}/invoice/{NIP}/01-02-2026/{HASH}"
+
+
+def test_a_slash_at_the_end_of_the_host_changes_nothing() -> None:
+    """Administrators write addresses with and without it."""
+    assert kod1_url(QR + "/", NIP, date(2026, 2, 1), SHA256) == kod1_url(QR, NIP, date(2026, 2, 1), SHA256)
+
+
+def test_upper_case_hash_gives_the_same_link() -> None:
+    """Hexadecimal digits are numbers, not letters."""
+    day = date(2026, 12, 31)
+    assert kod1_url(QR, NIP, day, SHA256.upper()) == kod1_url(QR, NIP, day, SHA256)
+
+
+@pytest.mark.parametrize(
+    ("given_type", "word"),
+    [
+        (ContextType.NIP, "Nip"),
+        ("nip", "Nip"),
+        ("Nip", "Nip"),
+        ("internal-id", "InternalId"),
+        ("PeppolId", "PeppolId"),
+    ],
+)
+def test_kod2_text_has_no_scheme_and_no_slash_at_its_end(given_type: str, word: str) -> None:
+    """What the Offline certificate signs begins at the host and ends with the hash."""
+    text = kod2_unsigned(QR + "/", given_type, "1111111111-00011", NIP, "01F20A5D352AE590", SHA256)
+    assert text == (f"qr-test.ksef.mf.gov.pl/certificate/{word}/1111111111-00011/{NIP}/01F20A5D352AE590/{HASH}")
+
+
+def test_unknown_context_type_is_refused() -> None:
+    """The list of KSeF is closed and case-sensitive."""
+    with pytest.raises(ValueError, match="NIP"):
+        kod2_unsigned(QR, "NIP", NIP, NIP, "01F20A5D352AE590", SHA256)
+
+
+@pytest.mark.parametrize("bad", ["", "ab", "z" * 64, "ab" * 33, "ab" * 32 + "\n"])
+def test_only_a_sha256_is_a_sha256(bad: str) -> None:
+    """A wrong hash would print a code that nobody can verify."""
+    with pytest.raises(ValueError, match="SHA-256"):
+        kod1_url(QR, NIP, date(2026, 2, 1), bad)
+
+
+@pytest.mark.parametrize("bad", ["", ".", ".."])
+def test_an_empty_part_is_refused(bad: str) -> None:
+    """A link with a hole leads elsewhere."""
+    with pytest.raises(ValueError, match="empty"):
+        kod2_unsigned(QR, "nip", NIP, NIP, bad, SHA256)
+
+
+@given(st.text(min_size=1).filter(lambda t: t not in {".", ".."}), st.binary(min_size=32, max_size=32))
+def test_no_value_leaves_its_place_in_the_path(nip: str, digest: bytes) -> None:
+    """Five parts after the host, whatever the invoice says; the hash always has 43 characters."""
+    url = kod1_url(QR, nip, date(2026, 2, 1), digest.hex())
+    parts = url.removeprefix(QR).split("/")
+    assert len(parts) == 5
+    assert len(parts[4]) == 43
+    assert url.isascii()
+    assert not set("?#\\ \r\n") & set(url)
+
+
+def test_without_codes_none_are_drawn() -> None:
+    """Total failure: no QR codes (deadlines §1)."""
+    pdf = PdfReader(io.BytesIO(render_invoice(invoice())))
+    assert not any(page.images for page in pdf.pages)
+
+
+@pytest.mark.parametrize("urls", [(KOD1, ""), (KOD1, KOD2 + ECDSA), (KOD1, KOD2 + RSA)])
+def test_codes_can_be_read_back(urls: tuple[str, str], tmp_path: Path) -> None:
+    """A scanner reads exactly our links off the page, at an ordinary printer's resolution."""
+    require_tools("pdftoppm", "zbarimg")
+    pdf = render_invoice(invoice(), marks=Marks(kod1_url=urls[0], kod2_url=urls[1]))
+    assert read_back(pdf, tmp_path) == set(urls) - {""}
+
+
+def read_back(pdf: bytes, folder: Path) -> set[str]:
+    """What zbar finds on the pages."""
+    (folder / "f.pdf").write_bytes(pdf)
+    subprocess.run(["pdftoppm", "-r", "150", "-png", "f.pdf", "f"], cwd=folder, check=True)
+    found: set[str] = set()
+    for image in folder.glob("f-*.png"):
+        command = ["zbarimg", "-q", "--raw", "-S*.enable=0", "-Sqrcode.enable=1", image.name]
+        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        found |= set(answer.stdout.split())
+    return found
+
+
+def require_tools(*names: str) -> None:
+    """Skip by name without the programs; with CI=true their absence is a failure."""
+    missing = [name for name in names if shutil.which(name) is None]
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"CI needs {', '.join(missing)} (apt: zbar-tools, poppler-utils)")
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed (apt: zbar-tools, poppler-utils)")
