@@ -102,7 +102,7 @@ class FrontDoor:
         try:
             entries, problems = await self._workers.run(archive.unpack, raw)
         except (WorkerTimeout, WorkerCrashed) as error:
-            entries, problems = [], [problem(error.code)]
+            entries, problems = [], [error.problem]
         if problems:
             waits = may_wait and any(p.code == "zip_broken" for p in problems)
             return [Verdict("incomplete" if waits else "refused", origin.name, problems=tuple(problems))]
@@ -117,7 +117,7 @@ class FrontDoor:
         try:
             return await self._workers.run(examine, raw)
         except (WorkerTimeout, WorkerCrashed) as error:
-            return Examined(sha256_hex(raw), None, (problem(error.code),), (), complete=True)
+            return Examined(sha256_hex(raw), None, (error.problem,), (), complete=True)
 
     def _judge(self, raw: bytes, examined: Examined, origin: Origin) -> _Judged:
         """Our own checks, the mode and the deadline: everything that needs no look into the spool."""

@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-from typing import Any
 
 import click
 
@@ -27,7 +26,7 @@ VERBS = {
 
 
 class Verbs(click.Group):
-    """Finds a verb in its module; turns our errors into one sentence and an exit code."""
+    """Finds a verb in its module when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The verbs in the order of the table."""
@@ -41,25 +40,6 @@ class Verbs(click.Group):
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; nobody ever sees a traceback of one of our own errors."""
-        try:
-            return super().invoke(ctx)
-        except SluzaError as error:
-            from sluza.console import sentence
-
-            sentence(str(error), error.hint)
-            ctx.exit(exit_for(error))
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except Exception as error:
-            if os.environ.get("SLUZA_DEBUG"):
-                raise
-            from sluza.console import sentence
-
-            sentence(f"Nieoczekiwany błąd programu: {type(error).__name__}: {error}", "Szczegóły: SLUZA_DEBUG=1.")
-            ctx.exit(Exit.FAILED)
-
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sluza")
@@ -71,11 +51,25 @@ def cli(ctx: click.Context, config: str | None) -> None:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Entry point of the console script: every error becomes one sentence and an exit code, never a traceback."""
     try:
         cli(prog_name="sluza")
     except KeyboardInterrupt:
         sys.exit(Exit.REFUSED)
+    except SluzaError as error:
+        sys.exit(_tell(str(error), error.hint, exit_for(error)))
+    except Exception as error:
+        if os.environ.get("SLUZA_DEBUG"):
+            raise
+        what = f"Nieoczekiwany błąd programu: {type(error).__name__}: {error}"
+        sys.exit(_tell(what, "Szczegóły pokaże to samo polecenie z SLUZA_DEBUG=1.", Exit.FAILED))
+
+
+def _tell(text: str, hint: str, code: Exit) -> Exit:
+    from sluza.console import sentence
+
+    sentence(text, hint)
+    return code
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from rich.table import Table
 from spool.domain.calendar import WARSAW
 from spool.domain.states import LABELS, State
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 COLOURS = {
     State.ACCEPTED: "green",
@@ -40,7 +40,7 @@ def table(title: str, headings: Sequence[str], lines: Iterable[Sequence[str]]) -
         drawn.add_column(heading)
     for line in lines:
         drawn.add_row(*line)
-    out.print(drawn)
+    out.print(drawn, soft_wrap=False)
 
 
 def plain(text: object) -> str:

@@ -132,6 +132,10 @@ class Store:
         """Change columns other than the state (a retry time, the due date); no history row."""
         self._update_document(document_id, now, **changes)
 
+    def postpone(self, document_id: str, until: datetime) -> None:
+        """Nothing to do with this document before then; not a change that anybody is shown."""
+        self._db.execute("UPDATE document SET next_action_at = ? WHERE id = ?", (stamp(until), document_id))
+
     def mark_shown(self, document: Document) -> None:
         """The unit's folder now says what this version of the document says."""
         self._db.execute("UPDATE document SET shown = ? WHERE id = ?", (document.version, document.id))
@@ -166,6 +170,11 @@ class Store:
         row = self._one("SELECT max(started_at) AS at FROM attempt WHERE document = ?", document_id)
         return rows.instant(row["at"]) if row and row["at"] else None
 
+    def attempt_sessions(self, document_id: str) -> list[str]:
+        """The sessions this document was ever sent into, the last one first."""
+        found = self._db.execute("SELECT session FROM attempt WHERE document = ? ORDER BY id DESC", (document_id,))
+        return list(dict.fromkeys(r["session"] for r in found))
+
     # -- documents: reading ------------------------------------------------------------------------------------
 
     def document(self, document_id: str, unit: str | None = None) -> Document:
@@ -189,6 +198,11 @@ class Store:
                 unit,
             )
         )
+
+    def ours(self, ksef_number: str, sha256: str) -> Document | None:
+        """The document of any unit that has this KSeF number or these bytes."""
+        row = self._one("SELECT * FROM document WHERE ksef_number = ? OR sha256 = ? LIMIT 1", ksef_number, sha256)
+        return rows.document(row) if row else None
 
     def holder(self, seller_nip: str, kind: str, number_key: str) -> Document | None:
         """The live or numbered document that has this business number, whichever unit it belongs to."""
@@ -239,6 +253,15 @@ class Store:
             f"""SELECT * FROM document WHERE context = ? AND state IN ({_marks(wanted)}) AND next_action_at <= ?
                 ORDER BY due_safe, seq LIMIT ?""",  # noqa: S608 - marks only
             (context, *wanted, stamp(now), limit),
+        )
+        return [rows.document(r) for r in found]
+
+    def without_upo(self, context: str, now: datetime, limit: int) -> list[Document]:
+        """Numbered documents of a context whose receipt is still missing and may be asked for now."""
+        found = self._db.execute(
+            f"""SELECT * FROM document WHERE context = ? AND state = '{State.ACCEPTED}' AND upo_sha256 IS NULL
+                AND next_action_at <= ? ORDER BY seq LIMIT ?""",  # noqa: S608 - an enum
+            (context, stamp(now), limit),
         )
         return [rows.document(r) for r in found]
 

@@ -112,7 +112,7 @@ FORM: dict[str, Entry] = {
         "W programie do faktur wybierz strukturę FA(3) w wersji 1-0E, wystaw plik ponownie i wyślij go. " + _SUPPLIER,
     ),
     "missing_element": Entry(
-        "{where}: brakuje wymaganego pola {missing}{after}.",
+        "{where}: brakuje tego wymaganego pola{after}.",
         "Uzupełnij brakujące pole w programie, w którym powstała faktura, i wyślij plik ponownie.",
     ),
     "missing_choice": Entry(
@@ -120,16 +120,16 @@ FORM: dict[str, Entry] = {
         "Uzupełnij jedno z tych pól w programie, w którym powstała faktura, i wyślij plik ponownie.",
     ),
     "unexpected_element": Entry(
-        "{where}: pole {found} nie może stać w tym miejscu{after}{expected}.",
+        "{where}: to pole nie może stać w tym miejscu{after}{expected}.",
         "Pola faktury FA(3) mają stałą kolejność i nie mogą się powtarzać ponad miarę. "
         "Usuń pole, przenieś je albo sprawdź jego nazwę i wyślij plik ponownie. " + _SUPPLIER,
     ),
     "unknown_element": Entry(
-        "{where}: struktura FA(3) nie ma pola o nazwie {found}.",
+        "{where}: struktura FA(3) nie ma takiego pola.",
         "Usuń to pole albo popraw jego nazwę (liczą się wielkie i małe litery) i wyślij plik ponownie. " + _SUPPLIER,
     ),
     "foreign_element": Entry(
-        "{where}: pole {found} nie należy do struktury FA(3), bo ma inną przestrzeń nazw „{namespace}”.", _EXPORT
+        "{where}: to pole nie należy do struktury FA(3), bo ma inną przestrzeń nazw „{namespace}”.", _EXPORT
     ),
     "missing_attribute": Entry("{where}: brakuje atrybutu „{attribute}”.", _AGAIN + " " + _SUPPLIER),
     "unexpected_attribute": Entry(

@@ -1,0 +1,26 @@
+"""Where XML and ZIP of others are opened: never in this process, but on a bench of worker processes (faults F6)."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Bench(Protocol):
+    """What `spool.workers.Workers` offers: a picklable function run elsewhere, with limits on time and memory."""
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """The function's value; raises what it raised, or that its time or memory was up."""
+
+
+class Workers:
+    """Until spool.workers is there."""
+
+    def __init__(self, processes: int = 1) -> None:
+        pass
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        return function(*args)
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,145 @@
+"""What a context knows about KSeF right now: reachable or not, paused or not, logged in until when.
+
+These are conditions of the context, never of its documents (DESIGN decision 11), and are written only when they
+change. The pause is decided here and lifted by a person: by a restart for a refused login, by `sluza` for the rest.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from agent import retry
+from agent.ksef.api import NoAnswer, Reading
+from agent.ksef.errors import is_network
+from agent.ksef.login import Login
+from spool.access import Spool
+from spool.clock import Clock
+from spool.domain.ledger import Condition
+from spool.domain.outcomes import Later
+from spool.store import Store
+
+LOGIN, SEND = "login", "send"
+_LONGEST_SILENCE_S = 60.0
+
+
+@dataclass
+class _Known:
+    reachable: bool | None = None
+    paused: dict[str, Any] | None = None
+    login_until: datetime | None = None
+
+
+class Contact:
+    """One context's conditions, and the pause between two tries while KSeF does not answer."""
+
+    def __init__(self, context: str, spool: Spool, login: Login, clock: Clock) -> None:
+        self.context = context
+        self.log = structlog.get_logger().bind(context=context)
+        self._spool = spool
+        self._login = login
+        self._clock = clock
+        self._known = _Known()
+        self._failures = 0
+        self._quiet_until: datetime | None = None
+
+    @property
+    def paused(self) -> bool:
+        """A person has to do something before anything is sent."""
+        return self._known.paused is not None
+
+    def silence(self) -> float:
+        """Seconds for which KSeF should be left alone; 0 when it may be asked."""
+        if self._quiet_until is None:
+            return 0.0
+        left = (self._quiet_until - self._clock()).total_seconds()
+        return min(max(left, 0.0), _LONGEST_SILENCE_S)
+
+    async def begin(self) -> None:
+        """Take over what an earlier run wrote. A pause because of the login is tried once more, as promised."""
+        self.learn(await self._spool.read(lambda store: store.conditions(self.context)))
+        if self._known.paused is None or self._known.paused.get("kind") != LOGIN:
+            return
+        try:
+            await self._login.access()
+        except NoAnswer as no:
+            self.log.warning("login_still_refused", code=no.code)
+            return
+        now = self._clock()
+
+        def lift(store: Store) -> None:
+            store.set_condition(self.context, "paused", None, now)
+            store.log(f"context:{self.context}", "resumed", now, "agent", "Logowanie do KSeF znowu działa.")
+
+        await self._spool.write(lift)
+        self._known.paused = None
+
+    def learn(self, conditions: list[Condition]) -> None:
+        """The conditions as stored; a pause that a person lifted also lets the login try again."""
+        mine = {c.name: c.value for c in conditions if c.context == self.context}
+        if "reachable" in mine:
+            self._known.reachable = bool(mine["reachable"].get("ok"))
+        was, self._known.paused = self._known.paused, mine.get("paused")
+        if was is not None and self._known.paused is None:
+            self._login.unblock()
+
+    async def worked(self) -> None:
+        """KSeF answered."""
+        self._failures, self._quiet_until = 0, None
+        if self._known.reachable is not True:
+            await self._set("reachable", {"ok": True, "since": self._clock().isoformat(), "detail": ""})
+            self._known.reachable = True
+        if self._login.valid_until is not None and self._login.valid_until != self._known.login_until:
+            self._known.login_until = self._login.valid_until
+            await self._set("login", {"valid_until": self._login.valid_until.isoformat()})
+
+    async def failed(self, no: NoAnswer) -> float:
+        """A call outside any document did not give its value: note what that says; returns seconds to wait."""
+        outcome = no.reading.outcome
+        if self._login.refused is not None:
+            await self.pause(self._login.refused, LOGIN)
+        if isinstance(outcome, Later) and outcome.after_s is not None and not is_network(no.code):
+            return outcome.after_s
+        self._failures += 1
+        pause = retry.backoff(self._failures, random.random(), longest=_LONGEST_SILENCE_S)  # noqa: S311 - jitter
+        if is_network(no.code):
+            self._quiet_until = self._clock() + timedelta(seconds=pause)
+            if self._known.reachable is not False:
+                self.log.warning("unreachable", code=no.code)
+                since = self._clock().isoformat()
+                await self._set("reachable", {"ok": False, "since": since, "detail": _reason(no.reading)})
+                self._known.reachable = False
+        else:
+            self.log.warning("no_answer", code=no.code)
+        return pause
+
+    async def pause(self, reading: Reading, kind: str) -> None:
+        """Send nothing more in this context until a person has looked; once, with one event."""
+        now = self._clock()
+        value = {"reason": _reason(reading), "hint": reading.hint, "code": reading.code, "kind": kind}
+        if self._known.paused is not None:
+            return
+        self._known.paused = value
+        self.log.error("paused", code=reading.code)
+
+        def write(store: Store) -> None:
+            pause_in(store, self.context, value, now)
+
+        await self._spool.write(write)
+
+    async def _set(self, name: str, value: dict[str, Any] | None) -> None:
+        now = self._clock()
+        await self._spool.write(lambda store: store.set_condition(self.context, name, value, now))
+
+
+def pause_in(store: Store, context: str, value: dict[str, Any], now: datetime) -> None:
+    """Write the pause and its history row."""
+    store.set_condition(context, "paused", value, now)
+    note = f"Wstrzymano wysyłkę: {value['reason']} {value['hint']}".strip()
+    store.log(f"context:{context}", "paused", now, "agent", note, {"code": value["code"]})
+
+
+def _reason(reading: Reading) -> str:
+    return str(getattr(reading.outcome, "reason", ""))

@@ -1,0 +1,201 @@
+"""After the send: ask for verdicts, then for receipts. Reads only; nothing here can register anything.
+
+A status of 100 or 150 is never a reason to send again, however long it lasts (faults K07).
+"""
+
+import random
+from collections import defaultdict
+from datetime import timedelta
+
+from agent import retry, upo, verdict
+from agent.forward import IDLE_S, Tools
+from agent.ksef.api import InvoiceStatus, NoAnswer
+from agent.ksef.errors import is_network
+from spool.domain.ledger import Document
+from spool.domain.outcomes import Later
+from spool.domain.states import State
+from spool.store import Store
+
+_LIST_FROM = 10
+"""From so many waiting documents of one session its list is cheaper than single questions (protocol §16.1)."""
+_AT_ONCE = 500
+UPO_PATIENCE = timedelta(minutes=10)
+"""If KSeF gives no receipt for so long after the number, the session is closed: UNCERTAIN 9 of the protocol."""
+_UPO_LONGEST_S = 3600.0
+
+
+class Verdicts:
+    """SUBMITTED documents of one context, until each has its verdict."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._t = tools
+
+    async def step(self) -> float:
+        """Ask about one document, or about one session when many wait in it."""
+        t, now = self._t, self._t.clock()
+        if (pause := t.contact.silence()) > 0:
+            return pause
+        due = await t.spool.read(lambda store: store.work(t.context.id, [State.SUBMITTED], now, _AT_ONCE))
+        if not due:
+            at = await t.spool.read(lambda store: store.next_action(t.context.id, [State.SUBMITTED]))
+            return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
+        session, documents = _largest(due)
+        if len(documents) >= _LIST_FROM and t.ksef.wait("sessionInvoiceList") == 0:
+            await self._settle(documents, await session_list(t, session))
+            return 0.0
+        if (pause := t.ksef.wait("invoiceStatus")) > 0:
+            return pause
+        document = due[0]
+        assert document.session is not None
+        assert document.invoice_ref is not None
+        try:
+            status = await t.ksef.invoice_status(document.session, document.invoice_ref)
+        except NoAnswer as no:
+            return await give_time(t, document, no)
+        await self._settle([document], [status])
+        return 0.0
+
+    async def _settle(self, documents: list[Document], statuses: list[InvoiceStatus]) -> None:
+        """Write every verdict in one commit. One that is not about our bytes is no verdict on our document."""
+        t, now = self._t, self._t.clock()
+        by_reference = {status.reference: status for status in statuses}
+
+        def job(store: Store) -> None:
+            for stale in documents:
+                document = store.document(stale.id)
+                if document.state is not State.SUBMITTED:
+                    continue  # a person, or a late answer, was here first (faults K02)
+                status = by_reference.get(str(document.invoice_ref))
+                if status is None or status.invoice_hash != document.sha256:
+                    store.postpone(document.id, now + timedelta(seconds=30))
+                    continue
+                verdict.settle(store, document, status.reading, now, random.random())  # noqa: S311 - jitter
+
+        await t.spool.write(job)
+        await t.contact.worked()
+        await after_verdicts(t, statuses)
+
+
+class Receipts:
+    """Numbered documents of one context, until each has its UPO."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._t = tools
+        self._overdue: set[str] = set()
+
+    @property
+    def sessions_to_close(self) -> frozenset[str]:
+        """Sessions whose receipts KSeF seems to give only after closing (faults K14)."""
+        return frozenset(self._overdue)
+
+    async def step(self) -> float:
+        """Fetch one receipt, check it, keep it."""
+        t, now = self._t, self._t.clock()
+        if (pause := max(t.contact.silence(), t.ksef.wait("sessionMisc"))) > 0:
+            return pause
+        waiting = await t.spool.read(lambda store: store.without_upo(t.context.id, now, 1))
+        if not waiting:
+            return 1.0 if self._overdue else IDLE_S
+        document = waiting[0]
+        try:
+            raw = await self._fetch(document)
+        except NoAnswer as no:
+            if no.code == "http:21178":
+                await self._not_yet(document)
+                return 0.0
+            return await give_time(t, document, no)
+        await self._keep(document, raw)
+        return 0.0
+
+    async def _fetch(self, document: Document) -> bytes:
+        """By the reference in our session; for an adopted original by its number, in any session that may hold it."""
+        t = self._t
+        assert document.ksef_number is not None
+        if document.invoice_ref is not None and document.session is not None:
+            return await t.ksef.upo(document.session, document.invoice_ref)
+        ours = await t.spool.read(lambda store: store.attempt_sessions(document.id))
+        candidates = list(dict.fromkeys([*([document.session] if document.session else []), *ours]))
+        for session in candidates[:-1]:
+            try:
+                return await t.ksef.upo_by_number(session, document.ksef_number)
+            except NoAnswer as no:
+                if not no.code.startswith(("http:21173", "http:21178", "http:403")):
+                    raise
+        return await t.ksef.upo_by_number(candidates[-1], document.ksef_number)
+
+    async def _keep(self, document: Document, raw: bytes) -> None:
+        """Stored only if it names our number and our hash (faults K14)."""
+        t, now = self._t, self._t.clock()
+        try:
+            named = await t.bench.run(upo.receipts, raw)
+        except Exception as error:  # whatever the bench says, this is not a receipt
+            t.contact.log.warning("upo_unreadable", document=document.id, error=type(error).__name__)
+            named = {}
+        good = named.get(str(document.ksef_number)) == document.sha256
+
+        def job(store: Store) -> None:
+            if good:
+                sha256 = store.put_body(raw)
+                store.touch(document.id, now, upo_sha256=sha256, next_action_at=now)
+                store.log(document.id, "upo", now, "agent", "Zapisano UPO.", {"sha256": sha256})
+                return
+            if all(event.move != "upo_wrong" for event in store.history(document.id)):
+                note = "KSeF zwrócił UPO, które nie dotyczy tego dokumentu. Numer zostaje, UPO pobierzemy ponownie."
+                store.log(document.id, "upo_wrong", now, "agent", note)
+            store.postpone(document.id, now + timedelta(minutes=10))
+
+        await t.spool.write(job)
+        await t.contact.worked()
+        if document.session:
+            self._overdue.discard(document.session)
+
+    async def _not_yet(self, document: Document) -> None:
+        """Soon again while it is young; after ten minutes the session is closed for its sake."""
+        t, now = self._t, self._t.clock()
+        age = now - document.updated_at
+        if age > UPO_PATIENCE and document.session:
+            self._overdue.add(document.session)
+        pause = min(_UPO_LONGEST_S, retry.next_look(age.total_seconds()))
+        await t.spool.write(lambda store: store.postpone(document.id, now + timedelta(seconds=pause)))
+
+
+async def session_list(tools: Tools, session: str) -> list[InvoiceStatus]:
+    """Every document of a session, all pages. Raises NoAnswer."""
+    items: list[InvoiceStatus] = []
+    page = await tools.ksef.session_invoices(session)
+    items.extend(page.items)
+    while page.next_page:
+        page = await tools.ksef.session_invoices(session, page.next_page)
+        items.extend(page.items)
+    return items
+
+
+async def after_verdicts(tools: Tools, statuses: list[InvoiceStatus]) -> None:
+    """What a verdict means beyond its document: another session, other keys, a pause."""
+    outcomes = [s.reading.outcome for s in statuses if isinstance(s.reading.outcome, Later)]
+    if any(o.new_session for o in outcomes):
+        tools.sessions.leave_all(new_keys=any(o.new_keys for o in outcomes))
+    if any(o.person for o in outcomes):
+        tools.contact.learn(await tools.spool.read(lambda store: store.conditions(tools.context.id)))
+
+
+async def give_time(tools: Tools, document: Document, no: NoAnswer) -> float:
+    """A question about one document got no answer: ask again later, and let others go first meanwhile."""
+    if is_network(no.code) or no.code.startswith(("budget:", "auth:", "keys:")) or no.code == "http:429":
+        return await tools.contact.failed(no)
+    tools.contact.log.warning("no_answer", document=document.id, code=no.code)
+    now = tools.clock()
+    asked = getattr(no.reading.outcome, "after_s", None) or 0.0
+    age = (now - document.updated_at).total_seconds()
+    pause = max(asked, 2.0, retry.next_look(age))
+    await tools.spool.write(lambda store: store.postpone(document.id, now + timedelta(seconds=pause)))
+    return 0.0
+
+
+def _largest(due: list[Document]) -> tuple[str, list[Document]]:
+    """The session with the most waiting documents."""
+    by_session: dict[str, list[Document]] = defaultdict(list)
+    for document in due:
+        by_session[str(document.session)].append(document)
+    session = max(by_session, key=lambda name: len(by_session[name]))
+    return session, by_session[session]

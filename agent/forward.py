@@ -1,0 +1,171 @@
+"""The back door: claim the most urgent document, seal it, write the intent, send, write what became of it.
+
+One step is one document and at most one call to KSeF that registers anything; after any commit the process may be
+killed. The intent is durable before the call (invariant I6), so a document found SENDING at the start is UNKNOWN.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+from agent import verdict
+from agent.bench import Bench
+from agent.contact import Contact
+from agent.ksef.api import Ksef, NoAnswer
+from agent.ksef.session import Current, Sessions
+from agent.ksef.transport import Transport
+from spool.access import Spool
+from spool.clock import Clock
+from spool.domain.calendar import WARSAW, warsaw_date
+from spool.domain.errors import BodyDamaged, MoveRefused
+from spool.domain.ledger import Document
+from spool.domain.municipality import Context
+from spool.domain.outcomes import Later
+from spool.domain.states import State
+from spool.store import Store
+
+NEEDS_BATCH = "Wymaga wysyłki wsadowej (załącznik)."
+IDLE_S = 30.0
+_AFTER_MIDNIGHT = timedelta(minutes=2)
+_DAMAGED_AGAIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every step of one context works with."""
+
+    context: Context
+    spool: Spool
+    ksef: Ksef
+    sessions: Sessions
+    contact: Contact
+    clock: Clock
+    bench: Bench
+    transport: Transport
+
+
+class Forward:
+    """The sending loop of one context."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._t = tools
+
+    async def begin(self) -> None:
+        """Documents that an earlier run left between intent and answer: nobody knows, so KSeF is read first."""
+        now = self._t.clock()
+
+        def job(store: Store) -> int:
+            left = store.work(self._t.context.id, [State.SENDING], now + timedelta(days=3650), 1_000_000)
+            for document in left:
+                store.end_attempt(document.id, "unknown", now)
+                reason = "Program został przerwany w trakcie wysyłki; sprawdzamy w KSeF."
+                store.move(document.id, State.UNKNOWN, now, "agent", reason, reason=reason)
+            return len(left)
+
+        if count := await self._t.spool.write(job):
+            self._t.contact.log.warning("interrupted_sends", count=count)
+
+    async def step(self) -> float:
+        """Send the most urgent document; returns seconds until there may be more to do."""
+        t, now = self._t, self._t.clock()
+        if t.contact.paused:
+            return IDLE_S
+        if (pause := max(t.contact.silence(), t.ksef.wait("invoiceSend"))) > 0:
+            return pause
+        document = await self._next(now)
+        if document is None:
+            return await self._until_next(now)
+        if not await self._fit(document, now):
+            return 0.0
+        try:
+            raw = await t.spool.read(lambda store: store.body(document.sha256))
+        except BodyDamaged as damage:
+            await self._damaged(document, damage)
+            return 0.0
+        session = await t.sessions.ready()
+        await self._send(document, raw, session)
+        return 0.0
+
+    async def _send(self, document: Document, raw: bytes, session: Current) -> None:
+        """Intent, call, result. Between the first and the last line the truth is only at KSeF."""
+        t = self._t
+        log = t.contact.log.bind(document=document.id, session=session.reference)
+        sealed, started = session.seal(raw), t.clock()
+        try:
+            claimed = await t.spool.write(lambda store: store.begin_attempt(document, session.reference, started))
+        except MoveRefused:
+            return  # a person withdrew or held it a moment ago
+        session.sent += 1
+        try:
+            reference = await t.ksef.send(session.reference, sealed, offline=document.mode.offline)
+        except NoAnswer as no:
+            log.warning("not_sent", code=no.code)
+            await self._not_sent(claimed, session, no)
+            return
+        now = t.clock()
+        await t.spool.write(lambda store: verdict.submitted(store, claimed, reference, now))
+        await t.contact.worked()
+        log.info("sent", invoice=reference)
+
+    async def _not_sent(self, document: Document, session: Current, no: NoAnswer) -> None:
+        t, now, dice = self._t, self._t.clock(), random.random()  # noqa: S311 - jitter
+        outcome = no.reading.outcome
+        await t.spool.write(lambda store: verdict.not_sent(store, document, no, now, dice))
+        if isinstance(outcome, Later):
+            if outcome.new_session:
+                t.sessions.leave(session.reference, new_keys=outcome.new_keys)
+            if outcome.person:
+                t.contact.learn(await t.spool.read(lambda store: store.conditions(t.context.id)))
+        if no.code.startswith(("network:", "http:")):
+            await t.contact.failed(no)
+
+    async def _next(self, now: datetime) -> Document | None:
+        found = await self._t.spool.read(lambda store: store.work(self._t.context.id, [State.QUEUED], now, 1))
+        return found[0] if found else None
+
+    async def _until_next(self, now: datetime) -> float:
+        at = await self._t.spool.read(lambda store: store.next_action(self._t.context.id, [State.QUEUED]))
+        return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
+
+    async def _fit(self, document: Document, now: datetime) -> bool:
+        """False when it cannot go into an interactive session now; then it says itself what it waits for."""
+        if document.facts.has_attachment:
+            await self._t.spool.write(
+                lambda store: store.move(document.id, State.WAITING, now, "agent", NEEDS_BATCH, reason=NEEDS_BATCH)
+            )
+            return False
+        until = not_before(document, now, self._t.transport.server_time)
+        if until is not None:
+            await self._t.spool.write(lambda store: store.postpone(document.id, until))
+        return until is None
+
+    async def _damaged(self, document: Document, damage: BodyDamaged) -> None:
+        """A flag with an alarm, not a state: never sent, everything else goes on (faults F10)."""
+        now = self._t.clock()
+        self._t.contact.log.error("body_damaged", document=document.id)
+
+        def job(store: Store) -> None:
+            store.set_condition(document.context, "damaged", {"document": document.id, "detail": str(damage)}, now)
+            if all(event.move != "damaged" for event in store.history(document.id)):
+                store.log(document.id, "damaged", now, "agent", f"{damage} {damage.hint}")
+            store.postpone(document.id, now + _DAMAGED_AGAIN)
+
+        await self._t.spool.write(job)
+
+
+def not_before(document: Document, now: datetime, server_time: datetime | None) -> datetime | None:
+    """When a document dated today or later may be sent; None when it may go now (faults K17).
+
+    KSeF refuses an issue date after its own day, so in the first two minutes after midnight its clock decides.
+    """
+    issued = document.issue_date
+    if issued is None:
+        return None
+    midnight = datetime.combine(issued, time(), WARSAW).astimezone(UTC)
+    if warsaw_date(now) < issued:
+        return midnight
+    fresh = server_time is not None and abs(server_time - now) < _AFTER_MIDNIGHT
+    seen = fresh and server_time is not None and warsaw_date(server_time) >= issued
+    if now - midnight < _AFTER_MIDNIGHT and not seen:
+        return min(now + timedelta(seconds=5), midnight + _AFTER_MIDNIGHT)
+    return None

@@ -1,0 +1,1 @@
+"""KSeF itself: the seam (`api`), the one SDK import (`client`), transport, errors, login, session, sealing, budget."""

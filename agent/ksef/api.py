@@ -1,0 +1,246 @@
+"""The seam: the calls of KSeF that we use, in our own words. `agent.ksef.client` is its only implementation.
+
+Every call returns its own value or raises `NoAnswer`, which carries what that means (an outcome) already classified
+by `agent.ksef.errors`; no caller guesses from exceptions. Paths and figures: protocol §2, §6, §8, §9, §16.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from spool.domain.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class Pending:
+    """KSeF is still working on it: ask again, never repeat the request."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The thing itself went well, or is over; its own value says more."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an answer means: `outcome`, where it came from (`code`, such as "invoice:410"), and the cure."""
+
+    outcome: Outcome | Pending | Done
+    code: str
+    hint: str = ""
+
+
+class NoAnswer(Exception):  # noqa: N818 - not an error of ours: a thing the world said, or did not say
+    """A call that did not give its value; `reading` says why and what follows from it."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__(f"{reading.code}: {getattr(reading.outcome, 'reason', '')}")
+        self.reading = reading
+
+    @property
+    def code(self) -> str:
+        """The stable code of the answer, such as "http:21180" or "network:timeout"."""
+        return self.reading.code
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A login challenge, valid ten minutes (protocol §2.1)."""
+
+    text: str
+    timestamp_ms: int
+
+
+@dataclass(frozen=True)
+class Token:
+    """A bearer token; never shown."""
+
+    text: str = field(repr=False)
+    valid_until: datetime
+
+
+@dataclass(frozen=True)
+class AuthOperation:
+    """A login under way: its reference and the token that may ask about it."""
+
+    reference: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """One of KSeF's encryption keys: Base64 DER certificate, its id, and what it is for (protocol §3)."""
+
+    certificate: str
+    key_id: str
+    usages: tuple[str, ...]
+    valid_from: datetime
+    valid_to: datetime
+
+
+@dataclass(frozen=True)
+class WrappedKey:
+    """A symmetric key as KSeF takes it: wrapped for one of its public keys, with the IV, both Base64."""
+
+    encrypted_key: str
+    iv: str
+    key_id: str
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """One document encrypted for one session; hashes are Base64 SHA-256 (protocol §4)."""
+
+    invoice_hash: str
+    invoice_size: int
+    encrypted_hash: str
+    encrypted_size: int
+    content: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session that KSeF has just opened."""
+
+    reference: str
+    valid_until: datetime
+
+
+@dataclass(frozen=True)
+class InvoiceStatus:
+    """One document in one session as KSeF sees it (protocol §6.4); `reading` is the verdict on it."""
+
+    reference: str
+    invoice_hash: str
+    reading: Reading
+    original_session: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a session's documents and the token that leads to the next one."""
+
+    items: tuple[InvoiceStatus, ...]
+    next_page: str = ""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered invoice as the metadata query shows it."""
+
+    ksef_number: str
+    sha256: str
+    kind: str
+    number: str
+    acquisition_date: datetime | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of an export package: a presigned address, and the sizes and Base64 hashes to hold it against."""
+
+    ordinal: int
+    url: str = field(repr=False)
+    encrypted_size: int
+    encrypted_hash: str
+    size: int
+    plain_hash: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """A finished export: its parts, and how far it reaches (protocol §9.3)."""
+
+    parts: tuple[Part, ...]
+    invoices: int
+    truncated: bool
+    last: datetime | None
+    hwm: datetime | None
+
+
+@dataclass(frozen=True)
+class Download:
+    """What a streamed download turned out to be."""
+
+    size: int
+    sha256: bytes
+
+
+class Door(Protocol):
+    """The calls that work without an access token: logging in, and KSeF's public keys."""
+
+    async def challenge(self) -> Challenge:
+        """Ask for a challenge."""
+
+    async def public_keys(self) -> list[PublicKey]:
+        """KSeF's encryption keys."""
+
+    async def enter_signed(self, challenge: Challenge, certificate_pem: str, key_pem: str) -> AuthOperation:
+        """Sign the login request with a certificate (XAdES) and hand it in."""
+
+    async def enter_with_token(self, challenge: Challenge, encrypted_token: str, key_id: str) -> AuthOperation:
+        """Hand in an encrypted KSeF token."""
+
+    async def auth_status(self, operation: AuthOperation) -> Reading:
+        """How the login is doing."""
+
+    async def redeem(self, operation: AuthOperation) -> tuple[Token, Token]:
+        """Access and refresh token, given once only."""
+
+    async def refresh(self, refresh_token: Token) -> Token:
+        """A new access token."""
+
+
+class Ksef(Protocol):
+    """The calls made inside a context, with its access token."""
+
+    def wait(self, group: str) -> float:
+        """Seconds until a call of this budget group may be made; 0 when at once."""
+
+    async def rate_limits(self) -> dict[str, tuple[int, int, int]]:
+        """Per group: requests per second, minute and hour."""
+
+    async def open_session(self, key: WrappedKey) -> Opened:
+        """Open an interactive session for FA(3)."""
+
+    async def close_session(self, reference: str) -> None:
+        """Close it; closing a closed one is fine."""
+
+    async def session_status(self, reference: str) -> Reading:
+        """Pending while it may still change."""
+
+    async def send(self, session: str, sealed: Sealed, *, offline: bool) -> str:
+        """Send one document; returns KSeF's reference of it in that session."""
+
+    async def invoice_status(self, session: str, reference: str) -> InvoiceStatus:
+        """The verdict on one document."""
+
+    async def session_invoices(self, session: str, page: str = "") -> Page:
+        """All documents of a session, page by page."""
+
+    async def upo(self, session: str, reference: str) -> bytes:
+        """The receipt (UPO) of one document, by its reference in the session."""
+
+    async def upo_by_number(self, session: str, ksef_number: str) -> bytes:
+        """The receipt of one document, by its KSeF number."""
+
+    async def invoice(self, ksef_number: str) -> bytes:
+        """The bytes of a registered invoice."""
+
+    async def find(self, subject: str, seller_nip: str, number: str, issued: datetime) -> list[Registered]:
+        """Registered invoices with this seller and number, issued on that day."""
+
+    async def start_export(self, key: WrappedKey, subject: str, since: datetime, until: datetime | None) -> str:
+        """Ask for a package of everything stored in a window, up to the high-water mark."""
+
+    async def export(self, reference: str) -> Export | None:
+        """The package, or None while it is being made."""
+
+    async def download(self, url: str, target: Path, limit: int) -> Download:
+        """Stream a presigned address into a file, without any bearer."""
+
+
+def plain(value: Any) -> str:
+    """A value of KSeF as text; empty for nothing."""
+    return "" if value is None else str(value)

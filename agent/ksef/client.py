@@ -1,0 +1,421 @@
+"""The seam over `ksef-client`: the only import of that SDK. Its endpoint clients, our transport under them.
+
+The SDK knows paths, field names and models; it retries nothing and sees neither the network nor the clock. What it
+returns is checked here before anybody uses it, because its models forgive missing fields (faults K03, K11).
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from json import dumps
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import httpx
+from ksef_client import models
+from ksef_client.clients.auth import AsyncAuthClient
+from ksef_client.clients.invoices import AsyncInvoicesClient
+from ksef_client.clients.rate_limits import AsyncRateLimitsClient
+from ksef_client.clients.security import AsyncSecurityClient
+from ksef_client.clients.sessions import AsyncSessionsClient
+from ksef_client.exceptions import KsefHttpError
+from ksef_client.http import HttpResponse
+from ksef_client.services.auth import build_auth_token_request_xml, build_ksef_token_auth_request
+from ksef_client.services.xades import sign_xades_enveloped
+
+from agent.ksef import errors
+from agent.ksef.api import (
+    AuthOperation,
+    Challenge,
+    Done,
+    Download,
+    Export,
+    InvoiceStatus,
+    NoAnswer,
+    Opened,
+    Page,
+    Part,
+    Pending,
+    PublicKey,
+    Reading,
+    Registered,
+    Sealed,
+    Token,
+    WrappedKey,
+)
+from agent.ksef.errors import Kind, garbled
+from agent.ksef.line import Line
+from agent.ksef.sealing import hex_of
+from agent.ksef.values import instant, maybe_instant, reference_of, utc_text
+from spool.domain.municipality import Context, ContextType
+from spool.domain.outcomes import Accepted
+
+T = TypeVar("T")
+
+SDK_ERRORS = (KsefHttpError,)
+"""What the SDK raises by itself when an answer of the expected status is not JSON."""
+
+FORM = models.FormCode(system_code="FA (3)", schema_version="1-0E", value="FA")
+_CONTEXT_WORDS = {ContextType.NIP: "Nip", ContextType.INTERNAL_ID: "InternalId"}
+_PAGE = 1000
+_SMALLEST_QUERY_PAGE = 10
+
+
+class Tokens(Protocol):
+    """Where access tokens come from: `agent.ksef.login`."""
+
+    async def access(self) -> str:
+        """A valid access token."""
+
+    def rejected(self, token: str) -> None:
+        """KSeF did not take this one."""
+
+    def worked(self) -> None:
+        """KSeF took it."""
+
+
+class SdkHttp:
+    """What the SDK calls its HTTP client: our line, with the SDK's signature and answer type."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        json: dict[str, Any] | None = None,
+        data: bytes | None = None,
+        access_token: str | None = None,
+        refresh_token: str | None = None,
+        skip_auth: bool = False,
+        expected_status: set[int] | None = None,
+    ) -> HttpResponse:
+        """One request of the SDK. Raises NoAnswer for every status it did not expect."""
+        sent = dict(headers or {})
+        if json is not None:
+            data, sent["Content-Type"] = dumps(json, ensure_ascii=False).encode(), "application/json"
+        bearer = None if skip_auth else refresh_token or access_token
+        answer = await self._line.request(method, path, expected_status or {200}, sent, bearer, params, data)
+        return HttpResponse(answer.status, httpx.Headers(list(answer.headers.items())), answer.content)
+
+
+class KsefDoor:
+    """`api.Door` for one context."""
+
+    def __init__(self, line: Line, context: Context) -> None:
+        self._line = line
+        self._context = context
+        self._auth = AsyncAuthClient(SdkHttp(line))
+        self._security = AsyncSecurityClient(SdkHttp(line))
+
+    async def challenge(self) -> Challenge:
+        got = await self._line.in_group("anonymous", self._auth.get_challenge)
+        if not got.challenge or not got.timestamp_ms:
+            raise garbled("wyzwanie")
+        return Challenge(got.challenge, got.timestamp_ms)
+
+    async def public_keys(self) -> list[PublicKey]:
+
+        async def call() -> list[PublicKey]:
+            return [
+                PublicKey(
+                    key.certificate,
+                    str(key.public_key_id or ""),
+                    tuple(str(use.value) for use in key.usage),
+                    instant(key.valid_from),
+                    instant(key.valid_to),
+                )
+                for key in await self._security.get_public_key_certificates()
+            ]
+
+        return await self._line.in_group("anonymous", call)
+
+    async def enter_signed(self, challenge: Challenge, certificate_pem: str, key_pem: str) -> AuthOperation:
+        xml = build_auth_token_request_xml(
+            challenge=challenge.text,
+            context_identifier_type=_CONTEXT_WORDS[self._context.type],
+            context_identifier_value=self._context.value,
+        )
+        signed = sign_xades_enveloped(xml, certificate_pem, key_pem)
+        return _operation(await self._line.in_group("anonymous", lambda: self._auth.submit_xades_auth_request(signed)))
+
+    async def enter_with_token(self, challenge: Challenge, encrypted_token: str, key_id: str) -> AuthOperation:
+        request = build_ksef_token_auth_request(
+            challenge=challenge.text,
+            context_identifier_type=_CONTEXT_WORDS[self._context.type],
+            context_identifier_value=self._context.value,
+            encrypted_token_base64=encrypted_token,
+            public_key_id=key_id or None,
+        )
+        return _operation(await self._line.in_group("anonymous", lambda: self._auth.submit_ksef_token_auth(request)))
+
+    async def auth_status(self, operation: AuthOperation) -> Reading:
+        """See `api.Door`. Read by hand: the model insists on enums that we do not need."""
+
+        async def call() -> Reading:
+            body = await self._line.read(f"/auth/{operation.reference}", operation.token)
+            return errors.read_status(Kind.AUTH, body["status"])
+
+        return await self._line.in_group("anonymous", call)
+
+    async def redeem(self, operation: AuthOperation) -> tuple[Token, Token]:
+
+        async def call() -> tuple[Token, Token]:
+            got = await self._auth.redeem_token(operation.token)
+            return _token(got.access_token), _token(got.refresh_token)
+
+        return await self._line.in_group("anonymous", call)
+
+    async def refresh(self, refresh_token: Token) -> Token:
+
+        async def call() -> Token:
+            return _token((await self._auth.refresh_access_token(refresh_token.text)).access_token)
+
+        return await self._line.in_group("anonymous", call)
+
+
+class KsefClient:
+    """`api.Ksef` for one context."""
+
+    def __init__(self, line: Line, tokens: Tokens) -> None:
+        self._line = line
+        self._tokens = tokens
+        self._sessions = AsyncSessionsClient(SdkHttp(line))
+        self._invoices = AsyncInvoicesClient(SdkHttp(line))
+        self._limits = AsyncRateLimitsClient(SdkHttp(line))
+
+    def wait(self, group: str) -> float:
+        return self._line.wait(group)
+
+    async def rate_limits(self) -> dict[str, tuple[int, int, int]]:
+        """See `api.Ksef`; also taken over into the budget."""
+
+        async def call(token: str) -> dict[str, tuple[int, int, int]]:
+            # The raw object, not the model: the model breaks when KSeF drops a group.
+            body = await self._line.read("/rate-limits", token)
+            return {
+                name: (int(v["perSecond"]), int(v["perMinute"]), int(v["perHour"]))
+                for name, v in body.items()
+                if isinstance(v, dict) and {"perSecond", "perMinute", "perHour"} <= v.keys()
+            }
+
+        limits = await self._in("other", call)
+        self._line.learn(limits)
+        return limits
+
+    async def open_session(self, key: WrappedKey) -> Opened:
+        request = models.OpenOnlineSessionRequest(encryption=_encryption(key), form_code=FORM)
+
+        async def call(token: str) -> Opened:
+            got = await self._sessions.open_online_session(request, access_token=token)
+            return Opened(reference_of(got.reference_number), instant(got.valid_until))
+
+        return await self._in("onlineSession", call)
+
+    async def close_session(self, reference: str) -> None:
+        """See `api.Ksef`; 21180 says that it is closed already (protocol §17.3)."""
+        try:
+            await self._in("onlineSessionClose", lambda token: self._sessions.close_online_session(reference, token))
+        except NoAnswer as no:
+            if no.code != "http:21180":
+                raise
+
+    async def session_status(self, reference: str) -> Reading:
+
+        async def call(token: str) -> Reading:
+            body = await self._line.read(f"/sessions/{reference}", token)
+            return errors.read_status(Kind.SESSION, body["status"])
+
+        return await self._in("sessionMisc", call)
+
+    async def send(self, session: str, sealed: Sealed, *, offline: bool) -> str:
+        request = models.SendInvoiceRequest(
+            invoice_hash=sealed.invoice_hash,
+            invoice_size=sealed.invoice_size,
+            encrypted_invoice_hash=sealed.encrypted_hash,
+            encrypted_invoice_size=sealed.encrypted_size,
+            encrypted_invoice_content=sealed.content,
+            offline_mode=offline,
+        )
+
+        async def call(token: str) -> str:
+            got = await self._sessions.send_online_invoice(session, request, access_token=token)
+            return reference_of(got.reference_number)
+
+        return await self._in("invoiceSend", call)
+
+    async def invoice_status(self, session: str, reference: str) -> InvoiceStatus:
+
+        async def call(token: str) -> InvoiceStatus:
+            return _status(await self._sessions.get_session_invoice_status(session, reference, access_token=token))
+
+        return await self._in("invoiceStatus", call)
+
+    async def session_invoices(self, session: str, page: str = "") -> Page:
+
+        async def call(token: str) -> Page:
+            got = await self._sessions.get_session_invoices(
+                session, page_size=_PAGE, continuation_token=page or None, access_token=token
+            )
+            return Page(tuple(_status(item) for item in got.invoices), got.continuation_token or "")
+
+        return await self._in("sessionInvoiceList", call)
+
+    async def upo(self, session: str, reference: str) -> bytes:
+        return await self._in(
+            "sessionMisc",
+            lambda token: self._sessions.get_session_invoice_upo_by_ref(session, reference, access_token=token),
+        )
+
+    async def upo_by_number(self, session: str, ksef_number: str) -> bytes:
+        return await self._in(
+            "sessionMisc",
+            lambda token: self._sessions.get_session_invoice_upo_by_ksef(session, ksef_number, access_token=token),
+        )
+
+    async def invoice(self, ksef_number: str) -> bytes:
+
+        async def call(token: str) -> bytes:
+            return (await self._invoices.get_invoice_bytes(ksef_number, access_token=token)).content
+
+        return await self._in("invoiceDownload", call)
+
+    async def find(self, subject: str, seller_nip: str, number: str, issued: datetime) -> list[Registered]:
+        """See `api.Ksef`. One page is enough: the key seller + kind + number is unique (protocol §6.5)."""
+        filters = models.InvoiceQueryFilters(
+            subject_type=models.InvoiceQuerySubjectType(subject),
+            date_range=models.InvoiceQueryDateRange(
+                date_type=models.InvoiceQueryDateType.ISSUE,
+                from_=utc_text(issued - timedelta(days=1)),
+                to=utc_text(issued + timedelta(days=1)),
+            ),
+            seller_nip=seller_nip,
+            invoice_number=number,
+        )
+
+        async def call(token: str) -> list[Registered]:
+            got = await self._invoices.query_invoice_metadata(
+                filters, access_token=token, page_offset=0, page_size=_SMALLEST_QUERY_PAGE
+            )
+            return [_registered(item) for item in got.invoices if item.ksef_number]
+
+        return await self._in("invoiceMetadata", call)
+
+    async def start_export(self, key: WrappedKey, subject: str, since: datetime, until: datetime | None) -> str:
+        request = models.InvoiceExportRequest(
+            encryption=_encryption(key),
+            filters=models.InvoiceQueryFilters(
+                subject_type=models.InvoiceQuerySubjectType(subject),
+                date_range=models.InvoiceQueryDateRange(
+                    date_type=models.InvoiceQueryDateType.PERMANENTSTORAGE,
+                    from_=utc_text(since),
+                    to=utc_text(until) if until else None,
+                    restrict_to_permanent_storage_hwm_date=True,
+                ),
+            ),
+        )
+
+        async def call(token: str) -> str:
+            return reference_of((await self._invoices.export_invoices(request, access_token=token)).reference_number)
+
+        return await self._in("invoiceExport", call)
+
+    async def export(self, reference: str) -> Export | None:
+        """See `api.Ksef`. Raises NoAnswer for a failed export."""
+
+        async def call(token: str) -> Export | None:
+            body = await self._line.read(f"/invoices/exports/{reference}", token)
+            reading = errors.read_status(Kind.EXPORT, body["status"])
+            if isinstance(reading.outcome, Pending):
+                return None
+            if not isinstance(reading.outcome, Done):
+                raise NoAnswer(reading)
+            return _package(models.InvoicePackage.from_dict(body["package"]))
+
+        return await self._in("invoiceExportStatus", call)
+
+    async def download(self, url: str, target: Path, limit: int) -> Download:
+        """See `api.Ksef`; no token, no budget (protocol §16.1)."""
+        return await self._line.download(url, target, limit)
+
+    async def _in(self, group: str, call: Callable[[str], Awaitable[T]]) -> T:
+        """A call with an access token; a token that KSeF no longer takes is replaced once (faults K10)."""
+        try:
+            return await self._once(group, call)
+        except NoAnswer as no:
+            if no.code != "http:401":
+                raise
+        return await self._once(group, call)
+
+    async def _once(self, group: str, call: Callable[[str], Awaitable[T]]) -> T:
+        token = await self._tokens.access()
+        try:
+            value = await self._line.in_group(group, lambda: call(token))
+        except NoAnswer as no:
+            if no.code == "http:401":
+                self._tokens.rejected(token)
+            raise
+        self._tokens.worked()
+        return value
+
+
+def _operation(got: models.AuthenticationInitResponse | None) -> AuthOperation:
+    if got is None or not got.reference_number or not got.authentication_token.token:
+        raise garbled("logowanie")
+    return AuthOperation(got.reference_number, got.authentication_token.token)
+
+
+def _token(info: models.TokenInfo) -> Token:
+    if not info.token:
+        raise garbled("token")
+    return Token(info.token, instant(info.valid_until))
+
+
+def _status(got: models.SessionInvoiceStatusResponse) -> InvoiceStatus:
+    """One document's status; a 200 becomes Accepted only with a number and the moment it was given."""
+    status = got.status.to_dict()
+    reading = errors.read_status(Kind.INVOICE, status)
+    if isinstance(reading.outcome, Done):
+        if not got.ksef_number or not got.acquisition_date:
+            raise garbled("numer KSeF")
+        accepted = Accepted(
+            got.ksef_number,
+            instant(got.acquisition_date),
+            maybe_instant(got.invoicing_date),
+            maybe_instant(got.permanent_storage_date),
+        )
+        reading = Reading(accepted, reading.code)
+    return InvoiceStatus(reference_of(got.reference_number), hex_of(got.invoice_hash or ""), reading)
+
+
+def _registered(item: models.InvoiceMetadata) -> Registered:
+    return Registered(
+        str(item.ksef_number),
+        hex_of(item.invoice_hash or ""),
+        str(getattr(item.invoice_type, "value", "") or ""),
+        str(item.invoice_number or ""),
+        maybe_instant(item.acquisition_date),
+    )
+
+
+def _package(package: models.InvoicePackage) -> Export:
+    parts = [
+        Part(p.ordinal_number, p.url, p.encrypted_part_size, p.encrypted_part_hash, p.part_size, p.part_hash)
+        for p in package.parts
+    ]
+    return Export(
+        tuple(sorted(parts, key=lambda p: p.ordinal)),
+        int(package.invoice_count),
+        bool(package.is_truncated),
+        maybe_instant(package.last_permanent_storage_date),
+        maybe_instant(package.permanent_storage_hwm_date),
+    )
+
+
+def _encryption(key: WrappedKey) -> models.EncryptionInfo:
+    return models.EncryptionInfo(
+        encrypted_symmetric_key=key.encrypted_key, initialization_vector=key.iv, public_key_id=key.key_id or None
+    )

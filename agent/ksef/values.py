@@ -1,0 +1,41 @@
+"""Small values in KSeF's messages: instants, reference numbers, and as whom one asks."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from agent.ksef.errors import garbled
+from spool.domain.calendar import WARSAW
+from spool.domain.ledger import Document
+from spool.domain.municipality import Context, ContextType
+
+
+def reference_of(value: Any) -> str:
+    """A reference number; only its length is sure (protocol §1.2), and it goes into paths. Raises NoAnswer."""
+    text = str(value or "")
+    if not 8 <= len(text) <= 64 or not text.isascii() or not text.replace("-", "").isalnum():
+        raise garbled("numer referencyjny")
+    return text
+
+
+def instant(text: str | None) -> datetime:
+    """An instant with an offset; without one Warsaw time is meant (protocol §9.1). ValueError when it is none."""
+    if not text:
+        raise ValueError("no instant")
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=WARSAW)
+
+
+def maybe_instant(text: str | None) -> datetime | None:
+    """An instant, or None for nothing."""
+    return instant(text) if text else None
+
+
+def utc_text(moment: datetime) -> str:
+    """UTC with an explicit Z, as every range must be sent (protocol §9.1)."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def subject_for(context: Context, document: Document) -> str:
+    """As whom to look for an own sale: the seller in the seller's own context, else a third party (protocol §15)."""
+    own = context.type is ContextType.NIP and context.value == document.facts.seller_nip
+    return "Subject1" if own else "Subject3"

@@ -1,0 +1,76 @@
+"""An export package: a ZIP that KSeF made, still opened only on the bench, with limits of our own (faults X07, X26).
+
+Content by protocol §9.3: `<KSeF number>.xml` for each invoice, and `_metadata.json`.
+"""
+
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MOST_INVOICES = 10_000
+LARGEST_INVOICE = 3_200_000
+"""Bytes; an invoice with attachment has at most 3,000,000 (protocol §10)."""
+LARGEST_METADATA = 64_000_000
+LARGEST_TOTAL = 6_000_000_000
+_NAME = re.compile(r"(\d{10}-\d{8}-[0-9A-F]{6}-?[0-9A-F]{6}-[0-9A-F]{2})\.xml")
+_METADATA = "_metadata.json"
+
+
+class BadPackage(Exception):  # noqa: N818 - reads as the fact it states
+    """The package is not what KSeF promised; the sentence says how."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The KSeF numbers in a package, and what KSeF says about each."""
+
+    numbers: tuple[str, ...]
+    metadata: dict[str, dict[str, Any]]
+
+
+def contents(path: Path) -> Contents:
+    """What is inside. Raises BadPackage for anything but invoices and one metadata file within the limits."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = [e.filename for e in entries if e.filename != _METADATA]
+            if len(names) > MOST_INVOICES or len(set(names)) != len(names):
+                raise BadPackage("za dużo plików albo powtórzona nazwa")
+            if sum(e.file_size for e in entries) > LARGEST_TOTAL:
+                raise BadPackage("paczka po rozpakowaniu jest za duża")
+            found = [_NAME.fullmatch(name) for name in names]
+            if not all(found):
+                raise BadPackage("plik o nieoczekiwanej nazwie")
+            raw = _inflate(archive, _METADATA, LARGEST_METADATA) if _METADATA in archive.namelist() else b"{}"
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BadPackage(type(error).__name__) from error
+    return Contents(tuple(m[1] for m in found if m), _metadata(raw))
+
+
+def invoices(path: Path, numbers: tuple[str, ...]) -> list[bytes]:
+    """The bytes of these invoices, in this order. Raises BadPackage."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [_inflate(archive, f"{number}.xml", LARGEST_INVOICE) for number in numbers]
+    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BadPackage(type(error).__name__) from error
+
+
+def _inflate(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """One entry, never more bytes than the limit, whatever the archive says about its size."""
+    with archive.open(name) as entry:
+        raw = entry.read(limit + 1)
+        if len(raw) > limit:
+            raise BadPackage("plik w paczce jest za duży")
+        return raw
+
+
+def _metadata(raw: bytes) -> dict[str, dict[str, Any]]:
+    try:
+        listed = json.loads(raw).get("invoices", [])
+        return {str(item["ksefNumber"]): item for item in listed}
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+        raise BadPackage("plik _metadata.json jest nieczytelny") from error

@@ -1,0 +1,235 @@
+"""Incoming invoices: export package after package up to KSeF's high-water mark; the mark lives in the spool.
+
+Documents are stored first, the mark moves after them (faults K15). Windows overlap on purpose, the KSeF number
+makes each invoice one. Sources: protocol §9.2, §9.3.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agent import package, retry
+from agent.forward import IDLE_S, Tools
+from agent.ksef.api import Export, NoAnswer, Part
+from agent.ksef.errors import broken, garbled
+from agent.ksef.login import Keys
+from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey, hex_of
+from agent.ksef.values import instant
+from agent.package import BadPackage, Contents
+from agent.settings import AgentSettings
+from spool.bodies import sha256_hex
+from spool.domain.calendar import WARSAW
+from spool.domain.document import Facts
+from spool.domain.ledger import NewReceived
+from spool.domain.municipality import Context, ContextType
+from spool.domain.outcomes import Later
+from spool.domain.routing import is_own_sale, route
+from spool.store import Store
+from spool.xml import read_received
+
+LONGEST_WINDOW = timedelta(days=99)
+"""KSeF allows 100 days counted in UTC (protocol §9.1)."""
+OVERLAP = timedelta(minutes=5)
+_LARGEST_PART = 60_000_000
+_GROUP = 50
+_EXPORT_PATIENCE_S = 900.0
+_NEW_ENOUGH = timedelta(minutes=1)
+_NOTHING_YET = ("http:21183", "export:420")
+
+
+def subjects(context: Context) -> tuple[str, ...]:
+    """As whom purchases are found: internal-id contexts see only third-party invoices (protocol §15)."""
+    return ("Subject3",) if context.type is ContextType.INTERNAL_ID else ("Subject2", "Subject3")
+
+
+@dataclass(frozen=True)
+class _Window:
+    subject: str
+    since: datetime
+    until: datetime | None
+
+
+class Receive:
+    """The receiving loop of one context."""
+
+    def __init__(self, tools: Tools, keys: Keys, settings: AgentSettings) -> None:
+        self._t = tools
+        self._keys = keys
+        self._settings = settings
+        self._tmp = settings.shared.paths.state / "tmp" / f"receive-{tools.context.id}"
+        self._next: dict[str, datetime] = {}
+        self._seen_own: set[str] = set()
+        self._told: datetime | None = None
+
+    async def step(self) -> float:
+        """One window of the subject whose turn it is; returns seconds until the next turn."""
+        t, now = self._t, self._t.clock()
+        if (pause := t.contact.silence()) > 0:
+            return pause
+        for subject in subjects(t.context):
+            if self._next.get(subject, now) > now:
+                continue
+            if (pause := t.ksef.wait("invoiceExport")) > 0:
+                return pause
+            self._next[subject] = now + timedelta(seconds=self._settings.receive.every_seconds)
+            more = await self._one(subject)
+            if more:
+                self._next.pop(subject)
+            return 0.0
+        left = (min(self._next.values()) - now).total_seconds()
+        return min(IDLE_S, max(0.05, left))
+
+    async def _one(self, subject: str) -> bool:
+        """Fetch one window; True when there is more to fetch at once."""
+        window = await self._window(subject)
+        try:
+            key = SymmetricKey()
+            public = await self._keys.get(FOR_SESSIONS)
+            wrapped = key.wrapped_for(public)
+            reference = await self._t.ksef.start_export(wrapped, subject, window.since, window.until)
+            export = await self._ready(reference)
+        except NoAnswer as no:
+            if isinstance(no.reading.outcome, Later) and no.reading.outcome.new_keys:
+                self._keys.forget()
+            if no.code in _NOTHING_YET:
+                return False
+            raise
+        new = await self._take(export, key) if export.invoices else 0
+        upto = await self._advance(window, export)
+        await self._tell(new)
+        return export.truncated or (window.until is not None and upto is not None and upto >= window.until)
+
+    async def _window(self, subject: str) -> _Window:
+        """From the mark, a little earlier; at most what KSeF allows in one question."""
+        t = self._t
+        mark = await t.spool.read(lambda store: store.mark(t.context.id, subject))
+        first = datetime.combine(self._settings.receive.since, time(), WARSAW).astimezone(UTC)
+        since = first if mark is None else max(first, mark - OVERLAP)
+        until = since + LONGEST_WINDOW
+        return _Window(subject, since, until if until < t.clock() else None)
+
+    async def _ready(self, reference: str) -> Export:
+        """Wait for the package. Raises NoAnswer when it fails or takes too long."""
+        waited = 0.0
+        while waited < _EXPORT_PATIENCE_S:
+            if (pause := self._t.ksef.wait("invoiceExportStatus")) == 0:
+                export = await self._t.ksef.export(reference)
+                if export is not None:
+                    return export
+                pause = min(15.0, retry.next_look(waited))
+            await asyncio.sleep(pause)
+            waited += pause
+        raise broken(True, "eksport trwa zbyt długo", "export")
+
+    async def _take(self, export: Export, key: SymmetricKey) -> int:
+        """Download, unseal, unpack and store a package; returns how many invoices were new."""
+        with self._directory() as directory:
+            archive = directory / "package.zip"
+            for part in export.parts:
+                await self._fetch(part, key, directory / "part.aes", archive)
+            try:
+                inside = await self._t.bench.run(package.contents, archive)
+                return await self._store_all(archive, inside)
+            except BadPackage as error:
+                raise garbled(f"paczka eksportu: {error}") from error
+
+    async def _fetch(self, part: Part, key: SymmetricKey, encrypted: Path, archive: Path) -> None:
+        """One part onto the end of the archive; both forms must have the size and hash that KSeF promised."""
+        if not 0 < part.encrypted_size <= _LARGEST_PART:
+            raise garbled("rozmiar części eksportu")
+        got = await self._t.ksef.download(part.url, encrypted, part.encrypted_size)
+        if got.size != part.encrypted_size or got.sha256.hex() != hex_of(part.encrypted_hash):
+            raise garbled("skrót części eksportu")
+        try:
+            size, digest = await asyncio.to_thread(key.unseal_file, encrypted, archive)
+        except ValueError as error:
+            raise garbled("część eksportu nie daje się odszyfrować") from error
+        if size != part.size or digest.hex() != hex_of(part.plain_hash):
+            raise garbled("skrót odszyfrowanej części eksportu")
+
+    async def _store_all(self, archive: Path, inside: Contents) -> int:
+        """Group after group, each group one commit."""
+        new = 0
+        for start in range(0, len(inside.numbers), _GROUP):
+            numbers = inside.numbers[start : start + _GROUP]
+            bodies = await self._t.bench.run(package.invoices, archive, numbers)
+            read = [await self._facts(raw) for raw in bodies]
+            entries = list(zip(numbers, bodies, read, strict=True))
+            new += await self._t.spool.write(partial(self._store, entries=entries, metadata=inside.metadata))
+        return new
+
+    async def _facts(self, raw: bytes) -> Facts:
+        """What the invoice says; an invoice that breaks its reader says nothing and goes to the central tray."""
+        try:
+            return await self._t.bench.run(read_received, raw)
+        except Exception as error:  # time, memory or a bug: the document is kept, a person looks
+            self._t.contact.log.warning("received_unreadable", sha256=sha256_hex(raw), error=type(error).__name__)
+            return Facts()
+
+    def _store(self, store: Store, entries: list[tuple[str, bytes, Facts]], metadata: dict[str, dict[str, Any]]) -> int:
+        """Inside one transaction: what is new and not a sale of ours. Raises NoAnswer when bytes and hash differ."""
+        now, new = self._t.clock(), 0
+        for number, raw, facts in entries:
+            about = metadata.get(number, {})
+            sha256 = sha256_hex(raw)
+            if about.get("invoiceHash") and hex_of(str(about["invoiceHash"])) != sha256:
+                raise garbled("skrót faktury w paczce")
+            if not self._skip_own(store, number, sha256, facts, now):
+                new += store.add_received(self._as_new(number, sha256, facts, about, now), raw, now)
+        return new
+
+    def _skip_own(self, store: Store, number: str, sha256: str, facts: Facts, now: datetime) -> bool:
+        """A sale of ours is not received. One that this spool never sent was issued elsewhere: an event says so."""
+        if not is_own_sale(facts, self._settings.shared.municipality):
+            return False
+        if number not in self._seen_own and store.ours(number, sha256) is None:
+            note = f"W KSeF jest nasza faktura {number}, której nie wysłała Śluza. Nie trafia do odebranych."
+            store.log(f"context:{self._t.context.id}", "own_sale_elsewhere", now, "agent", note)
+        self._seen_own.add(number)
+        return True
+
+    def _as_new(self, number: str, sha256: str, facts: Facts, about: dict[str, Any], now: datetime) -> NewReceived:
+        where = route(facts, self._settings.shared.municipality)
+        acquired = instant(about["acquisitionDate"]) if about.get("acquisitionDate") else now
+        stored = instant(about["permanentStorageDate"]) if about.get("permanentStorageDate") else acquired
+        context = self._t.context.id
+        return NewReceived(number, context, sha256, facts, about, acquired, stored, where.unit, where.rule, where.why)
+
+    async def _advance(self, window: _Window, export: Export) -> datetime | None:
+        """Everything below is stored: the mark moves, even over an empty window."""
+        t = self._t
+        upto = export.last if export.truncated else export.hwm
+        if upto is None:
+            return None
+        if not export.truncated and window.until is not None:
+            upto = min(upto, window.until)
+        reached = upto
+        await t.spool.write(lambda store: store.set_mark(t.context.id, window.subject, reached))
+        return reached
+
+    async def _tell(self, new: int) -> None:
+        """When we last heard; written for news, and otherwise once in a while."""
+        t, now = self._t, self._t.clock()
+        await t.contact.worked()
+        if new or self._told is None or now - self._told >= _NEW_ENOUGH:
+            self._told = now
+            value = {"at": now.isoformat(), "new": new}
+            await t.spool.write(lambda store: store.set_condition(t.context.id, "last_received", value, now))
+        if new:
+            t.contact.log.info("received", new=new)
+
+    @contextmanager
+    def _directory(self) -> Iterator[Path]:
+        """A directory of our own inside the state directory; what an earlier run left there goes first."""
+        shutil.rmtree(self._tmp, ignore_errors=True)
+        self._tmp.mkdir(parents=True, mode=0o700)
+        try:
+            yield self._tmp
+        finally:
+            shutil.rmtree(self._tmp, ignore_errors=True)

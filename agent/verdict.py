@@ -1,0 +1,136 @@
+"""What a verdict does to a document: outcome in, moves of the store out. Every function is one transaction's job.
+
+Nothing here talks to KSeF; the callers are `agent.forward` (after a send), `agent.follow` and `agent.reconcile`.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from agent import retry
+from agent.contact import SEND, pause_in
+from agent.ksef.api import NoAnswer, Pending, Reading
+from spool.domain.ledger import Document
+from spool.domain.outcomes import Accepted, Later, Refused, Scope, Unknown
+from spool.domain.states import State
+from spool.store import Store
+
+MOST_TRIES = 5
+"""A document that KSeF keeps handing back without a verdict is shown to a person after so many sends."""
+_FEWER_TRIES = {"invoice:435": 2, "invoice:500": 3}
+"""Protocol §6.4: 435 once more with a new key, then configuration; 500 with care, then the operator."""
+STUCK_AFTER = timedelta(minutes=30)
+
+
+def submitted(store: Store, document: Document, reference: str, now: datetime) -> None:
+    """KSeF took the document in and gave it a reference; no verdict yet."""
+    store.end_attempt(document.id, "submitted", now)
+    store.move(
+        document.id, State.SUBMITTED, now, "agent", "KSeF przyjął dokument do przetworzenia.", invoice_ref=reference
+    )
+
+
+def not_sent(store: Store, document: Document, no: NoAnswer, now: datetime, random: float) -> None:
+    """The send gave no reference: back to the queue if nothing happened, UNKNOWN if nobody knows."""
+    outcome = no.reading.outcome
+    if isinstance(outcome, Refused):
+        refused(store, document, outcome, now)
+    elif isinstance(outcome, Later):
+        later(store, document, no.reading, outcome, now, random)
+    else:
+        reason = getattr(outcome, "reason", "")
+        store.end_attempt(document.id, "unknown", now)
+        note = f"{reason} Sprawdzamy w KSeF, nic nie zostanie wysłane drugi raz."
+        store.move(document.id, State.UNKNOWN, now, "agent", note, reason=reason)
+
+
+def settle(store: Store, document: Document, reading: Reading, now: datetime, random: float) -> None:
+    """A verdict that KSeF gave on a submitted or unknown document. Pending only sets the time of the next look."""
+    outcome = reading.outcome
+    if isinstance(outcome, Pending):
+        _look_again(store, document, now)
+    elif isinstance(outcome, Accepted):
+        accepted(store, document, outcome.ksef_number, outcome.acquisition_date, now)
+    elif isinstance(outcome, Refused):
+        refused(store, document, outcome, now)
+    elif isinstance(outcome, Later):
+        later(store, document, reading, outcome, now, random)
+    elif isinstance(outcome, Unknown):
+        unknown(store, document, outcome, now)
+
+
+def accepted(
+    store: Store, document: Document, ksef_number: str, acquired: datetime | None, now: datetime, **changes: Any
+) -> None:
+    """It has its KSeF number; a number that another document of ours has is a conflict, never taken twice."""
+    other = store.ours(ksef_number, "")
+    if other is not None and other.id != document.id:
+        conflict(store, document, "Ten numer KSeF ma już inny dokument w Śluzie.", now)
+        return
+    store.end_attempt(document.id, "accepted", now)
+    note = changes.pop("note", f"Nadano numer KSeF {ksef_number}.")
+    moved = {"ksef_number": ksef_number, "acquisition_date": acquired} | changes
+    store.move(document.id, State.ACCEPTED, now, "agent", note, **moved)
+
+
+def refused(store: Store, document: Document, outcome: Refused, now: datetime) -> None:
+    """The content is wrong: back to the unit, the number is free again."""
+    store.end_attempt(document.id, "refused", now)
+    first = outcome.problems[0].message
+    store.move(document.id, State.REFUSED, now, "agent", first, problems=outcome.problems)
+
+
+def later(store: Store, document: Document, reading: Reading, outcome: Later, now: datetime, random: float) -> None:
+    """Nothing is registered: the same bytes again, or a person first."""
+    store.end_attempt(document.id, "later", now)
+    if outcome.person:
+        _hold(store, document, f"{outcome.reason} {reading.hint}".strip(), now)
+        value = {"reason": outcome.reason, "hint": reading.hint, "code": reading.code, "kind": SEND}
+        if not any(c.name == "paused" for c in store.conditions(document.context)):
+            pause_in(store, document.context, value, now)
+        return
+    tries = _FEWER_TRIES.get(reading.code, MOST_TRIES)
+    if outcome.scope is not Scope.CONTEXT and document.attempts >= tries:
+        _hold(store, document, f"{outcome.reason} Wysłano {document.attempts} razy bez wyniku.", now)
+        return
+    at = now
+    if outcome.scope is not Scope.CONTEXT:
+        at = retry.next_attempt(outcome, document.attempts, document.due_safe, now, random)
+    note = f"{outcome.reason} Ponowimy."
+    store.move(document.id, State.QUEUED, now, "agent", note, reason=outcome.reason, next_action_at=at)
+
+
+def unknown(store: Store, document: Document, outcome: Unknown, now: datetime) -> None:
+    """A verdict we do not understand, or a duplicate: stays open, and is read again."""
+    if document.state is State.UNKNOWN:
+        age = (now - document.updated_at).total_seconds()
+        store.postpone(document.id, now + timedelta(seconds=max(1.0, retry.next_look(age))))
+        return
+    store.end_attempt(document.id, "unknown", now)
+    store.move(document.id, State.UNKNOWN, now, "agent", outcome.reason, reason=outcome.reason)
+
+
+def absent(store: Store, document: Document, now: datetime) -> None:
+    """Proven: the closed session does not contain it (faults K01). The same bytes may be sent again."""
+    store.end_attempt(document.id, "absent", now)
+    note = "Zamknięta sesja KSeF nie zawiera tego dokumentu; wysyłamy go ponownie."
+    store.move(document.id, State.QUEUED, now, "agent", note, session=None)
+
+
+def conflict(store: Store, document: Document, reason: str, now: datetime) -> None:
+    """A person has to decide; the document keeps its number reserved."""
+    store.move(document.id, State.CONFLICT, now, "agent", reason, reason=reason)
+
+
+def _hold(store: Store, document: Document, reason: str, now: datetime) -> None:
+    store.move(document.id, State.HELD, now, "agent", reason, reason=reason)
+
+
+def _look_again(store: Store, document: Document, now: datetime) -> None:
+    """Never a resend: KSeF may keep a document at 100 or 150 for hours (faults K07)."""
+    started = store.attempt_started_at(document.id) or document.updated_at
+    age = now - started
+    store.postpone(document.id, now + timedelta(seconds=retry.next_look(age.total_seconds())))
+    if age > STUCK_AFTER and all(event.move != "stuck" for event in store.history(document.id)):
+        note = "KSeF przetwarza ten dokument od ponad 30 minut. Nie wysyłamy go drugi raz, czekamy na wynik."
+        store.log(document.id, "stuck", now, "agent", note)
+        store.set_condition(document.context, "stuck", {"document": document.id, "since": started.isoformat()}, now)

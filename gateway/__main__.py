@@ -1,0 +1,225 @@
+"""The gateway process: settings, spool, workers, front door; folders, drop-point and status page; a clean stop.
+
+    python -m gateway --config /etc/sluza/sluza.toml
+
+Exit codes: 0 stopped on request, 1 a part died or could not start (supervisor restarts us), 2 configuration,
+3 already running, 4 the spool cannot be used.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from ssl import SSLContext
+
+import structlog
+
+from certs import tls
+from gateway import settings as gateway_settings
+from gateway.folders import Returns, Watcher, set_up
+from gateway.http.app import create_app
+from gateway.http.listener import Listener
+from gateway.http.logs import to_stderr
+from gateway.http.state import Parts
+from gateway.intake import FrontDoor
+from gateway.settings import GatewaySettings
+from gateway.web.app import AdminParts, create_admin_app
+from gateway.web.guard import Gate, read_token
+from spool import settings as shared_settings
+from spool.access import FILE, Spool
+from spool.clock import Clock, SandboxClock, system_clock
+from spool.domain.errors import AlreadyRunning, ConfigError, SluzaError, SpoolError
+from spool.lock import RoleLock
+from spool.workers import Workers
+
+ROLE = "gateway"
+_PARTS_STOP_S = 8.0
+_LOOK_AT_CERTIFICATE_S = 6 * 3600
+_DESCRIPTORS = 8192
+
+log = structlog.get_logger(ROLE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. What a person must mend is one Polish sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="gateway", description="Śluza: bramka KSeF")
+    parser.add_argument("--config", help="plik konfiguracji (domyślnie SLUZA_CONFIG albo /etc/sluza/sluza.toml)")
+    given = parser.parse_args(argv)
+    to_stderr()
+    try:
+        shared, root = shared_settings.read(shared_settings.find_config(given.config))
+        return asyncio.run(serve(gateway_settings.read(shared, root)))
+    except SluzaError as error:
+        print(f"{error} {error.hint}".strip(), file=sys.stderr)
+        return _exit_code(error)
+    except Exception:
+        log.exception("died")
+        return 1
+
+
+def _exit_code(error: SluzaError) -> int:
+    """The table of `sluza.exits`, for the errors that end this process."""
+    if isinstance(error, ConfigError):
+        return 2
+    if isinstance(error, AlreadyRunning):
+        return 3
+    return 4 if isinstance(error, SpoolError) else 1
+
+
+async def serve(settings: GatewaySettings) -> int:
+    """The whole life of the process: open what is needed, say that we are ready, wait, close in reverse order."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _allow_many_descriptors()
+    state = settings.shared.paths.state
+    with contextlib.ExitStack() as closing:
+        closing.callback(_lock(state).release)
+        clock = _clock(settings.shared.clock_url, closing)
+        desk = Spool(state / FILE)
+        closing.callback(desk.close)
+        workers = Workers()
+        closing.callback(workers.close)
+        return await _run(settings, desk, workers, clock, stop)
+
+
+async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: Clock, stop: asyncio.Event) -> int:
+    """The parts around one spool, until `stop` or until one of them ends by itself."""
+    municipality, folders = settings.shared.municipality, settings.shared.paths.folders
+    door = FrontDoor(desk, workers, municipality, settings.policies, clock)
+    names = [*settings.http.names, socket.gethostname()]
+    material = _material(settings, names)
+    context = tls.server_context(material) if material else None
+    drop_point = Listener(
+        create_app(Parts(desk, door, workers, municipality)), settings.http.listen, context if settings.http.tls else None
+    )
+    admin = _admin_listener(settings, desk, clock, context)
+    try:
+        await drop_point.start()
+        await admin.start()
+        await _make_folders(settings, desk, clock)
+        parts: dict[str, Awaitable[None]] = {
+            "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
+            "returns": Returns(desk, workers, municipality, folders, clock).run(stop),
+        }
+        if material and context:
+            parts["certificate"] = _keep_certificate(material, context, names, stop)
+        _say_ready(drop_point, admin, material if settings.http.tls else None)
+        return await _watch_over(parts, stop)
+    finally:
+        await asyncio.gather(drop_point.stop(), admin.stop())
+        log.info("stopped")
+
+
+async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event) -> int:
+    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 1."""
+    tasks = [asyncio.ensure_future(part) for part in parts.values()]
+    names = dict(zip(tasks, parts, strict=True))
+    asked = asyncio.ensure_future(stop.wait())
+    await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    died = [] if stop.is_set() else [task for task in tasks if task.done()]
+    for task in died:
+        log.error("part_died", part=names[task], exc_info=task.exception())
+    stop.set()
+    await asked
+    late = (await asyncio.wait(tasks, timeout=_PARTS_STOP_S))[1]
+    for task in late:
+        log.warning("part_late", part=names[task])
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return 1 if died else 0
+
+
+async def _keep_certificate(
+    material: tls.Material, context: SSLContext, names: Sequence[str], stop: asyncio.Event
+) -> None:
+    """Renew our own server certificate in time; new connections get it at once. A failure is logged and tried again."""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LOOK_AT_CERTIFICATE_S)
+        try:
+            if tls.refresh(material, names, system_clock()):
+                tls.load_into(context, material)
+                log.info("certificate_renewed", file=str(material.cert))
+        except (SluzaError, OSError) as error:
+            log.error("certificate_not_renewed", cause=str(error))  # noqa: TRY400 - a sentence, not a traceback
+
+
+def _admin_listener(settings: GatewaySettings, desk: Spool, clock: Clock, context: SSLContext | None) -> Listener:
+    """The status page; beyond loopback only with TLS and the token."""
+    admin = settings.admin
+    token = read_token(admin.token_file) if admin.token_file else None
+    gate = Gate(token, open_on_loopback=admin.listen.loopback)
+    parts = AdminParts(desk, settings.shared.municipality, settings.shared.paths.folders, clock, gate)
+    return Listener(create_admin_app(parts), admin.listen, None if admin.listen.loopback else context)
+
+
+def _material(settings: GatewaySettings, names: Sequence[str]) -> tls.Material | None:
+    """The certificate that the listeners need, if any of them speaks TLS."""
+    http = settings.http
+    if not http.tls and settings.admin.listen.loopback:
+        return None
+    if http.cert and http.key:
+        return tls.supplied(http.cert, http.key)
+    try:
+        return tls.own(settings.shared.paths.state / "tls", names, system_clock())
+    except OSError as error:
+        raise SluzaError(f"Nie można zapisać certyfikatu TLS: {error.strerror}.") from error
+
+
+async def _make_folders(settings: GatewaySettings, desk: Spool, clock: Clock) -> None:
+    """Folders of new units. A share that is not mounted must not stop the drop-point; the watcher looks again."""
+    try:
+        await set_up(desk, settings.shared.paths.folders, settings.shared.municipality, clock)
+    except OSError as error:
+        log.error("folders_not_made", root=str(settings.shared.paths.folders), cause=str(error))  # noqa: TRY400
+
+
+def _lock(state: Path) -> RoleLock:
+    """The state directory, made when missing, and the lock in it."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return RoleLock(state, ROLE)
+    except OSError as error:
+        raise ConfigError(
+            f"Nie można użyć katalogu stanu {state} (pole „paths.state”): {error.strerror}.",
+            "Katalog musi istnieć i należeć do użytkownika, który uruchamia bramkę.",
+        ) from error
+
+
+def _clock(url: str, closing: contextlib.ExitStack) -> Clock:
+    """Our own time, or the sandbox's."""
+    if not url:
+        return system_clock
+    try:
+        clock = SandboxClock(url)
+    except (OSError, ValueError, KeyError) as error:
+        raise SluzaError(f"Zegar piaskownicy {url} nie odpowiada ({error}).") from error
+    closing.callback(clock.close)
+    return clock
+
+
+def _say_ready(drop_point: Listener, admin: Listener, material: tls.Material | None) -> None:
+    """One line of JSON on stdout for whoever started us."""
+    ca = str(material.ca) if material and material.ca else None
+    ready = {"ready": True, "role": ROLE, "url": drop_point.url, "admin_url": admin.url, "ca_file": ca}
+    print(json.dumps(ready), flush=True)
+    log.info("ready", url=drop_point.url, admin_url=admin.url)
+
+
+def _allow_many_descriptors() -> None:
+    """The soft limit of 1024 is too low for two listeners, folders and a spool; the hard one is not ours to raise."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,260 @@
+"""One drop folder of one unit: what is done with each file in it, from the first look to the removal.
+
+The order of safety: a file leaves the folder only after its bytes are durable in the spool, or lie in `odrzucone/`
+with their note. Whatever goes wrong in between leaves it where it is, to be looked at again.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import ParamSpec, TypeVar
+
+from gateway import archive
+from gateway.folders import layout
+from gateway.folders.alerts import Alerts
+from gateway.folders.dropbox import ChangedError, Drop, DropFile, OddEntryError
+from gateway.folders.placing import Shelf
+from gateway.folders.refusals import XML_LIMIT, ZIP_LIMIT, Refusal, foreign, put_aside, too_big
+from gateway.folders.settling import (
+    Decision,
+    Followed,
+    Kind,
+    Look,
+    Patience,
+    Writer,
+    decide,
+    follow,
+    judged,
+    kind_of,
+    next_look,
+)
+from gateway.intake import FrontDoor, Origin, Verdict
+from spool.bodies import sha256_hex
+from spool.clock import Clock
+from spool.domain.catalogue import problem
+from spool.domain.errors import Problem
+from spool.domain.municipality import Unit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_RETRY_S = (1.0, 5.0, 15.0, 60.0)
+"""Back-off for a file that cannot be read, stored or removed."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What every pick-up needs, once per process. `threads` is for file work, so that the event loop never waits."""
+
+    door: FrontDoor
+    root: Path
+    patience: Patience
+    clock: Clock
+    threads: Executor
+    shelf: Shelf
+
+    async def io(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run file work in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, lambda: work(*args, **kwargs))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A file whose bytes are settled but which could not be removed (faults D07)."""
+
+    sha256: str
+    size: int
+    ctime_ns: int
+    tries: int
+
+
+class Pickup:
+    """The memory of one drop folder: files being followed, files that could not be removed, alerts given."""
+
+    def __init__(self, desk: Desk, unit: Unit, *, offline24: bool) -> None:
+        self._desk = desk
+        self._unit = unit
+        self._offline24 = offline24
+        self._alerts = Alerts(unit.id)
+        self._followed: dict[str, Followed] = {}
+        self._next: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._stored: dict[tuple[int, int], _Stored] = {}
+
+    def due(self, names: list[str], hurried: set[str]) -> list[str]:
+        """The names whose time for a look has come; what is gone from the folder is forgotten."""
+        present = set(names)
+        for name in self._next.keys() - present:
+            self._forget(name)
+        now = monotonic()
+        return [name for name in names if name in hurried or self._next.get(name, now) <= now]
+
+    def soonest(self) -> float | None:
+        """Seconds until the next look at any file being followed."""
+        return max(0.0, min(self._next.values()) - monotonic()) if self._next else None
+
+    async def step(self, drop: Drop, name: str) -> None:
+        """One look at one file, and everything that follows from it. Raises nothing but cancellation."""
+        try:
+            file = await self._desk.io(drop.open_file, name)
+        except FileNotFoundError:
+            self._forget(name)
+            return
+        except OddEntryError as odd:
+            self._odd(name, str(odd))
+            return
+        except OSError as error:
+            self._failed(name, error)
+            return
+        try:
+            delay = await self._handle(drop, file)
+        except ChangedError:
+            delay = 0.05
+        except Exception as error:
+            self._failed(name, error)
+        else:
+            self._failures.pop(name, None)
+            self._later(name, delay)
+        finally:
+            file.close()
+
+    def _odd(self, name: str, what: str) -> None:
+        """Left in place, never opened; one alert, then an occasional look whether it is still there (faults X09)."""
+        self._alerts.once(
+            ("odd", name), "drop_entry_left", f"W folderze do wysłania leży {what}; nie zostanie ruszone.", name=name
+        )
+        self._later(name, _RETRY_S[-1])
+
+    def _failed(self, name: str, error: Exception) -> None:
+        """Back off for this file only (faults F04, F07)."""
+        tries = self._failures[name] = self._failures.get(name, 0) + 1
+        self._alerts.once(
+            ("failed", name, type(error).__name__),
+            "drop_file_postponed",
+            "Pliku nie udało się przyjąć; zostaje w folderze i spróbujemy ponownie.",
+            name=name,
+            error=error,
+        )
+        self._later(name, _RETRY_S[min(tries, len(_RETRY_S)) - 1])
+
+    def _later(self, name: str, delay: float | None) -> None:
+        if delay is None:
+            self._forget(name)
+        else:
+            self._next[name] = monotonic() + delay
+
+    def _forget(self, name: str) -> None:
+        for memory in (self._followed, self._next, self._failures):
+            memory.pop(name, None)
+        self._alerts.forget(name)
+
+    async def _handle(self, drop: Drop, file: DropFile) -> float | None:
+        """Seconds until the next look at this name, or None when the file is gone."""
+        if (stored := self._stored.get(file.identity)) is not None:
+            if (stored.size, stored.ctime_ns) == (file.size, file.stat.st_ctime_ns):
+                return await self._remove(drop, file, stored.sha256)
+            del self._stored[file.identity]
+        kind = kind_of(file.name, file.size, XML_LIMIT, ZIP_LIMIT)
+        look, raw = await self._desk.io(_look, file, kind)
+        now = monotonic()
+        followed = self._followed[file.name] = follow(self._followed.get(file.name), look, now)
+        decision = decide(kind, followed, self._desk.patience, now)
+        if decision is Decision.WAIT:
+            return next_look(kind, followed, self._desk.patience, now)
+        if decision in {Decision.TAKE, Decision.REFUSE_INCOMPLETE}:
+            raw = raw if raw is not None else await self._desk.io(file.read)
+            return await self._hand_in(drop, file, raw, may_wait=decision is Decision.TAKE)
+        return await self._put_aside(drop, file, [_reason(decision, file)], None)
+
+    async def _hand_in(self, drop: Drop, file: DropFile, raw: bytes, *, may_wait: bool) -> float | None:
+        """Give the bytes to the front door and do with the file what the verdicts say."""
+        if len(raw) > XML_LIMIT and not archive.is_zip(raw):  # an XML called .zip
+            return await self._put_aside(drop, file, [too_big(file.name + ".xml", file.size)], None)
+        origin = Origin(self._unit, "folder", _label(file.name), offline24=self._offline24)
+        verdicts = await self._desk.door.accept(raw, origin, may_wait=may_wait)
+        if any(v.kind == "incomplete" for v in verdicts):
+            followed = self._followed[file.name] = judged(self._followed[file.name], complete=False)
+            return next_look(Kind.INVOICE, followed, self._desk.patience, monotonic())
+        unkept = [p for v in verdicts if v.kind == "refused" and v.document is None for p in v.problems]
+        if unkept:
+            return await self._put_aside(drop, file, unkept, None)
+        if not archive.is_zip(raw) and (again := _refused_under_another_name(verdicts, origin.name)) is not None:
+            return await self._put_aside(drop, file, list(again.problems), again)
+        return await self._remove(drop, file, sha256_hex(raw))
+
+    async def _remove(self, drop: Drop, file: DropFile, sha256: str) -> float | None:
+        """Take the stored file away; when that fails, remember it so that it is never handed in again (D07)."""
+        try:
+            gone = await self._desk.io(drop.remove, file, sha256)
+        except OSError as error:
+            found, before = os.fstat(file.descriptor), self._stored.get(file.identity)
+            tries = before.tries + 1 if before else 1
+            self._stored[file.identity] = _Stored(sha256, found.st_size, found.st_ctime_ns, tries)
+            self._alerts.once(
+                ("stuck", file.name, str(file.identity)),
+                "drop_file_not_removed",
+                "Plik jest przyjęty, ale nie można go usunąć z folderu do wysłania. Nie zostanie wysłany drugi raz.",
+                name=file.name,
+                error=error,
+                sha256=sha256,
+            )
+            return _RETRY_S[min(tries, len(_RETRY_S)) - 1]
+        self._stored.pop(file.identity, None)
+        return None if gone else 0.05
+
+    async def _put_aside(
+        self, drop: Drop, file: DropFile, problems: list[Problem], known: Verdict | None
+    ) -> float | None:
+        """Into `odrzucone/`, note first."""
+        refusal = Refusal(
+            self._unit,
+            _label(file.name),
+            tuple(problems),
+            self._desk.clock(),
+            known.document if known else None,
+        )
+        gone = await self._desk.io(put_aside, self._desk.root, self._desk.shelf, drop, file, refusal)
+        return None if gone else 0.05
+
+
+def outbox(root: Path, unit: str) -> Drop:
+    """The unit's open drop folder. Raises FoldersUnavailableError when it is not mounted; makes it when missing."""
+    layout.ensure_missing(root, unit)
+    return Drop.open(root / unit / layout.OUTBOX)
+
+
+def _look(file: DropFile, kind: Kind) -> tuple[Look, bytes | None]:
+    """The facts of one look; the bytes are read only where the lease cannot say that nobody writes."""
+    writer = file.writer()
+    raw = None
+    if writer is Writer.UNKNOWN and kind is Kind.INVOICE and file.size:
+        raw = file.read()
+    found = file.stat
+    return Look(found.st_ino, found.st_size, found.st_ctime_ns, writer, sha256_hex(raw) if raw else ""), raw
+
+
+def _reason(decision: Decision, file: DropFile) -> Problem:
+    if decision is Decision.REFUSE_EMPTY:
+        return problem("empty_file")
+    if decision is Decision.REFUSE_TOO_BIG:
+        return too_big(file.name, file.size)
+    return foreign(_label(file.name))
+
+
+def _refused_under_another_name(verdicts: list[Verdict], name: str) -> Verdict | None:
+    """The verdict on bytes refused before under another file name: whoever dropped it now looks for this name."""
+    kept = [v for v in verdicts if v.kind == "refused" and v.document and v.document.source_name != name]
+    return kept[0] if kept else None
+
+
+def _label(name: str) -> str:
+    """The file name as text: UTF-8, else what an old Windows program meant by the bytes (faults X08)."""
+    raw = os.fsencode(name)
+    with contextlib.suppress(UnicodeDecodeError):
+        return raw.decode()
+    return raw.decode("cp1250", "replace")

@@ -1,0 +1,125 @@
+"""Putting a refused drop aside: the file itself into `odrzucone/`, with its note and JSON.
+
+For what gets no row in the spool (too big, empty, not an invoice, a broken archive) this is the only place where it
+goes on existing, so the note is written first, then the file is moved, and only the move takes it from the drop
+folder. After a crash the same steps lead to the same names.
+"""
+
+import errno
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.folders import layout, notes
+from gateway.folders.dropbox import Drop, DropFile
+from gateway.folders.placing import JSON, NOTE, Shelf, beside, stem_for_source
+from gateway.results import SCHEMA, local
+from spool import files
+from spool.domain.catalogue import problem
+from spool.domain.errors import Problem
+from spool.domain.ledger import Document
+from spool.domain.municipality import Unit
+from spool.domain.states import State
+
+XML_LIMIT = 3_000_000
+ZIP_LIMIT = 50_000_000
+"""Bytes of a dropped file. KSeF's own limits for the single invoice are checked when it is examined."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a drop is put aside; `document` when the spool has a row for these very bytes under another name."""
+
+    unit: Unit
+    label: str
+    problems: tuple[Problem, ...]
+    at: datetime
+    document: Document | None = None
+
+
+def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Refusal) -> bool:
+    """Note, file, JSON; True when the file has left the drop folder. Raises OSError, then it is still there."""
+    hashed = file.size <= ZIP_LIMIT
+    fingerprint = file.digest() if hashed else file.fingerprint()
+    directory = layout.ensure_month(root, refusal.unit.id, layout.REFUSED, refusal.at)
+    name, ending = stem_for_source(refusal.label, fingerprint[:16])
+    with shelf.place(directory, name, fingerprint, ending) as stem:
+        target, note = beside(stem, ending), beside(stem, NOTE)
+        files.write(note, _note(refusal, fingerprint))
+        gone = drop.remove(file, fingerprint) if target.exists() else _move(drop, file, target, fingerprint)
+        if not gone:
+            if not target.exists():
+                files.remove(note)
+            return False
+        said = _json(refusal, file.size, fingerprint if hashed else None)
+        files.write(beside(stem, JSON), (json.dumps(said, ensure_ascii=False, indent=2) + "\n").encode())
+    return True
+
+
+def too_big(name: str, size: int) -> Problem:
+    """The finding for a file over the limit of its kind."""
+    if name.casefold().endswith(".zip"):
+        return Problem(
+            "too_big",
+            f"Archiwum ZIP ma {size} bajtów, a Śluza przyjmuje archiwa do {ZIP_LIMIT} bajtów.",
+            "Proszę podzielić faktury na mniejsze archiwa i zapisać je po kolei.",
+        )
+    return problem("too_big", size=size, limit=XML_LIMIT)
+
+
+def foreign(name: str) -> Problem:
+    """The finding for a file that is neither XML nor ZIP by its name."""
+    _, dot, ending = name.rpartition(".")
+    what = f"plik „.{ending.lower()}”" if dot and ending.isalnum() else "plik bez rozszerzenia „.xml”"
+    return problem("not_xml", what=f"{what} (przyjmujemy tylko pliki .xml i .zip)")
+
+
+def _move(drop: Drop, file: DropFile, target: Path, fingerprint: str) -> bool:
+    """By rename; across file systems by copy, where the size allows to hold the file in memory."""
+    try:
+        return drop.move(file, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV or file.size > ZIP_LIMIT:
+            raise
+    files.write(target, file.read())
+    return drop.remove(file, fingerprint)
+
+
+def _note(refusal: Refusal, fingerprint: str) -> bytes:
+    number = refusal.document.facts.number if refusal.document else ""
+    return notes.note(
+        source_name=refusal.label,
+        unit=refusal.unit.name,
+        at=refusal.at,
+        fingerprint=fingerprint,
+        problems=refusal.problems,
+        number=number,
+    )
+
+
+def _json(refusal: Refusal, size: int, sha256: str | None) -> dict[str, Any]:
+    """The result contract, with null for everything that was never read."""
+    unknown = (
+        "seller_nip", "number", "kind", "issue_date", "issued_at", "mode", "due_safe", "due_local", "ksef_number",
+        "acquisition_date", "upo_sha256", "kod1_url", "kod2_url", "document_title", "jpk_mark", "payment_title",
+    )  # fmt: skip
+    return {
+        "schema": SCHEMA,
+        "id": refusal.document.id if refusal.document else None,
+        "unit": refusal.unit.id,
+        "source_name": refusal.label,
+        "sha256": sha256,
+        "size": size,
+        "state": State.REFUSED.value,
+        "reason": "",
+        **dict.fromkeys(unknown),
+        "errors": [p.as_dict() for p in refusal.problems],
+        "history": [_event(refusal.at, refusal.problems)],
+    }
+
+
+def _event(at: datetime, problems: Sequence[Problem]) -> dict[str, Any]:
+    return {"at": local(at), "state": State.REFUSED.value, "note": problems[0].message if problems else ""}

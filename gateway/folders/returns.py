@@ -1,0 +1,284 @@
+"""Spool → folders: every change of a document, and every received invoice, is shown to its unit.
+
+The spool knows which version of a document its folder shows; whatever is behind is written, then marked. Files
+first, the record after, so a crash repeats work and loses none. A unit whose folder cannot be written waits by
+itself: the others go on (faults F07, D11).
+"""
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import structlog
+from spool.workers import Workers
+
+from gateway.folders import copies, layout, mirror
+from gateway.folders.alerts import Alerts
+from gateway.folders.outcome import DELIVERED_NOTE, PUT_ASIDE, Told, Writer
+from gateway.folders.placing import Shelf
+from spool.access import Spool
+from spool.clock import Clock
+from spool.domain.errors import BodyDamaged
+from spool.domain.ledger import Received
+from spool.domain.municipality import Municipality
+from spool.domain.states import State
+from spool.store import Store
+
+_POLL_S = 0.25
+_PAGE = 200
+_LONGEST_PAGE = 20_000
+_AT_ONCE = 8
+_AT_ONCE_PER_UNIT = 3
+_BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0)
+
+_ABOUT_THE_FOLDER = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOTDIR})
+_IN_A_ROW = 5
+"""So many failures of one unit without a success between them are about the folder, not about a file."""
+
+_log = structlog.get_logger("gateway.folders")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One thing to be shown in one unit's folder: a document by id, or a received invoice by KSeF number."""
+
+    unit: str
+    key: str
+    received: bool
+
+
+class Returns:
+    """Writes results and received invoices. One per process."""
+
+    def __init__(
+        self, spool: Spool, workers: Workers, municipality: Municipality, folders_root: Path, clock: Clock
+    ) -> None:
+        self._spool = spool
+        self._workers = workers
+        self._municipality = municipality
+        self._root = folders_root
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "returns")
+        self._shelf = Shelf()
+        self._writer = Writer(folders_root, municipality, self._shelf)
+        self._busy: dict[_Task, asyncio.Task[None]] = {}
+        self._pauses = _Pauses()
+        self._page = _PAGE
+        self._wake = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Set the folders up, then show what changes until `stop`; what is being written is finished first."""
+        await layout.set_up(self._spool, self._root, self._municipality, self._clock)
+        seen = -1
+        try:
+            while not stop.is_set():
+                version = await self._spool.version()
+                if version != seen or self._wake.is_set() or self._pauses.one_is_over():
+                    seen = version
+                    self._wake.clear()
+                    await self._start_what_waits()
+                await self._sleep(stop)
+        finally:
+            if self._busy:
+                await asyncio.wait(self._busy.values())
+            self._threads.shutdown(wait=False)
+
+    async def _sleep(self, stop: asyncio.Event) -> None:
+        """Until a piece of work ends, `stop`, or the next look at the spool."""
+        waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(stop.wait())]
+        await asyncio.wait(waits, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _start_what_waits(self) -> None:
+        """Fill the free places, round robin by unit. A page taken up by units that must wait makes us read further."""
+        page = self._page
+        found = await self._spool.read(lambda store: _waiting(store, self._municipality, page))
+        started = 0
+        for task in _round_robin(t for t in found if t not in self._busy and not self._pauses.holds(t)):
+            if len(self._busy) >= _AT_ONCE:
+                break
+            if sum(busy.unit == task.unit for busy in self._busy) < _AT_ONCE_PER_UNIT:
+                self._start(task)
+                started += 1
+        full = len(found) >= page
+        if not full:
+            self._page = _PAGE
+        elif started == 0 and len(self._busy) < _AT_ONCE:
+            self._page = min(page * 4, _LONGEST_PAGE)
+
+    def _start(self, task: _Task) -> None:
+        async def work() -> None:
+            try:
+                await self._show(task)
+            finally:
+                del self._busy[task]
+                self._wake.set()
+
+        self._busy[task] = asyncio.ensure_future(work())
+
+    async def _show(self, task: _Task) -> None:
+        """Show one thing; whatever fails is tried again later, and holds up only its unit or only itself."""
+        try:
+            await (self._show_received(task.key) if task.received else self._show_document(task.key))
+        except (OSError, BodyDamaged) as error:
+            self._pauses.failed(task, error)
+        except Exception as error:
+            _log.exception("not_shown", id=task.key, unit=task.unit)
+            self._pauses.failed(task, error)
+        else:
+            self._pauses.succeeded(task)
+
+    async def _show_document(self, document_id: str) -> None:
+        told = await self._spool.read(lambda store: _told(store, document_id))
+        document = told.document
+        if document.shown >= document.version:
+            return
+        if document.state is State.ACCEPTED and told.upo is not None:
+            await self._deliver(told)
+            return
+        if document.state in PUT_ASIDE:
+            await self._io(lambda: self._writer.put_aside(told))
+        elif document.state is State.DELIVERED:
+            await self._io(lambda: self._writer.rewrite_sent(told))
+        else:
+            await self._io(lambda: self._writer.progress(told))
+            if document.mode.offline and not document.ksef_number:
+                await self._pending_copy(told)
+        await self._spool.write(lambda store: store.mark_shown(document))
+
+    async def _pending_copy(self, told: Told) -> None:
+        """The PDF that may be handed to a buyer while the invoice waits; the code of the issuer comes later."""
+        if await self._io(lambda: self._writer.has_pending_copy(told)):
+            return
+        pdf = await self._pdf_of(told)
+        if pdf is not None:
+            await self._io(lambda: self._writer.pending_copy(told, pdf))
+
+    async def _deliver(self, told: Told) -> None:
+        """Everything into `wyslane/`, then DELIVERED in the spool: the state says that the unit has it."""
+        document = told.document
+        await self._io(lambda: layout.require(self._root, document.unit))  # before the work of rendering
+        pdf = await self._pdf_of(told)
+        now = self._clock()
+        await self._io(lambda: self._writer.sent(told, pdf, now))
+
+        def work(store: Store) -> None:
+            if pdf is None:
+                store.log(document.id, "pdf_failed", now, "gateway", copies.NO_PDF)
+            store.mark_shown(store.move(document.id, State.DELIVERED, now, "gateway", DELIVERED_NOTE))
+
+        await self._spool.write(work)
+
+    async def _show_received(self, ksef_number: str) -> None:
+        invoice, raw = await self._spool.read(lambda store: _received(store, ksef_number))
+        if invoice.mirrored_at is not None:
+            return
+        await self._io(lambda: layout.require(self._root, mirror.owner(invoice, self._municipality)))
+        marks = copies.marks_of_received(invoice, self._municipality)
+        pdf = await copies.pdf(self._workers, raw, marks, ksef_number)
+        await self._io(lambda: mirror.write(self._root, self._shelf, self._municipality, invoice, raw, pdf))
+        now = self._clock()
+        await self._spool.write(lambda store: store.mark_mirrored(ksef_number, now))
+
+    async def _pdf_of(self, told: Told) -> bytes | None:
+        marks = copies.marks_of_document(told.document, self._municipality)
+        return await copies.pdf(self._workers, told.raw, marks, told.document.id)
+
+    def _io(self, work: Callable[[], object]) -> Awaitable[object]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+class _Pauses:
+    """Who must wait after a failure, and until when. Monotonic time."""
+
+    def __init__(self) -> None:
+        self._until: dict[str | _Task, float] = {}
+        self._tries: dict[str | _Task, int] = {}
+        self._in_a_row: dict[str, int] = {}
+        self._alerts: dict[str, Alerts] = {}
+
+    def holds(self, task: _Task) -> bool:
+        """True while the task, or its whole unit, has to wait."""
+        now = monotonic()
+        return any(self._until.get(key, 0.0) > now for key in (task, task.unit))
+
+    def one_is_over(self) -> bool:
+        """True once after a pause has ended: time to look at the spool again."""
+        now = monotonic()
+        over = [key for key, until in self._until.items() if until <= now]
+        for key in over:
+            del self._until[key]
+        return bool(over)
+
+    def failed(self, task: _Task, error: Exception) -> None:
+        """This cannot be shown now; nor can anything of its unit, when that is what the error means."""
+        self._wait(task)
+        self._in_a_row[task.unit] = self._in_a_row.get(task.unit, 0) + 1
+        whole_unit = isinstance(error, OSError) and (
+            isinstance(error, layout.FoldersUnavailableError)
+            or error.errno in _ABOUT_THE_FOLDER
+            or self._in_a_row[task.unit] >= _IN_A_ROW
+        )
+        if whole_unit:
+            self._wait(task.unit)
+            self._say(task.unit).once(
+                ("unwritable",),
+                "folder_not_written",
+                "Nie można zapisać wyników w folderze; są bezpieczne i zostaną zapisane później.",
+                error=error,
+            )
+        else:
+            self._say(task.unit).once(
+                ("task", task.key), "result_not_written", "Nie można zapisać wyniku.", id=task.key, error=error
+            )
+
+    def succeeded(self, task: _Task) -> None:
+        """The folder can be written."""
+        self._in_a_row.pop(task.unit, None)
+        for key in (task, task.unit):
+            self._until.pop(key, None)
+            self._tries.pop(key, None)
+        if task.unit in self._alerts and self._alerts[task.unit].over(("unwritable",)):
+            _log.info("folder_written_again", unit=task.unit)
+
+    def _wait(self, key: str | _Task) -> None:
+        if self._until.get(key, 0.0) > monotonic():
+            return  # another task of the same unit failed a moment ago
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
+        self._until[key] = monotonic() + _BACK_OFF_S[min(tries, len(_BACK_OFF_S)) - 1]
+
+    def _say(self, unit: str) -> Alerts:
+        return self._alerts.setdefault(unit, Alerts(unit))
+
+
+def _waiting(store: Store, municipality: Municipality, limit: int) -> list[_Task]:
+    documents = [_Task(d.unit, d.id, False) for d in store.unshown(limit) if d.unit in municipality.units]
+    return documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in store.unmirrored(limit)]
+
+
+def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:
+    """One of each unit, then the second of each, and so on; within a unit the order stays."""
+    turns: dict[str, int] = {}
+    ranked = []
+    for task in tasks:
+        turns[task.unit] = turns.get(task.unit, 0) + 1
+        ranked.append((turns[task.unit], task))
+    return [task for _, task in sorted(ranked, key=lambda entry: entry[0])]
+
+
+def _told(store: Store, document_id: str) -> Told:
+    document = store.document(document_id)
+    upo = store.body(document.upo_sha256) if document.upo_sha256 else None
+    return Told(document, tuple(store.history(document_id)), store.body(document.sha256), upo)
+
+
+def _received(store: Store, ksef_number: str) -> tuple[Received, bytes]:
+    invoice = store.received(ksef_number)
+    return invoice, store.body(invoice.sha256)
+
+

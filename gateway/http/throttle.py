@@ -1,0 +1,37 @@
+"""A small brake on guessing tokens: failed attempts per peer address, in memory only.
+
+A token is 256 random bits, which needs no brake against guessing; this one keeps a runaway program from being
+answered as fast as it can ask, and tells its owner when to come back.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+
+class Throttle:
+    """Counts failed attempts per peer address; remembers at most `remembered` addresses, the latest ones."""
+
+    def __init__(
+        self,
+        allowed: int = 10,
+        window_s: float = 60,
+        remembered: int = 4096,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._allowed = allowed
+        self._window_s = window_s
+        self._remembered = remembered
+        self._now = monotonic
+        self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def failed(self, address: str) -> int:
+        """Note one more failure; returns the seconds to wait when there were too many, else 0."""
+        now = self._now()
+        since, count = self._failures.pop(address, (now, 0))
+        if now - since >= self._window_s:
+            since, count = now, 0
+        self._failures[address] = (since, count + 1)
+        while len(self._failures) > self._remembered:
+            self._failures.popitem(last=False)
+        return max(1, round(since + self._window_s - now)) if count >= self._allowed else 0

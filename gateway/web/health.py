@@ -1,0 +1,153 @@
+"""Is everything all right? Pure: what the spool says and the present instant in, findings in plain Polish out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+
+from gateway.web.words import counted, moment, plural
+from spool.domain.ledger import Condition, Document, Received
+from spool.domain.states import LIVE, State
+
+SOON = timedelta(hours=2)
+SHOWN = 50
+"""Rows of the queue on the page; the spool is asked for one more, to know whether there are others."""
+
+
+class Level(IntEnum):
+    """How bad it is; the worst finding colours the page."""
+
+    FINE = 0
+    LOOK = 1
+    ALARM = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth a sentence."""
+
+    level: Level
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the spool said at one moment. `queue` is ordered by due date; `latest` has the newest invoice first."""
+
+    at: datetime
+    queue: Sequence[Document]
+    counts: Mapping[str, int]
+    conditions: Sequence[Condition]
+    received_total: int
+    unassigned: int
+    latest: Sequence[Received]
+
+    @property
+    def waiting(self) -> int:
+        """Live documents without a KSeF number."""
+        return sum(self.counts.get(state, 0) for state in LIVE - {State.ACCEPTED})
+
+    def condition(self, context: str, name: str) -> Condition | None:
+        """A condition of a context, if it is set."""
+        return next((c for c in self.conditions if c.context == context and c.name == name), None)
+
+
+def overdue(document: Document, now: datetime) -> bool:
+    """Its safe date has passed without a number."""
+    return document.due_safe is not None and document.due_safe < now
+
+
+def soon(document: Document, now: datetime) -> bool:
+    """Its safe date is near."""
+    return document.due_safe is not None and now <= document.due_safe < now + SOON
+
+
+def unreachable(condition: Condition | None) -> bool:
+    """`reachable` says no."""
+    return condition is not None and condition.value.get("ok") is False
+
+
+def findings(snapshot: Snapshot) -> list[Finding]:
+    """Everything that is not as it should be, the worst first; empty when all is well."""
+    found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot)]
+    return sorted(found, key=lambda f: -f.level)
+
+
+def in_order(snapshot: Snapshot) -> str:
+    """The second sentence of a good day: what is in the queue, and until when."""
+    if not snapshot.waiting:
+        return "Kolejka jest pusta: wszystko, co przyjęto, ma numer KSeF."
+    nearest = next((d.due_safe for d in snapshot.queue if d.due_safe), None)
+    until = f"; najbliższy termin: {moment(nearest, snapshot.at)}" if nearest else ""
+    verb = plural(snapshot.waiting, ("czeka", "czekają", "czeka"))
+    return f"Na numer KSeF {verb} {counted(snapshot.waiting)}{until}."
+
+
+def _deadlines(snapshot: Snapshot) -> list[Finding]:
+    late = sum(overdue(d, snapshot.at) for d in snapshot.queue)
+    near = sum(soon(d, snapshot.at) for d in snapshot.queue)
+    found = []
+    if late:
+        more = "Co najmniej " if late >= SHOWN else ""
+        be = plural(late, ("jest", "są", "jest"))
+        found.append(Finding(Level.ALARM, f"{more}{counted(late)} {be} po terminie przesłania do KSeF."))
+    if near:
+        found.append(Finding(Level.LOOK, f"Za mniej niż 2 godziny mija termin: {counted(near)} bez numeru KSeF."))
+    return found
+
+
+def _contexts(snapshot: Snapshot) -> list[Finding]:
+    found = []
+    for condition in snapshot.conditions:
+        name, since = condition.context, moment(condition.at, snapshot.at)
+        if condition.name == "paused":
+            text = f"Wysyłka „{name}” jest wstrzymana od {since}. {said(condition)}"
+            found.append(Finding(Level.ALARM, text.strip()))
+        elif condition.name == "reachable" and unreachable(condition):
+            text = f"KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same."
+            found.append(Finding(Level.LOOK, text))
+        elif condition.name == "damaged":
+            text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
+            found.append(Finding(Level.ALARM, text))
+        elif condition.name == "stuck" and any(d.id == condition.value.get("document") for d in snapshot.queue):
+            text = "KSeF przetwarza jedną z faktur od ponad 30 minut. Nie wysyłamy jej drugi raz, czekamy na wynik."
+            found.append(Finding(Level.LOOK, text))
+    return found
+
+
+def _people(snapshot: Snapshot) -> list[Finding]:
+    """Documents that do not go on by themselves."""
+    found = []
+    for state, (level, one, few, many) in _NEED_PEOPLE.items():
+        count = snapshot.counts.get(state, 0)
+        if count:
+            found.append(Finding(level, f"{counted(count)} {plural(count, (one, few, many))}"))
+    return found
+
+
+_NEED_PEOPLE: dict[State, tuple[Level, str, str, str]] = {
+    State.CONFLICT: (
+        Level.ALARM,
+        "czeka na decyzję człowieka: jej numer zajmuje w KSeF inny dokument.",
+        "czekają na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
+        "czeka na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
+    ),
+    State.HELD: (
+        Level.LOOK,
+        "jest wstrzymana i bez człowieka nie pójdzie dalej.",
+        "są wstrzymane i bez człowieka nie pójdą dalej.",
+        "jest wstrzymanych i bez człowieka nie pójdzie dalej.",
+    ),
+    State.UNKNOWN: (
+        Level.LOOK,
+        "ma nieznany wynik wysyłki; sprawdzamy go w KSeF.",
+        "mają nieznany wynik wysyłki; sprawdzamy go w KSeF.",
+        "ma nieznany wynik wysyłki; sprawdzamy go w KSeF.",
+    ),
+}
+
+
+def said(condition: Condition) -> str:
+    """What whoever set the condition left for people: the reason and the cure."""
+    parts = (condition.value.get("reason") or condition.value.get("detail"), condition.value.get("hint"))
+    return " ".join(str(part) for part in parts if part)

@@ -1,0 +1,165 @@
+"""From a snapshot to what the status page shows: words and tones, no HTML. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.results import local
+from gateway.web.health import SHOWN, Finding, Level, Snapshot, findings, in_order, overdue, said, soon, unreachable
+from gateway.web.words import clock, counted, left, moment, number
+from spool.domain.environments import BY_NAME
+from spool.domain.ledger import Document, Received
+from spool.domain.municipality import Context, Municipality
+from spool.domain.states import LABELS, State
+
+TONES = {Level.FINE: "fine", Level.LOOK: "look", Level.ALARM: "alarm"}
+_TONE_OF_STATE = {State.DELIVERED: "fine", State.ACCEPTED: "fine", State.CONFLICT: "alarm"} | dict.fromkeys(
+    (State.UNKNOWN, State.HELD, State.QUARANTINED), "look"
+)
+_OPENED_UNITS = 12
+"""With more units than this their list starts folded."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One document of the queue."""
+
+    tone: str
+    due: str
+    due_iso: str
+    left: str
+    unit: str
+    unit_id: str
+    number: str
+    state: str
+    reason: str
+
+
+def page(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:
+    """Everything the template needs."""
+    found = findings(snapshot)
+    level = found[0].level if found else Level.FINE
+    rows = [_row(d, snapshot.at, municipality) for d in snapshot.queue[:SHOWN]]
+    return {
+        "municipality": municipality.name,
+        "ribbons": sorted({BY_NAME[c.environment].label for c in municipality.contexts.values()} - {""}),
+        "tone": TONES[level],
+        "headline": found[0].sentence if found else "Wszystko w porządku.",
+        "second": in_order(snapshot),
+        "others": [{"tone": TONES[f.level], "sentence": f.sentence} for f in found[1:]],
+        "at": clock(snapshot.at),
+        "at_iso": local(snapshot.at),
+        "queue": rows,
+        "waiting": number(snapshot.waiting),
+        "unseen": max(snapshot.waiting - len(rows), 0),
+        "contexts": [_context(c, snapshot) for c in municipality.contexts.values()],
+        "states": _states(snapshot),
+        "received": _received(snapshot, municipality),
+        "units": _units(snapshot, municipality),
+        "units_open": len(municipality.units) <= _OPENED_UNITS,
+    }
+
+
+def details(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:
+    """What `/readyz` tells beside its checks."""
+    found: list[Finding] = findings(snapshot)
+    nearest = next((d.due_safe for d in snapshot.queue if d.due_safe), None)
+    return {
+        "at": local(snapshot.at),
+        "level": TONES[found[0].level if found else Level.FINE],
+        "findings": [f.sentence for f in found],
+        "waiting": snapshot.waiting,
+        "nearest_due": local(nearest),
+        "states": dict(snapshot.counts),
+        "received": {"total": snapshot.received_total, "unassigned": snapshot.unassigned},
+        "contexts": {
+            c: {"paused": snapshot.condition(c, "paused") is not None, "reachable": _reachable(c, snapshot)}
+            for c in municipality.contexts
+        },
+    }
+
+
+def _reachable(context: str, snapshot: Snapshot) -> bool | None:
+    condition = snapshot.condition(context, "reachable")
+    return None if condition is None else not unreachable(condition)
+
+
+def _row(document: Document, now: datetime, municipality: Municipality) -> Row:
+    unit = municipality.units.get(document.unit)
+    due = document.due_safe
+    tone = "alarm" if overdue(document, now) else "look" if soon(document, now) else "fine"
+    return Row(
+        tone=tone,
+        due=moment(due, now) if due else "bez terminu",
+        due_iso=local(due) or "",
+        left=left(due, now) if due else "",
+        unit=unit.name if unit else document.unit,
+        unit_id=document.unit,
+        number=document.facts.number or document.source_name or document.id,
+        state=LABELS[document.state],
+        reason=document.reason,
+    )
+
+
+def _context(context: Context, snapshot: Snapshot) -> dict[str, str]:
+    """KSeF as one context sees it: paused outranks unreachable."""
+    paused, reachable = snapshot.condition(context.id, "paused"), snapshot.condition(context.id, "reachable")
+    if paused:
+        tone, state, note = "alarm", "wysyłka wstrzymana", said(paused)
+    elif reachable is None:
+        tone, state, note = "unknown", "jeszcze nie sprawdzono", "Agent nie połączył się jeszcze z KSeF."
+    elif unreachable(reachable):
+        tone, state, note = "look", "nie odpowiada", said(reachable)
+    else:
+        tone, state, note = "fine", "działa", ""
+    condition = paused or reachable
+    return {
+        "id": context.id,
+        "value": context.value,
+        "environment": BY_NAME[context.environment].label or "KSeF produkcyjny",
+        "tone": tone,
+        "state": state,
+        "note": note,
+        "since": moment(condition.at, snapshot.at) if condition else "",
+    }
+
+
+def _states(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Only states that have documents, in the order of a document's life."""
+    return [
+        {"label": LABELS[s], "count": number(snapshot.counts[s]), "tone": _TONE_OF_STATE.get(s, "calm")}
+        for s in State
+        if snapshot.counts.get(s)
+    ]
+
+
+def _received(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:
+    return {
+        "total": number(snapshot.received_total),
+        "tray": snapshot.unassigned,
+        "tray_text": counted(snapshot.unassigned),
+        "latest": [_purchase(r, snapshot.at, municipality) for r in snapshot.latest],
+    }
+
+
+def _purchase(invoice: Received, now: datetime, municipality: Municipality) -> dict[str, Any]:
+    unit = municipality.units.get(invoice.unit or "")
+    return {
+        "seller": invoice.facts.seller_name or invoice.facts.seller_nip or "sprzedawca nieznany",
+        "number": invoice.facts.number,
+        "unit": unit.name if unit else invoice.unit or "taca centralna",
+        "central": invoice.unit is None,
+        "at": moment(invoice.stored_at, now),
+        "at_iso": local(invoice.stored_at),
+    }
+
+
+def _units(snapshot: Snapshot, municipality: Municipality) -> list[dict[str, Any]]:
+    """All units by name; the count is of the documents in the shown queue."""
+    waiting = Counter(d.unit for d in snapshot.queue[:SHOWN])
+    found = [
+        {"id": u.id, "name": u.name, "identity": u.idwew or u.nip or "NIP gminy", "waiting": waiting[u.id]}
+        for u in municipality.units.values()
+    ]
+    return sorted(found, key=lambda u: str(u["name"]))

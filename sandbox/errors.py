@@ -1,0 +1,153 @@
+"""The refusals KSeF can give, and their bodies in both error formats.
+
+Refusal
+├── BadRequest        400, numbered (exceptionCode)
+├── Unauthorized      401, always problem+json
+├── Forbidden         403, always problem+json with reasonCode
+├── Gone              410, always problem+json
+└── TooManyRequests   429 with Retry-After
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+DESCRIPTIONS = {
+    9101: "Nieprawidłowy dokument.",
+    9102: "Brak podpisu.",
+    9103: "Przekroczona liczba dozwolonych podpisów.",
+    9105: "Nieprawidłowa treść podpisu.",
+    21001: "Nieczytelna treść.",
+    21111: "Nieprawidłowe wyzwanie autoryzacyjne.",
+    21115: "Nieprawidłowy certyfikat.",
+    21117: "Nieprawidłowy identyfikator podmiotu dla wskazanego typu kontekstu.",
+    21155: "Przekroczono dozwoloną liczbę faktur w sesji.",
+    21157: "Nieprawidłowy rozmiar części pakietu.",
+    21161: "Przekroczono dozwoloną liczbę części pakietu.",
+    21164: "Faktura o podanym identyfikatorze nie istnieje.",
+    21165: "Faktura o podanym numerze KSeF nie jest jeszcze dostępna.",
+    21166: "Korekta techniczna niedostępna.",
+    21167: "Status faktury nie pozwala na korektę techniczną.",
+    21173: "Brak sesji o wskazanym numerze referencyjnym.",
+    21175: "Wynik zapytania o podanym identyfikatorze nie istnieje.",
+    21178: "Nie znaleziono UPO dla podanych kryteriów.",
+    21180: "Status sesji nie pozwala na wykonanie operacji.",
+    21181: "Nieprawidłowe żądanie eksportu faktur.",
+    21182: "Osiągnięto limit trwających eksportów.",
+    21183: "Zakres filtrowania wykracza poza dostępny zakres danych.",
+    21184: "Sesja tymczasowo niedostępna.",
+    21205: "Pakiet nie może być pusty.",
+    21208: "Czas oczekiwania na requesty upload lub finish został przekroczony.",
+    21217: "Nieprawidłowe kodowanie znaków.",
+    21301: "Brak autoryzacji.",
+    21304: "Brak uwierzytelnienia.",
+    21308: "Próba wykorzystania metod autoryzacyjnych osoby zmarłej.",
+    21401: "Dokument nie jest zgodny ze schemą (xsd).",
+    21402: "Nieprawidłowy rozmiar pliku.",
+    21403: "Nieprawidłowy skrót pliku.",
+    21405: "Błąd walidacji danych wejściowych.",
+    21406: "Konflikt podpisu i typu uwierzytelnienia.",
+    21418: "Przekazany token kontynuacji ma nieprawidłowy format.",
+    21470: "Przesłany identyfikator klucza jest nieznany lub wskazuje na wycofany klucz.",
+    25001: "Zasób dostępny wyłącznie dla uwierzytelnienia podpisem XAdES.",
+    25003: "Nieprawidłowe dane w żądaniu certyfikatu (CSR).",
+    25004: "Wniosek o certyfikat nie istnieje.",
+    25006: "Osiągnięto limit możliwych do złożenia wniosków certyfikacyjnych.",
+    25008: "Certyfikat nie istnieje.",
+    25009: "Certyfikat nie może zostać unieważniony.",
+    25010: "Nieprawidłowy klucz w żądaniu certyfikatu (CSR).",
+    26001: "Nie można nadać tokenowi uprawnień których nie posiadasz.",
+    26002: "Nie można wygenerować tokena dla obecnego typu kontekstu.",
+    30001: "Podmiot lub uprawnienie już istnieje.",
+}
+
+
+class Refusal(Exception):  # noqa: N818 - the word of the domain
+    """Any answer other than success; knows its HTTP status."""
+
+    status = 500
+
+    def problem(self, instance: str, now: str) -> dict[str, Any]:
+        """The problem+json body (L4)."""
+        return {
+            "title": type(self).__name__,
+            "status": self.status,
+            "instance": instance,
+            "detail": str(self),
+            "timestamp": now,
+            "traceId": uuid.uuid4().hex,
+        }
+
+
+class BadRequest(Refusal):
+    """HTTP 400 with one numbered error and its details."""
+
+    status = 400
+
+    def __init__(self, code: int, *details: str) -> None:
+        self.code = code
+        self.description = DESCRIPTIONS[code]
+        self.details = list(details)
+        super().__init__(self.description)
+
+    def legacy(self, now: str) -> dict[str, Any]:
+        """The default envelope `exception.exceptionDetailList` (L4)."""
+        item: dict[str, Any] = {"exceptionCode": self.code, "exceptionDescription": self.description}
+        if self.details:
+            item["details"] = self.details
+        body = {"exceptionDetailList": [item], "serviceCode": uuid.uuid4().hex, "timestamp": now}
+        return {"exception": body}
+
+    def problem(self, instance: str, now: str) -> dict[str, Any]:
+        """Problem details with one `errors[]` item per detail text (L4)."""
+        body = super().problem(instance, now) | {"title": "Bad Request"}
+        item: dict[str, Any] = {"code": self.code, "description": self.description}
+        body["errors"] = [item | {"details": [text]} for text in self.details] or [item]
+        return body
+
+
+class Unauthorized(Refusal):
+    """HTTP 401: token missing, malformed or expired (A10)."""
+
+    status = 401
+
+
+class Forbidden(Refusal):
+    """HTTP 403 with the documented reasonCode and its `security` object (L5)."""
+
+    status = 403
+
+    def __init__(self, reason: str, detail: str, *, security: dict[str, Any] | None = None) -> None:
+        self.reason = reason
+        self.security = security
+        super().__init__(detail)
+
+    def problem(self, instance: str, now: str) -> dict[str, Any]:
+        """Problem details; `security-service-blocked` carries no timestamp (L5)."""
+        body = super().problem(instance, now) | {"reasonCode": self.reason}
+        if self.security is not None:
+            body["security"] = self.security
+        if self.reason == "security-service-blocked":
+            del body["timestamp"]
+        return body
+
+
+class Gone(Refusal):
+    """HTTP 410: the status of an operation is past its retention (A11)."""
+
+    status = 410
+
+
+class TooManyRequests(Refusal):
+    """HTTP 429; `retry_after` in whole seconds (L2)."""
+
+    status = 429
+
+    def __init__(self, retry_after: int, limit: str) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"Przekroczono limit {limit}. Spróbuj ponownie po {retry_after} sekundach.")
+
+    def legacy(self) -> dict[str, Any]:
+        """The default body of a 429 (L2)."""
+        return {"status": {"code": 429, "description": "Too Many Requests", "details": [str(self)]}}

@@ -1,0 +1,189 @@
+"""Scripted misbehaviour as data, and the middleware that acts it out (F1, F2, I17)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from sandbox.clock import parse_iso
+from sandbox.errors import BadRequest, Refusal, TooManyRequests
+from sandbox.store import Store
+
+if TYPE_CHECKING:
+    from sandbox.clock import Clock
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HOLD = "sandbox.hold"
+KINDS = (
+    "refuse",
+    "timeout_before",
+    "timeout_after",
+    "http_500",
+    "http_502",
+    "http_503",
+    "http_504",
+    "html_200",
+    "empty_403",
+    "empty_413",
+    "429",
+    "truncate",
+    "bad_hash",
+    "21184",
+    "stuck_150",
+)
+HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Request could not be served.</p></body></html>"
+
+
+class Faults:
+    """The scripted faults, kept in the store so that a restart does not heal them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._faults: dict[str, dict[str, Any]] = store.get_meta("faults", {})
+
+    def view(self) -> list[dict[str, Any]]:
+        """Every fault with its remaining count, in order of arrival."""
+        return list(self._faults.values())
+
+    def add(self, body: dict[str, Any]) -> str:
+        """Script a fault; ValueError says what is wrong with the description."""
+        fault = _checked(body)
+        fault["id"] = secrets.token_hex(4)
+        self._faults[fault["id"]] = fault
+        self._save()
+        return str(fault["id"])
+
+    def remove(self, fault_id: str | None) -> list[str]:
+        """Forget one fault, or all; the ids that went."""
+        gone = list(self._faults) if fault_id is None else [key for key in self._faults if key == fault_id]
+        for key in gone:
+            del self._faults[key]
+        self._save()
+        return gone
+
+    def pick(self, endpoint: str, path: str, clock: Clock) -> dict[str, Any] | None:
+        """The first fault that applies to this request; its count goes down by one."""
+        for fault in self._faults.values():
+            if fault["endpoint"] not in ("*", endpoint) or fault["count"] == 0:
+                continue
+            if fault["match"] and fault["match"] not in path:
+                continue
+            now = clock.now_ms()
+            if not fault["from_ms"] <= now < fault["until_ms"]:
+                continue
+            if random.random() >= fault["probability"]:  # noqa: S311 - not a secret
+                continue
+            if fault["count"] is not None:
+                fault["count"] -= 1
+                self._save()
+            return fault
+        return None
+
+    def _save(self) -> None:
+        self._store.set_meta("faults", self._faults)
+
+
+def _checked(body: dict[str, Any]) -> dict[str, Any]:
+    kind = str(body.get("kind"))
+    if kind not in KINDS:
+        raise ValueError(f"kind: unknown {kind!r}; one of {', '.join(KINDS)}")
+    known = {"endpoint", "kind", "count", "probability", "retry_after", "hold_s", "match", "from", "until"}
+    strange = set(body) - known
+    if strange:
+        raise ValueError(f"unknown fields: {', '.join(sorted(strange))}")
+    count = body.get("count")
+    if count is not None and (not isinstance(count, int) or count < 0):
+        raise ValueError("count: a whole number or null")
+    return {
+        "endpoint": str(body.get("endpoint", "*")),
+        "kind": kind,
+        "count": count,
+        "probability": float(body.get("probability", 1.0)),
+        "retry_after": int(body.get("retry_after", 30)),
+        "hold_s": None if body.get("hold_s") is None else float(body["hold_s"]),
+        "match": body.get("match") or "",
+        "from_ms": parse_iso(body["from"]) if body.get("from") else 0,
+        "until_ms": parse_iso(body["until"]) if body.get("until") else 1 << 62,
+    }
+
+
+async def act(fault: dict[str, Any], request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Serve the request the way the fault says."""
+    kind = fault["kind"]
+    if kind == "refuse":
+        return _drop(request)
+    if kind == "timeout_before":
+        return await _hang(request, fault["hold_s"])
+    if kind == "timeout_after":
+        await _process(request, handler)
+        return await _hang(request, fault["hold_s"])
+    if kind.startswith("http_") or kind == "html_200":
+        code = int(kind.rpartition("_")[2])
+        titles = {200: "Welcome", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
+        page = HTML.format(f"{code} {titles.get(code, 'Gateway Timeout')}")
+        return web.Response(status=code, text=page, content_type="text/html")
+    if kind in ("empty_403", "empty_413"):
+        return web.Response(status=int(kind[-3:]))
+    if kind == "429":
+        raise TooManyRequests(fault["retry_after"], "żądań (wstrzyknięty)")
+    if kind == "21184":
+        ref = request.match_info.get("referenceNumber", "")
+        raise BadRequest(21184, f"Trwają prace serwisowe i sesja {ref} jest tymczasowo niedostępna.")
+    if kind == "stuck_150":
+        request[HOLD] = fault["id"]
+        return await handler(request)
+    response = await handler(request)
+    return await _truncated(request, response) if kind == "truncate" else _bad_hash(response)
+
+
+async def _process(request: web.Request, handler: Handler) -> None:
+    """Do the work and throw the answer away, whatever it was."""
+    try:
+        await handler(request)
+    except (web.HTTPException, Refusal):
+        return
+
+
+def _drop(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+async def _hang(request: web.Request, seconds: float | None) -> web.Response:
+    """Say nothing until the client gives up, or for so many real seconds; then close the connection."""
+    end = None if seconds is None else time.monotonic() + seconds
+    while request.transport is not None and not request.transport.is_closing():
+        if end is not None and time.monotonic() >= end:
+            break
+        await asyncio.sleep(0.02)
+    return _drop(request)
+
+
+async def _truncated(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """The right headers, half of the body, then a closed connection."""
+    body = response.body if isinstance(response, web.Response) else None
+    if not isinstance(body, bytes) or len(body) < 2:
+        return response
+    partial = web.StreamResponse(status=response.status, headers=response.headers)
+    partial.content_length = len(body)
+    await partial.prepare(request)
+    await partial.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return partial
+
+
+def _bad_hash(response: web.StreamResponse) -> web.StreamResponse:
+    if "x-ms-meta-hash" in response.headers:
+        wrong = hashlib.sha256(b"wrong on purpose").digest()
+        response.headers["x-ms-meta-hash"] = base64.b64encode(wrong).decode("ascii")
+    return response

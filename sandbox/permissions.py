@@ -1,0 +1,100 @@
+"""Who may do what in which context, and for which seller a context may issue (sandbox contract §7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.facts import InvoiceFacts
+from sandbox.store import Row, Store
+from sandbox.subjects import Subject
+
+OWNER = (
+    "InvoiceRead",
+    "InvoiceWrite",
+    "Introspection",
+    "CredentialsRead",
+    "CredentialsManage",
+    "SubunitManage",
+    "EnforcementOperations",
+    "CollectiveIdentifierManage",
+)
+GRANTABLE = frozenset(OWNER)
+SENDING = ("InvoiceWrite", "PefInvoiceWrite", "EnforcementOperations")
+BATCHING = ("InvoiceWrite", "EnforcementOperations")
+LOOKING = ("InvoiceWrite", "Introspection", "PefInvoiceWrite", "EnforcementOperations")
+READING = ("InvoiceRead",)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A login context; type Nip, InternalId, NipVatUe or PeppolId."""
+
+    type: str
+    value: str
+
+    @property
+    def nip(self) -> str:
+        """The NIP the context belongs to (empty for Peppol)."""
+        return self.value[:10] if self.type != "PeppolId" else ""
+
+    @property
+    def key(self) -> str:
+        """One string naming the context, as facts are keyed."""
+        return f"{self.type}|{self.value}"
+
+
+def context_of(row: Row) -> Context:
+    """The context named by a row's `context_type` and `context_value`."""
+    return Context(row["context_type"], row["context_value"])
+
+
+def granted(store: Store, subject: Subject, context: Context) -> tuple[str, ...]:
+    """Permissions of a subject in a context; the owner of the NIP has them all; empty means status 415 (A6)."""
+    if subject.type == "Nip" and subject.value == context.nip:
+        return OWNER
+    if subject.type == "Pesel":
+        person = store.get_fact("person", context.nip)
+        if person and person["pesel"] == subject.value:
+            return OWNER
+    found = store.get_fact("grant", f"{context.key}|{subject.type}|{subject.value}")
+    return tuple(found) if found else ()
+
+
+def is_owner(permissions: tuple[str, ...]) -> bool:
+    """Whether a permission set is the whole of the owner's."""
+    return set(permissions) == set(OWNER)
+
+
+def may_issue(store: Store, context: Context, facts: InvoiceFacts, *, lenient: bool) -> bool:
+    """Rules 1–6 of the contract's §7: whether invoices of this seller may be sent from the context (I13)."""
+    seller = facts.seller_nip
+    if context.type == "Nip" and context.value == seller:
+        return True
+    if context.type == "InternalId" and context.nip == seller:
+        roles = [party.role for party in facts.third if party.internal_id == context.value]
+        return bool(roles) and (lenient or 7 in roles)
+    if context.type == "Nip" and _is_subunit(store, seller, context.value, facts, lenient=lenient):
+        return True
+    if _authorised(store, seller, context, facts):
+        return True
+    enforcing = store.get_fact("subject", context.nip) or {}
+    bailiff = (store.get_fact("person", context.nip) or {}).get("isBailiff", False)
+    is_enforcer = bailiff or enforcing.get("subjectType") == "EnforcementAuthority"
+    return is_enforcer and facts.authorised_nip == context.nip and facts.authorised_role in (1, 2)
+
+
+def _is_subunit(store: Store, seller: str, child: str, facts: InvoiceFacts, *, lenient: bool) -> bool:
+    parent = store.get_fact("subject", seller)
+    if not parent or child not in [unit["subjectNip"] for unit in parent.get("subunits") or []]:
+        return False
+    role = {"JST": 7, "VatGroup": 9}.get(parent["subjectType"])
+    return any(party.nip == child and (lenient or party.role == role) for party in facts.third)
+
+
+def _authorised(store: Store, seller: str, context: Context, facts: InvoiceFacts) -> bool:
+    scopes = store.get_fact("authorization", f"{seller}|{context.value}") or []
+    if "TaxRepresentative" in scopes:
+        return True
+    if facts.form == "FA_RR":
+        return "RRInvoicing" in scopes
+    return "SelfInvoicing" in scopes and facts.self_invoicing

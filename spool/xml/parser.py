@@ -1,0 +1,76 @@
+"""The hardened parser: no DTD, no entities, no network, bounded depth and counts (faults X01–X03).
+
+Used for documents of our own units and, unchanged, for what KSeF delivers (faults X26, X27).
+"""
+
+from typing import Any
+
+from lxml import etree
+
+from spool.xml.paths import Node
+
+# FA(3) is 8 levels deep, has 2 attributes on an element and at most 10,000 rows. xmlschema needs quadratic time for
+# children that it does not know; within these bounds it stays near a second, beyond them libxml2 explains alone.
+MAX_DEPTH = 32
+MAX_ATTRIBUTES = 32
+MAX_CHILDREN = 10_500
+MAX_ELEMENTS = 200_000
+
+
+def _parser() -> etree.XMLParser:
+    # Comments and CDATA marks go, so that an element's text is one string; PIs are refused before, by `byte_rules`.
+    return etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=False,
+    )
+
+
+def parse(raw: bytes) -> Node:
+    """The root element of well-formed UTF-8 bytes; libxml2's own caps hold (depth 256, names 50,000 bytes).
+
+    Raises `etree.XMLSyntaxError`, also for a document with a DOCTYPE: `byte_rules` refuses those before they come
+    here, and this is the second lock on the same door.
+    """
+    root = etree.fromstring(raw, _parser())
+    if root.getroottree().docinfo.internalDTD is not None:
+        refusal: Any = etree.XMLSyntaxError
+        raise refusal("DOCTYPE", 0, 1, 1)
+    return root
+
+
+def is_beginning(raw: bytes) -> bool:
+    """True when the bytes are a correct document so far and only its end is missing (a half-written file)."""
+    feeder = _parser()
+    try:
+        feeder.feed(raw)
+    except etree.XMLSyntaxError:
+        return False
+    try:
+        feeder.close()
+    except etree.XMLSyntaxError:
+        return True
+    return False
+
+
+def too_complex(root: Node) -> bool:
+    """True for a document shaped to cost time: too deep, too wide, or flooded with attributes or prefixes."""
+    depth = count = 0
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        if event == "end":
+            depth -= 1
+            continue
+        depth += 1
+        count += 1
+        if depth > MAX_DEPTH or count > MAX_ELEMENTS or len(element) > MAX_CHILDREN:
+            return True
+        if len(element.attrib) > MAX_ATTRIBUTES or len(element.nsmap) > MAX_ATTRIBUTES:
+            return True
+    return False

@@ -1,0 +1,83 @@
+"""Throw-away certificates for logging in to the sandbox: self-signed, naming a NIP as KSeF reads it (protocol §2.4)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import NameOID
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True)
+class Made:
+    """A certificate with its key, and how to write them down."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+
+    def write_pem(self, directory: Path, name: str = "auth", password: str = "") -> tuple[Path, Path]:
+        """Certificate and key as PEM files, the key readable by its owner only."""
+        cert_path, key_path = directory / f"{name}.crt", directory / f"{name}.key"
+        cert_path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        encryption: serialization.KeySerializationEncryption = (
+            serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
+        )
+        key_path.write_bytes(
+            self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+        )
+        key_path.chmod(0o600)
+        return cert_path, key_path
+
+    def write_pkcs12(self, directory: Path, password: str, name: str = "auth") -> Path:
+        """One PKCS#12 file with both."""
+        path = directory / f"{name}.p12"
+        encryption = serialization.BestAvailableEncryption(password.encode())
+        path.write_bytes(pkcs12.serialize_key_and_certificates(b"auth", self.key, self.certificate, None, encryption))
+        path.chmod(0o600)
+        return path
+
+
+def seal(nip: str, *, algorithm: str = "ec", offline: bool = False) -> Made:
+    """An organisation's seal for a NIP (`VATPL-` in 2.5.4.97); `offline` makes it a type 2 certificate."""
+    key: PrivateKey = (
+        ec.generate_private_key(ec.SECP256R1())
+        if algorithm == "ec"
+        else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    )
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, "Gmina Przykładowa"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Gmina Przykładowa"),
+            x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"VATPL-{nip}"),
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "PL"),
+        ]
+    )
+    now = datetime.now(UTC)
+    usage = x509.KeyUsage(
+        digital_signature=not offline,
+        content_commitment=offline,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=730))
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return Made(certificate, key)

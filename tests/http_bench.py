@@ -1,0 +1,187 @@
+"""A drop-point and an admin listener for tests: real spool, real listener on loopback, a fixed clock, no processes."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway.http.app import create_app
+from gateway.http.body import Patience, Room
+from gateway.http.listener import Listener
+from gateway.http.state import Parts
+from gateway.http.throttle import Throttle
+from gateway.intake import FrontDoor
+from gateway.settings import Listen, Policies
+from gateway.web.app import AdminParts, create_admin_app
+from gateway.web.guard import Gate
+from spool.access import FILE, Spool
+from spool.domain.document import Facts
+from spool.domain.ledger import Document, NewReceived
+from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
+from spool.domain.states import State
+from tests.invoices import MUNICIPALITY_NIP, SCHOOL_NIP, ksef_number_for, purchase_for_unit, unit_invoice
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+WELFARE_IDWEW = "5080014460-00024"
+SCHOOL, WELFARE = "sp1", "gops"
+TOKENS = {SCHOOL: "token-of-the-school-" + "s" * 23, WELFARE: "token-of-the-welfare-" + "w" * 22}
+
+
+def municipality(**more: Unit) -> Municipality:
+    """A town with a school (own NIP) and a welfare centre (IDWew), one context in the sandbox."""
+    context = Context(
+        "gmina", ContextType.NIP, MUNICIPALITY_NIP, "sandbox", "http://127.0.0.1:1/v2", "", "https://qr-test.example"
+    )
+    units = {
+        SCHOOL: Unit(SCHOOL, "Szkoła Podstawowa nr 1", "gmina", nip=SCHOOL_NIP),
+        WELFARE: Unit(WELFARE, "Ośrodek Pomocy Społecznej", "gmina", idwew=WELFARE_IDWEW),
+    }
+    return Municipality("Gmina Przykładowa", MUNICIPALITY_NIP, {"gmina": context}, units | more)
+
+
+def school_invoice(number: str = "SP1/1/2026", **more: Any) -> bytes:
+    """An invoice that the school may send."""
+    return unit_invoice(number=number, **more)
+
+
+def welfare_invoice(number: str = "GOPS/1/2026", **more: Any) -> bytes:
+    """An invoice that the welfare centre may send."""
+    return unit_invoice(internal_id=WELFARE_IDWEW, number=number, **more)
+
+
+class InlineWorkers:
+    """What the handlers need of `spool.workers.Workers`, in this process; `fail` is raised instead, if set."""
+
+    def __init__(self) -> None:
+        self.fail: Exception | None = None
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self.fail:
+            raise self.fail
+        return function(*args)
+
+
+@dataclass
+class Bench:
+    """Everything running; `call` speaks to the drop-point as a unit, `admin` to the admin listener."""
+
+    spool: Spool
+    workers: InlineWorkers
+    municipality: Municipality
+    session: aiohttp.ClientSession
+    port: int
+    admin_port: int
+
+    async def call(
+        self, method: str, path: str, *, unit: str | None = SCHOOL, headers: dict[str, str] | None = None, **more: Any
+    ) -> "Answer":
+        """One request; `unit` None sends no token."""
+        sent = {"Authorization": f"Bearer {TOKENS[unit]}"} if unit else {}
+        url = aiohttp.client.URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
+        async with self.session.request(method, url, headers=sent | (headers or {}), **more) as response:
+            return Answer(response.status, dict(response.headers), await response.read())
+
+    async def post(self, raw: bytes, *, unit: str = SCHOOL, query: str = "", **headers: str) -> "Answer":
+        """POST /v1/invoices; `X_File_Name=…` becomes a header."""
+        given = {"Content-Type": "application/xml"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        return await self.call("POST", f"/v1/invoices{query}", unit=unit, data=raw, headers=given)
+
+    async def admin(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> "Answer":
+        """One request to the admin listener."""
+        url = f"http://127.0.0.1:{self.admin_port}{path}"
+        async with self.session.request(method, url, headers=headers or {}) as response:
+            return Answer(response.status, dict(response.headers), await response.read())
+
+    async def stored(self) -> int:
+        """How many documents the spool has."""
+        return sum((await self.spool.read(lambda store: store.counts())).values())
+
+    async def number(self, document_id: str, *, upo: bytes = b"") -> str:
+        """Take a queued document to its KSeF number, and on to DELIVERED with `upo`."""
+
+        def work(store: Any) -> str:
+            seq = store.document(document_id).seq
+            number = ksef_number_for(serial=seq)
+            for state in (State.SENDING, State.SUBMITTED):
+                store.move(document_id, state, NOW, "agent", "test")
+            store.move(document_id, State.ACCEPTED, NOW, "agent", "test", ksef_number=number, acquisition_date=NOW)
+            if upo:
+                changes = {"upo_sha256": store.put_body(upo)}
+                store.move(document_id, State.DELIVERED, NOW, "gateway", "test", **changes)
+            return number
+
+        return await self.spool.write(work)
+
+    async def receive(self, unit: str | None, serial: int = 1, **more: Any) -> str:
+        """Put one supplier's invoice into the spool, routed to `unit`; returns its KSeF number."""
+        raw = purchase_for_unit(number=f"FZ/{serial}/2026", **more)
+        number = ksef_number_for("7770001111", serial=serial)
+        facts = Facts(
+            seller_nip="7770001111", seller_name="Hurtownia „Książnica” s.c.", number=f"FZ/{serial}/2026", kind="VAT",
+            issue_date=NOW.date(), currency="PLN", gross="123.00",
+        )  # fmt: skip
+        new = NewReceived(
+            number, "gmina", sha256(raw).hexdigest(), facts, {}, NOW, NOW, unit, "test", "Trasa ustalona w teście."
+        )
+        at = NOW + timedelta(minutes=serial)
+        await self.spool.write(lambda store: store.add_received(new, raw, at))
+        return number
+
+    async def document(self, document_id: str) -> Document:
+        """The row in the spool."""
+        return await self.spool.read(lambda store: store.document(document_id))
+
+
+@dataclass
+class Answer:
+    """A response that was read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@asynccontextmanager
+async def running(
+    directory: Path,
+    *,
+    offline24: str = "allowed",
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+    room: Room | None = None,
+    throttle: Throttle | None = None,
+    gate: Gate = Gate(None, open_on_loopback=True),  # noqa: B008 - frozen
+    now: datetime = NOW,
+    town: Municipality | None = None,
+) -> AsyncIterator[Bench]:
+    """Both listeners over a fresh spool in `directory`, for as long as the block lasts."""
+    town = town or municipality()
+    spool = Spool(directory / "state" / FILE)
+    (directory / "folders").mkdir(exist_ok=True)
+    workers = InlineWorkers()
+    for unit, token in TOKENS.items():
+        digest = sha256(token.encode()).hexdigest()
+        await spool.write(lambda store, u=unit, d=digest: store.add_token(u, d, NOW, "test"))  # type: ignore[misc]
+    door = FrontDoor(spool, workers, town, Policies(Policy(offline24)), lambda: now)  # type: ignore[arg-type]
+    parts = Parts(spool, door, workers, town, throttle or Throttle(), room or Room(), patience)  # type: ignore[arg-type]
+    drop_point = Listener(create_app(parts), Listen("127.0.0.1", 0), None)
+    admin_parts = AdminParts(spool, town, directory / "folders", lambda: now, gate)
+    admin = Listener(create_admin_app(admin_parts), Listen("127.0.0.1", 0), None)
+    await drop_point.start()
+    await admin.start()
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        try:
+            yield Bench(spool, workers, town, session, drop_point.port, admin.port)
+        finally:
+            await drop_point.stop()
+            await admin.stop()
+            spool.close()

@@ -1,0 +1,147 @@
+"""Every way into KSeF against the sandbox: EC and RSA certificates, PKCS#12, token; renewal, refusal, pause."""
+
+import json
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from agent.ksef.api import NoAnswer
+from spool.domain.states import State
+from tests import credentials
+from tests.integration.agent_rig import NIP, Rig, Sandbox, make_context, rig_fixture, sandbox_fixture  # noqa: F401
+
+
+async def _works(rig: Rig, number: str) -> None:
+    document = await rig.put_new(number)
+    await rig.start()
+    await rig.until(document, State.ACCEPTED)
+    assert "valid_until" in await rig.condition("login")
+    assert (await rig.condition("reachable"))["ok"] is True
+
+
+@pytest.mark.parametrize("algorithm", ["ec", "rsa"])
+async def test_signed_login(rig: Rig, sandbox: Sandbox, tmp_path: Path, algorithm: str) -> None:
+    """A certificate with an EC or an RSA key logs in."""
+    cert, key = credentials.seal(NIP, algorithm=algorithm).write_pem(tmp_path, "own", password="tajne")
+    (tmp_path / "pw").write_text("tajne\n")
+    (tmp_path / "pw").chmod(0o600)
+    rig.context = make_context(sandbox, tmp_path, auth_cert=cert, auth_key=key, auth_password_file=tmp_path / "pw")
+    await _works(rig, f"L/{algorithm}")
+
+
+async def test_pkcs12_login(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A PKCS#12 file with its password logs in."""
+    path = credentials.seal(NIP).write_pkcs12(tmp_path, "sezam")
+    (tmp_path / "pw").write_text("sezam")
+    (tmp_path / "pw").chmod(0o600)
+    rig.context = make_context(sandbox, tmp_path, auth_cert=path, auth_password_file=tmp_path / "pw")
+    await _works(rig, "L/p12")
+
+
+async def _ksef_token(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> Path:
+    """A KSeF token, asked for with the certificate as a person would."""
+    await rig.start()
+    assert rig.office is not None
+    access = await rig.office.login.access()
+    await rig.stop()
+    body = {"permissions": ["InvoiceWrite", "InvoiceRead"], "description": "Token dla Śluzy"}
+    request = urllib.request.Request(
+        f"{sandbox.url}/v2/tokens",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {access}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        token = json.load(answer)["token"]
+    path = tmp_path / "token"
+    path.write_text(token + "\n")
+    path.chmod(0o600)
+    return path
+
+
+async def test_token_login(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A KSeF token logs in while KSeF still takes tokens."""
+    path = await _ksef_token(rig, sandbox, tmp_path)
+    rig.context = make_context(sandbox, tmp_path, auth_cert=None, token_file=path)
+    await _works(rig, "L/token")
+
+
+async def test_refused_token_pauses_the_context(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+    """When KSeF takes no tokens any more, the context is paused and its documents stay queued (K10)."""
+    path = await _ksef_token(rig, sandbox, tmp_path)
+    sandbox.switch(no_tokens=True)
+    sandbox.call("DELETE", "/sandbox/requests")
+    rig.context = make_context(sandbox, tmp_path, auth_cert=None, token_file=path)
+    document = await rig.put_new("L/refused")
+    await rig.start()
+    paused = await rig.condition("paused")
+    assert paused["kind"] == "login"
+    assert paused["code"] == "auth:450"
+    assert (await rig.read(document)).state is State.QUEUED
+    assert sandbox.requests()["by_endpoint"]["POST /v2/auth/ksef-token"] == 2
+    await rig.stop()
+    sandbox.switch(no_tokens=False)
+    await rig.start()
+    await rig.until(document, State.ACCEPTED)
+    assert "paused" not in await rig.conditions()
+
+
+async def test_expired_access_token_is_refreshed(rig: Rig, sandbox: Sandbox) -> None:
+    """After fifteen minutes the refresh token gives a new access token; nobody signs again."""
+    await _works(rig, "R/1")
+    sandbox.advance(minutes=16)
+    document = await rig.put_new("R/2")
+    await rig.until(document, State.ACCEPTED)
+    calls = sandbox.requests()["by_endpoint"]
+    assert calls["POST /v2/auth/xades-signature"] == 1
+    assert calls["POST /v2/auth/token/refresh"] >= 1
+
+
+async def test_expired_refresh_token_means_a_new_login(rig: Rig, sandbox: Sandbox) -> None:
+    """After eight days away a full login is made by itself."""
+    await _works(rig, "R/3")
+    sandbox.advance(days=8)
+    document = await rig.put_new("R/4")
+    await rig.until(document, State.ACCEPTED)
+    assert sandbox.requests()["by_endpoint"]["POST /v2/auth/xades-signature"] == 2
+
+
+async def test_revoked_session_means_a_new_login(rig: Rig, sandbox: Sandbox) -> None:
+    """A refresh token that KSeF no longer takes is replaced by a full login."""
+    await _works(rig, "R/5")
+    sandbox.fault("POST /v2/auth/token/refresh", "empty_403", 1)
+    sandbox.advance(minutes=16)
+    document = await rig.put_new("R/6")
+    await rig.until(document, State.ACCEPTED)
+    assert sandbox.requests()["by_endpoint"]["POST /v2/auth/xades-signature"] == 2
+
+
+async def test_blocked_context_pauses(rig: Rig, sandbox: Sandbox) -> None:
+    """Status 480 stops everything until a person has spoken with the ministry."""
+    sandbox.call("POST", "/v2/testdata/context/block", {"contextIdentifier": {"type": "Nip", "value": NIP}})
+    try:
+        document = await rig.put_new("B/1")
+        await rig.start()
+        assert (await rig.condition("paused"))["code"] == "auth:480"
+        with pytest.raises(NoAnswer):
+            assert rig.office is not None
+            await rig.office.login.access()
+        assert (await rig.read(document)).state is State.QUEUED
+    finally:
+        sandbox.call("POST", "/v2/testdata/context/unblock", {"contextIdentifier": {"type": "Nip", "value": NIP}})
+
+
+async def test_unreachable_is_a_condition_and_heals(rig: Rig, sandbox: Sandbox) -> None:
+    """While nothing answers the context says so once; when KSeF is back, work goes on by itself."""
+    fault = sandbox.fault("*", "refuse", None)
+    document = await rig.put_new("U/1")
+    await rig.start()
+    assert (await rig.condition("reachable"))["ok"] is False
+    assert (await rig.read(document)).state is State.QUEUED
+    sandbox.call("DELETE", f"/sandbox/faults/{fault}")
+    await rig.until(document, State.ACCEPTED)
+
+    async def healed() -> bool | None:
+        return (await rig.conditions())["reachable"]["ok"] or None
+
+    await rig.eventually(healed, "reachable again")

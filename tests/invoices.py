@@ -1,0 +1,443 @@
+"""Sample invoices of our own, built from parameters; every FA(3) here is valid against the ministry's schema.
+
+`invoice(...)` is the ordinary one and takes everything else as keywords; the named functions below it are the
+cases that towns meet. All names and numbers are invented; the NIPs have correct check digits.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from xml.sax.saxutils import escape
+
+from spool.domain.document import ROLE_JST_ISSUER, ROLE_JST_RECIPIENT, ThirdParty
+
+FA3_NS = "http://crd.gov.pl/wzor/2025/06/25/13775/"
+FA2_NS = "http://crd.gov.pl/wzor/2023/06/29/12648/"
+RR_NS = "http://crd.gov.pl/wzor/2026/03/06/14189/"
+
+MUNICIPALITY_NIP = "5080014460"
+SCHOOL_NIP = "5250000015"
+SCHOOL_IDWEW = "5080014460-00011"
+BUYER_NIP = "7770001111"
+ISSUE_DATE = date(2026, 11, 20)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One invoice row: what, net amount, VAT rate as FA(3) writes it."""
+
+    name: str = "Wynajem sali gimnastycznej"
+    net: str = "100.00"
+    rate: str = "23"
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """The original of a correction; without a KSeF number it was issued outside KSeF (`NrKSeFN`=1)."""
+
+    number: str = "FV/1/2026"
+    issue_date: date | str = ISSUE_DATE
+    ksef_number: str = ""
+
+
+def invoice(
+    *,
+    seller_nip: str = MUNICIPALITY_NIP,
+    seller_name: str = "Gmina Przykładowa",
+    number: str = "FV/1/2026",
+    issue_date: date | str = ISSUE_DATE,
+    kind: str = "VAT",
+    buyer_nip: str = BUYER_NIP,
+    buyer_name: str = "Zakład Usług Komunalnych „Źródło” sp. z o.o.",
+    buyer_id: str = "",
+    third_parties: Sequence[ThirdParty] = (),
+    jst: str = "2",
+    gv: str = "2",
+    currency: str = "PLN",
+    exchange_rate: str = "",
+    lines: Sequence[Line] = (Line(),),
+    corrects: Sequence[Corrected] = (),
+    reason: str = "Błędna cena",
+    advances: Sequence[str] = (),
+    notes: Sequence[tuple[str, str]] = (),
+    payment_due: Sequence[date | str] = (),
+    account: str = "",
+    paid_on: date | str = "",
+    self_invoicing: bool = False,
+    authorised_nip: str = "",
+    attachment: bool = False,
+    footer: str = "",
+    created: str = "2026-11-20T08:00:00Z",
+    prolog: str = '<?xml version="1.0" encoding="UTF-8"?>\n',
+) -> bytes:
+    """One FA(3) invoice as UTF-8 bytes.
+
+    `buyer_id` is the ready XML of the buyer's identifier and outranks the NIP. `kind` is RodzajFaktury; KOR,
+    KOR_ZAL and KOR_ROZ use `corrects` and `reason`, ROZ uses `advances` (KSeF numbers), ZAL and KOR_ZAL describe
+    the order instead of rows.
+    """
+    order = kind in {"ZAL", "KOR_ZAL"}
+    body = [
+        _header(created),
+        _seller(seller_nip, seller_name),
+        _buyer(buyer_id or f"<NIP>{escape(buyer_nip)}</NIP>", buyer_name, jst, gv),
+        *(_third_party(p) for p in third_parties),
+        _authorised(authorised_nip),
+        "  <Fa>\n",
+        f"    <KodWaluty>{currency}</KodWaluty>\n    <P_1>{issue_date}</P_1>\n",
+        f"    <P_2>{escape(number)}</P_2>\n",
+        _totals(lines),
+        _adnotations(self_invoicing),
+        f"    <RodzajFaktury>{kind}</RodzajFaktury>\n",
+        _correction(corrects or (Corrected(),), reason) if kind.startswith("KOR") else "",
+        *(
+            f"    <DodatkowyOpis><Klucz>{escape(k)}</Klucz><Wartosc>{escape(v)}</Wartosc></DodatkowyOpis>\n"
+            for k, v in notes
+        ),
+        *(
+            f"    <FakturaZaliczkowa><NrKSeFFaZaliczkowej>{n}</NrKSeFFaZaliczkowej></FakturaZaliczkowa>\n"
+            for n in advances
+        ),
+        "" if order else "".join(_row(i, line, exchange_rate) for i, line in enumerate(lines, 1)),
+        _payment(payment_due, account, paid_on),
+        _order(lines) if order else "",
+        "  </Fa>\n",
+        f"  <Stopka><Informacje><StopkaFaktury>{escape(footer)}</StopkaFaktury></Informacje></Stopka>\n"
+        if footer
+        else "",
+        _attachment() if attachment else "",
+    ]
+    return f'{prolog}<Faktura xmlns="{FA3_NS}">\n{"".join(body)}</Faktura>\n'.encode()
+
+
+def unit_invoice(*, nip: str = SCHOOL_NIP, internal_id: str = "", **more: object) -> bytes:
+    """A municipality's sale issued by a unit: the unit stands in `Podmiot3` with role 7."""
+    unit = ThirdParty(ROLE_JST_ISSUER, "" if internal_id else nip, internal_id, "Szkoła Podstawowa nr 1")
+    return invoice(third_parties=(unit,), **more)  # type: ignore[arg-type]
+
+
+def purchase_for_unit(*, nip: str = SCHOOL_NIP, internal_id: str = "", **more: object) -> bytes:
+    """A supplier's invoice for a unit of the municipality: `JST`=1 and the unit in `Podmiot3` with role 8."""
+    unit = ThirdParty(ROLE_JST_RECIPIENT, "" if internal_id else nip, internal_id, "Szkoła Podstawowa nr 1")
+    defaults: dict[str, object] = {
+        "seller_nip": BUYER_NIP,
+        "seller_name": "Hurtownia „Książnica” s.c.",
+        "buyer_nip": MUNICIPALITY_NIP,
+        "buyer_name": "Gmina Przykładowa",
+        "jst": "1",
+        "third_parties": (unit,),
+    }
+    return invoice(**(defaults | more))  # type: ignore[arg-type]
+
+
+def correction(*, ksef_number: str = "", outside: bool = False, **more: object) -> bytes:
+    """A correcting invoice naming the KSeF number of its original, or `NrKSeFN`=1 if issued outside KSeF."""
+    original = Corrected(ksef_number="" if outside else ksef_number or ksef_number_for())
+    defaults: dict[str, object] = {
+        "number": "KOR/1/2026",
+        "kind": "KOR",
+        "corrects": (original,),
+        "lines": (Line(net="-10.00"),),
+    }
+    return invoice(**(defaults | more))  # type: ignore[arg-type]
+
+
+def consumer_invoice(**more: object) -> bytes:
+    """A sale to a private person without any tax number (`BrakID`=1)."""
+    return invoice(**({"buyer_id": "<BrakID>1</BrakID>", "buyer_name": "Łucja Żądło"} | more))  # type: ignore[arg-type]
+
+
+def eu_invoice(**more: object) -> bytes:
+    """A sale to a buyer with a VAT number of another member state."""
+    buyer = {"buyer_id": "<KodUE>DE</KodUE><NrVatUE>123456789</NrVatUE>", "buyer_name": "Muster GmbH"}
+    return invoice(**(buyer | {"currency": "EUR", "exchange_rate": "4.2512"} | more))  # type: ignore[arg-type]
+
+
+def foreign_invoice(**more: object) -> bytes:
+    """A sale to a buyer outside the Union, identified by another number."""
+    buyer = {"buyer_id": "<KodKraju>GB</KodKraju><NrID>GB-77 1234</NrID>", "buyer_name": "Example Ltd"}
+    return invoice(**(buyer | more))  # type: ignore[arg-type]
+
+
+def advance_invoice(**more: object) -> bytes:
+    """An advance invoice: kind ZAL, with the order it is paid for."""
+    return invoice(**({"number": "ZAL/1/2026", "kind": "ZAL"} | more))  # type: ignore[arg-type]
+
+
+def settlement_invoice(**more: object) -> bytes:
+    """The final invoice after an advance: kind ROZ, naming the advance's KSeF number."""
+    return invoice(**({"number": "ROZ/1/2026", "kind": "ROZ", "advances": (ksef_number_for(),)} | more))  # type: ignore[arg-type]
+
+
+def attachment_invoice(**more: object) -> bytes:
+    """An invoice with a structured attachment (`Zalacznik`): up to 3 MB, batch session only."""
+    return invoice(**({"attachment": True} | more))  # type: ignore[arg-type]
+
+
+def valid_samples() -> dict[str, bytes]:
+    """Every kind of ours by name, each valid."""
+    return {
+        "ordinary": invoice(),
+        "unit_by_nip": unit_invoice(),
+        "unit_by_idwew": unit_invoice(internal_id=SCHOOL_IDWEW),
+        "purchase": purchase_for_unit(),
+        "correction": correction(),
+        "correction_outside": correction(outside=True),
+        "correction_old_number": correction(ksef_number="5265877635-20230908-8BEF28-0C8D35-4D"),
+        "consumer": consumer_invoice(),
+        "eu": eu_invoice(),
+        "foreign": foreign_invoice(),
+        "advance": advance_invoice(),
+        "advance_correction": correction(kind="KOR_ZAL", number="KZ/1/2026"),
+        "settlement": settlement_invoice(),
+        "settlement_correction": correction(kind="KOR_ROZ", number="KR/1/2026"),
+        "simplified": invoice(kind="UPR", number="UPR/1/2026"),
+        "attachment": attachment_invoice(),
+        "self_invoicing": invoice(self_invoicing=True),
+        "authorised": invoice(authorised_nip="5250000021"),
+        "many_rates": invoice(
+            lines=(
+                Line(),
+                Line("Woda", "12.30", "8"),
+                Line("Książka", "9.99", "5"),
+                Line("Opieka", "50.00", "zw"),
+            )
+        ),
+        "payment": invoice(
+            payment_due=(date(2026, 12, 4),), account="61109010140000071219812874", footer="Urząd Gminy"
+        ),
+        "paid": invoice(paid_on=ISSUE_DATE, notes=(("delegacja", "12/2026"), ("uwagi", "a < b & c > d"))),
+        "no_prolog": invoice(prolog=""),
+        "lower_case_encoding": invoice(prolog='<?xml version="1.0" encoding="utf-8"?>'),
+    }
+
+
+def many(count: int, **more: object) -> Iterator[bytes]:
+    """`count` ordinary invoices with numbers of their own."""
+    for n in range(1, count + 1):
+        yield invoice(**({"number": f"FV/{n}/2026"} | more))  # type: ignore[arg-type]
+
+
+def sized(raw: bytes, size: int) -> bytes:
+    """The same invoice padded to exactly `size` bytes with white space before the end tag."""
+    missing = size - len(raw)
+    if missing < 0:
+        raise ValueError(f"the invoice has {len(raw)} bytes already")
+    head, tail = raw[: raw.rindex(b"</Faktura>")], raw[raw.rindex(b"</Faktura>") :]
+    return head + b" " * missing + tail
+
+
+def ksef_number_for(nip: str = MUNICIPALITY_NIP, day: date = ISSUE_DATE, serial: int = 1) -> str:
+    """A KSeF number with a correct CRC-8 (protocol §12.1), computed here independently of the product."""
+    head = f"{nip}-{day:%Y%m%d}-{serial:012X}"
+    crc = 0
+    for byte in head.encode():
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc * 2) ^ (0x107 if crc & 0x80 else 0)
+    return f"{head}-{crc:02X}"
+
+
+def fa2_invoice(*, number: str = "FA2/1/2026", seller_nip: str = BUYER_NIP, buyer_nip: str = MUNICIPALITY_NIP) -> bytes:
+    """A document in the older form FA(2), taken only on TEST; enough of it to be recognised and read."""
+    text = invoice(number=number, seller_nip=seller_nip, buyer_nip=buyer_nip).decode()
+    text = text.replace(FA3_NS, FA2_NS).replace('"FA (3)"', '"FA (2)"')
+    return (
+        text.replace(">3</WariantFormularza>", ">2</WariantFormularza>").replace("<JST>2</JST><GV>2</GV>", "").encode()
+    )
+
+
+def rr_invoice(
+    *, number: str = "RR/1/2026", buyer_nip: str = MUNICIPALITY_NIP, farmer_nip: str = "5250000021"
+) -> bytes:
+    """A VAT RR document: issued by the purchaser, `Podmiot1` is the farmer, the facts are in `FakturaRR`."""
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<Faktura xmlns="{RR_NS}">
+  <Naglowek><KodFormularza kodSystemowy="FA_RR (1)" wersjaSchemy="1-1E">FA_RR</KodFormularza>
+    <WariantFormularza>1</WariantFormularza></Naglowek>
+  <Podmiot1><DaneIdentyfikacyjne><NIP>{farmer_nip}</NIP><Nazwa>Rolnik</Nazwa></DaneIdentyfikacyjne></Podmiot1>
+  <Podmiot2>
+    <DaneIdentyfikacyjne><NIP>{buyer_nip}</NIP><Nazwa>Gmina Przykładowa</Nazwa></DaneIdentyfikacyjne>
+  </Podmiot2>
+  <FakturaRR><KodWaluty>PLN</KodWaluty><P_4A>2026-11-19</P_4A><P_4B>2026-11-20</P_4B><P_4C>{number}</P_4C>
+    <P_12_1>107.00</P_12_1><RodzajFaktury>VAT_RR</RodzajFaktury></FakturaRR>
+</Faktura>
+""".encode()
+
+
+def pef_invoice(
+    *,
+    number: str = "PEF/1/2026",
+    seller_nip: str = BUYER_NIP,
+    buyer_nip: str = MUNICIPALITY_NIP,
+    credit: bool = False,
+) -> bytes:
+    """A PEF document (UBL 2.1), Invoice or CreditNote; enough of it to be recognised and read."""
+    root, line = ("CreditNote", "CreditNoteTypeCode") if credit else ("Invoice", "InvoiceTypeCode")
+    cac, cbc = (f"urn:oasis:names:specification:ubl:schema:xsd:Common{k}Components-2" for k in ("Aggregate", "Basic"))
+    party = (
+        "<cac:Party><cac:PartyName><cbc:Name>{name}</cbc:Name></cac:PartyName><cac:PartyTaxScheme><cbc:CompanyID>PL{nip}</cbc:CompanyID>"
+        "<cac:TaxScheme><cbc:ID>VAT</cbc:ID></cac:TaxScheme></cac:PartyTaxScheme></cac:Party>"
+    )
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<{root} xmlns="urn:oasis:names:specification:ubl:schema:xsd:{root}-2" xmlns:cac="{cac}" xmlns:cbc="{cbc}">
+  <cbc:ID>{number}</cbc:ID><cbc:IssueDate>2026-11-20</cbc:IssueDate><cbc:{line}>380</cbc:{line}>
+  <cbc:DocumentCurrencyCode>PLN</cbc:DocumentCurrencyCode>
+  <cac:AccountingSupplierParty>{party.format(name="Dostawca", nip=seller_nip)}</cac:AccountingSupplierParty>
+  <cac:AccountingCustomerParty>{party.format(name="Gmina", nip=buyer_nip)}</cac:AccountingCustomerParty>
+  <cac:LegalMonetaryTotal><cbc:TaxInclusiveAmount currencyID="PLN">123.00</cbc:TaxInclusiveAmount>
+    <cbc:PayableAmount currencyID="PLN">123.00</cbc:PayableAmount></cac:LegalMonetaryTotal>
+</{root}>
+""".encode()
+
+
+# ---- the parts, in the order of the schema
+
+
+def _header(created: str) -> str:
+    return f"""  <Naglowek>
+    <KodFormularza kodSystemowy="FA (3)" wersjaSchemy="1-0E">FA</KodFormularza>
+    <WariantFormularza>3</WariantFormularza>
+    <DataWytworzeniaFa>{created}</DataWytworzeniaFa>
+    <SystemInfo>Program finansowo-księgowy</SystemInfo>
+  </Naglowek>
+"""
+
+
+def _seller(nip: str, name: str) -> str:
+    return f"""  <Podmiot1>
+    <DaneIdentyfikacyjne>
+      <NIP>{escape(nip)}</NIP>
+      <Nazwa>{escape(name)}</Nazwa>
+    </DaneIdentyfikacyjne>
+    <Adres><KodKraju>PL</KodKraju><AdresL1>Rynek 1</AdresL1><AdresL2>00-001 Przykładów</AdresL2></Adres>
+  </Podmiot1>
+"""
+
+
+def _buyer(identifier: str, name: str, jst: str, gv: str) -> str:
+    return f"""  <Podmiot2>
+    <DaneIdentyfikacyjne>
+      {identifier}
+      <Nazwa>{escape(name)}</Nazwa>
+    </DaneIdentyfikacyjne>
+    <Adres><KodKraju>PL</KodKraju><AdresL1>ul. Żwirki 7</AdresL1></Adres>
+    <JST>{jst}</JST><GV>{gv}</GV>
+  </Podmiot2>
+"""
+
+
+def _third_party(party: ThirdParty) -> str:
+    if party.internal_id:
+        identifier = f"<IDWew>{escape(party.internal_id)}</IDWew>"
+    else:
+        identifier = f"<NIP>{escape(party.nip)}</NIP>" if party.nip else "<BrakID>1</BrakID>"
+    role = f"<Rola>{party.role}</Rola>" if party.role else "<RolaInna>1</RolaInna><OpisRoli>organizator</OpisRoli>"
+    name = f"<Nazwa>{escape(party.name or 'Jednostka')}</Nazwa>"
+    return f"""  <Podmiot3>
+    <DaneIdentyfikacyjne>
+      {identifier}
+      {name}
+    </DaneIdentyfikacyjne>
+    {role}
+  </Podmiot3>
+"""
+
+
+def _authorised(nip: str) -> str:
+    if not nip:
+        return ""
+    return f"""  <PodmiotUpowazniony>
+    <DaneIdentyfikacyjne><NIP>{escape(nip)}</NIP><Nazwa>Komornik Sądowy</Nazwa></DaneIdentyfikacyjne>
+    <Adres><KodKraju>PL</KodKraju><AdresL1>ul. Sądowa 2</AdresL1></Adres>
+    <RolaPU>2</RolaPU>
+  </PodmiotUpowazniony>
+"""
+
+
+_RATE_FIELDS = {"23": "1", "8": "2", "5": "3", "zw": "7"}
+
+
+def _totals(lines: Sequence[Line]) -> str:
+    out, gross = [], Decimal(0)
+    for rate, suffix in _RATE_FIELDS.items():
+        rows = [Decimal(line.net) for line in lines if line.rate == rate]
+        if not rows:
+            continue
+        net = sum(rows, Decimal(0))
+        out.append(f"    <P_13_{suffix}>{net}</P_13_{suffix}>\n")
+        tax = Decimal(0)
+        if rate.isdigit():
+            tax = (net * int(rate) / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+            out.append(f"    <P_14_{suffix}>{tax}</P_14_{suffix}>\n")
+        gross += net + tax
+    return "".join(out) + f"    <P_15>{gross}</P_15>\n"
+
+
+def _adnotations(self_invoicing: bool) -> str:
+    return f"""    <Adnotacje>
+      <P_16>2</P_16><P_17>{1 if self_invoicing else 2}</P_17><P_18>2</P_18><P_18A>2</P_18A>
+      <Zwolnienie><P_19N>1</P_19N></Zwolnienie>
+      <NoweSrodkiTransportu><P_22N>1</P_22N></NoweSrodkiTransportu>
+      <P_23>2</P_23>
+      <PMarzy><P_PMarzyN>1</P_PMarzyN></PMarzy>
+    </Adnotacje>
+"""
+
+
+def _correction(originals: Sequence[Corrected], reason: str) -> str:
+    out = f"    <PrzyczynaKorekty>{escape(reason)}</PrzyczynaKorekty>\n    <TypKorekty>2</TypKorekty>\n"
+    for original in originals:
+        ksef = "<NrKSeFN>1</NrKSeFN>"
+        if original.ksef_number:
+            ksef = f"<NrKSeF>1</NrKSeF><NrKSeFFaKorygowanej>{escape(original.ksef_number)}</NrKSeFFaKorygowanej>"
+        out += f"""    <DaneFaKorygowanej>
+      <DataWystFaKorygowanej>{original.issue_date}</DataWystFaKorygowanej>
+      <NrFaKorygowanej>{escape(original.number)}</NrFaKorygowanej>
+      {ksef}
+    </DaneFaKorygowanej>
+"""
+    return out
+
+
+def _row(position: int, line: Line, exchange_rate: str) -> str:
+    rate = f"\n      <KursWaluty>{exchange_rate}</KursWaluty>" if exchange_rate else ""
+    return f"""    <FaWiersz>
+      <NrWierszaFa>{position}</NrWierszaFa>
+      <P_7>{escape(line.name)}</P_7>
+      <P_8A>szt.</P_8A>
+      <P_8B>1</P_8B>
+      <P_9A>{line.net}</P_9A>
+      <P_11>{line.net}</P_11>
+      <P_12>{line.rate}</P_12>{rate}
+    </FaWiersz>
+"""
+
+
+def _order(lines: Sequence[Line]) -> str:
+    rows = "".join(
+        f"<ZamowienieWiersz><NrWierszaZam>{i}</NrWierszaZam><P_7Z>{escape(line.name)}</P_7Z></ZamowienieWiersz>"
+        for i, line in enumerate(lines, 1)
+    )
+    total = sum((Decimal(line.net) for line in lines), Decimal(0))
+    return f"    <Zamowienie><WartoscZamowienia>{total}</WartoscZamowienia>{rows}</Zamowienie>\n"
+
+
+def _payment(due: Sequence[date | str], account: str, paid_on: date | str) -> str:
+    inner = f"<Zaplacono>1</Zaplacono><DataZaplaty>{paid_on}</DataZaplaty>" if paid_on else ""
+    inner += "".join(f"<TerminPlatnosci><Termin>{day}</Termin></TerminPlatnosci>" for day in due)
+    inner += "<FormaPlatnosci>6</FormaPlatnosci>" if due or account else ""
+    inner += f"<RachunekBankowy><NrRB>{account}</NrRB></RachunekBankowy>" if account else ""
+    return f"    <Platnosc>{inner}</Platnosc>\n" if inner else ""
+
+
+def _attachment() -> str:
+    return """  <Zalacznik>
+    <BlokDanych>
+      <ZNaglowek>Zużycie wody</ZNaglowek>
+      <MetaDane><ZKlucz>punkt poboru</ZKlucz><ZWartosc>PP-1</ZWartosc></MetaDane>
+      <Tekst><Akapit>Odczyt z listopada.</Akapit></Tekst>
+    </BlokDanych>
+  </Zalacznik>
+"""
