@@ -22,6 +22,7 @@ _AT_ONCE = 500
 UPO_PATIENCE = timedelta(minutes=10)
 """If KSeF gives no receipt for so long after the number, the session is closed: UNCERTAIN 9 of the protocol."""
 _UPO_LONGEST_S = 3600.0
+_CLOSING_TAKES = timedelta(minutes=3)
 
 
 class Verdicts:
@@ -155,7 +156,8 @@ class Receipts:
         age = now - document.updated_at
         if age > UPO_PATIENCE and document.session:
             self._overdue.add(document.session)
-        pause = min(_UPO_LONGEST_S, retry.next_look(age.total_seconds()))
+        closing = UPO_PATIENCE < age < UPO_PATIENCE + _CLOSING_TAKES
+        pause = 2.0 if closing else min(_UPO_LONGEST_S, retry.next_look(age.total_seconds()))
         await t.spool.write(lambda store: store.postpone(document.id, now + timedelta(seconds=pause)))
 
 

@@ -120,14 +120,14 @@ class Office:
             try:
                 pause, urgent = await step(), True
             except NoAnswer as no:
-                pause, urgent = await self.contact.failed(no), False
+                pause, urgent = await self.contact.failed(no), self.login.refused is not None
             except (SluzaError, OSError) as error:
                 self.contact.log.warning("step_failed", loop=name, error=str(error))
                 pause, urgent = _AFTER_TROUBLE_S, False
             except Exception:
                 self.contact.log.exception("step_crashed", loop=name)
                 pause, urgent = _AFTER_TROUBLE_S, False
-            await self._wait(ear, min(pause, self._house.patience), urgent)
+            await self._wait(ear, min(pause, self._house.patience if urgent else IDLE_S), urgent)
 
     async def _wait(self, ear: asyncio.Event, pause: float, urgent: bool) -> None:
         """Until the pause is over; with `urgent` also until the spool changes, else only for the stop."""

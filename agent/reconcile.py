@@ -23,8 +23,11 @@ from spool.store import Store
 OTHER_DOCUMENT = "Ten numer faktury ma już w KSeF inny dokument ({number}). Decyzję musi podjąć człowiek."
 UNREADABLE = "KSeF zgłosił duplikat, ale nie pokazuje pierwotnej faktury {number}. Decyzję musi podjąć człowiek."
 NOT_FOUND = "KSeF zgłosił duplikat, ale nie podał i nie pokazuje pierwotnej faktury. Decyzję musi podjąć człowiek."
-_LIST_SETTLES = timedelta(seconds=3)
-"""How long a document may be missing from the list of its open session before the session is closed for proof."""
+_LIST_SETTLES = timedelta(seconds=1)
+"""How long a document may be missing from the list of its open session before the session is closed for proof.
+
+Short, because closing is what makes the answer certain: whatever arrives later is refused with 21180.
+"""
 _GIVE_UP_SEARCH = timedelta(minutes=30)
 
 

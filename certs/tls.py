@@ -180,7 +180,9 @@ def _builder(
     )
 
 
-def _key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
+def _key_usage(
+    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
+) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=digital_signature,
         key_cert_sign=key_cert_sign,
@@ -207,7 +209,7 @@ def _still_good(
     try:
         certificate.verify_directly_issued_by(ca)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, a new one is the cure
+    except Exception:  # whatever is wrong with it, a new one is the cure
         return False
     return set(names) == set(wanted)
 

@@ -86,6 +86,7 @@ async def serve(settings: GatewaySettings) -> int:
         closing.callback(desk.close)
         workers = Workers()
         closing.callback(workers.close)
+        await workers.warm()
         return await _run(settings, desk, workers, clock, stop)
 
 
@@ -96,9 +97,8 @@ async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: 
     names = [*settings.http.names, socket.gethostname()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None
-    drop_point = Listener(
-        create_app(Parts(desk, door, workers, municipality)), settings.http.listen, context if settings.http.tls else None
-    )
+    app = create_app(Parts(desk, door, workers, municipality))
+    drop_point = Listener(app, settings.http.listen, context if settings.http.tls else None)
     admin = _admin_listener(settings, desk, clock, context)
     try:
         await drop_point.start()

@@ -40,8 +40,17 @@ def result(document: Document, history: Iterable[Event], municipality: Municipal
         "jpk_mark": jpk_mark(document),
         "payment_title": document.ksef_number,
         "errors": [problem.as_dict() for problem in document.problems],
-        "history": [{"at": local(e.at), "state": e.state, "note": e.note} for e in history],
+        "history": told(history),
     }
+
+
+def told(history: Iterable[Event]) -> list[dict[str, Any]]:
+    """Each event with the state the document was in after it."""
+    lines, state = [], ""
+    for event in history:
+        state = event.state or state
+        lines.append({"at": local(event.at), "state": state, "note": event.note})
+    return lines
 
 
 def verification_link(document: Document, municipality: Municipality) -> str | None:

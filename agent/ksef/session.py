@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from agent import retry
-from agent.ksef.api import Done, Ksef, NoAnswer, Pending, Sealed
+from agent.ksef.api import Done, Ksef, NoAnswer, Opened, Pending, Sealed, WrappedKey
 from agent.ksef.login import Keys
 from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.document import FormCode
 from spool.domain.ledger import Session
+from spool.domain.outcomes import Later
 
 MOST_INVOICES = 10_000
 """Documents in one session (protocol §7.1 and 21155)."""
@@ -67,13 +68,21 @@ class Sessions:
             self._current = current = None
         if current is None:
             key = SymmetricKey()
-            opened = await self._ksef.open_session(key.wrapped_for(await self._keys.get(FOR_SESSIONS)))
+            opened = await self._open(key.wrapped_for(await self._keys.get(FOR_SESSIONS)))
             now = self._clock()
             session = Session(opened.reference, self._context, FormCode.FA3, now, opened.valid_until, None, None)
             await self._spool.write(lambda store: store.add_session(session))
             self._current = current = Current(opened.reference, opened.valid_until, now, key)
         current.used_at = now
         return current
+
+    async def _open(self, key: WrappedKey) -> Opened:
+        try:
+            return await self._ksef.open_session(key)
+        except NoAnswer as no:
+            if isinstance(no.reading.outcome, Later) and no.reading.outcome.new_keys:
+                self._keys.forget()
+            raise
 
     def leave(self, reference: str, *, new_keys: bool = False) -> None:
         """Send nothing more into this session; with `new_keys` fetch KSeF's keys before the next one."""
@@ -98,12 +107,13 @@ class Sessions:
         current = self._current.reference if self._current else ""
         open_ones = await self._spool.read(lambda store: store.sessions_not_final(self._context))
         changed = False
-        for session in open_ones:
-            look = self._looks.setdefault(session.reference, _Look(now, now))
-            if session.reference != current and look.at <= now:
+        ending = [session for session in open_ones if session.reference != current]
+        self._looks = {s.reference: self._looks.get(s.reference, _Look(now, now)) for s in ending}
+        for session in ending:
+            look = self._looks[session.reference]
+            if look.at <= now:
                 look.at = now + timedelta(seconds=retry.next_look((now - look.first).total_seconds()))
                 changed |= await self._end(session, now)
-        self._looks = {s.reference: self._looks[s.reference] for s in open_ones}
         return changed
 
     async def _end(self, session: Session, now: datetime) -> bool:

@@ -86,7 +86,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         if problem.code == "internal":
             log.exception("unforeseen", route=route_of(request))
         elif problem.status >= 500:
-            log.error("unable", route=route_of(request), problem=problem.code, cause=f"{type(error).__name__}: {error}")
+            cause = f"{type(error).__name__}: {error}"
+            log.error("unable", route=route_of(request), problem=problem.code, cause=cause)  # noqa: TRY400 - foreseen
         return problem.response()
 
 

@@ -11,7 +11,7 @@ from gateway.http.body import whole_body
 from gateway.http.problems import HttpProblem, refusal
 from gateway.http.state import PARTS, Parts, log_fields
 from gateway.intake import Origin, Verdict
-from gateway.results import local, result
+from gateway.results import local, result, told
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document
 from spool.domain.municipality import Unit
@@ -86,8 +86,7 @@ async def history(request: web.Request, unit: Unit) -> web.Response:
     """GET /v1/invoices/{id}/history: what happened to it, oldest first."""
     document = await _own(request, unit)
     events = await request.app[PARTS].spool.read(lambda store: store.history(document.id))
-    rows = [{"at": local(e.at), "state": e.state, "note": e.note} for e in events]
-    return as_json({"id": document.id, "history": rows})
+    return as_json({"id": document.id, "history": told(events)})
 
 
 async def xml(request: web.Request, unit: Unit) -> web.Response:

@@ -15,6 +15,7 @@ _EXACT: Node = {
     "X-Sha256": {"description": "SHA-256 of the bytes", "schema": {"type": "string"}},
     "Content-Disposition": {"schema": {"type": "string"}},
 }
+_CHALLENGE: Node = {"WWW-Authenticate": {"schema": {"type": "string"}}}
 _LOCATION: Node = {"Location": {"description": "the document", "schema": {"type": "string"}}}
 
 
@@ -34,7 +35,7 @@ def _problem(description: str, headers: Node | None = None) -> Node:
 
 _COMMON: Node = {
     "400": _problem("A parameter or header is unknown, repeated or malformed."),
-    "401": _problem("No token, or one that is unknown or revoked.", {"WWW-Authenticate": {"schema": {"type": "string"}}}),
+    "401": _problem("No token, or one that is unknown or revoked.", _CHALLENGE),
     "403": _problem("The token's unit is no longer configured."),
     "429": _problem("Too many failed attempts from this address.", _RETRY_AFTER),
     "500": _problem("An error of the gateway, or stored bytes that are damaged."),
@@ -62,9 +63,7 @@ def _get(name: str, summary: str, ok: Node, *parameters: Node, absent: bool = Tr
 
 _ID = _path("id", "the id from the answer to POST")
 _NUMBER = _path("number", "the KSeF number")
-_LIMIT = _query(
-    "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}, "rows per page"
-)
+_LIMIT = _query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}, "rows per page")
 _BYTES: Node = {"type": "string", "contentEncoding": "binary"}
 _XML: Node = {"schema": {"type": "string", "maxLength": MAX_XML}}
 _ZIP: Node = {"schema": _BYTES | {"maxLength": MAX_ZIP}}
@@ -74,7 +73,7 @@ _SUBMIT: Node = {
     "summary": "Hand in one FA(3) invoice, or a ZIP of them. The answer 202 comes only after it is durable.",
     "parameters": [
         _query("offline24", {"type": "string", "enum": ["true", "false"]}, "issue in offline24 mode, where allowed"),
-        _header("X-File-Name", {"type": "string"}, "the unit's own name for it: percent-encoded UTF-8, up to 255 characters"),
+        _header("X-File-Name", {"type": "string"}, "the unit's own name: percent-encoded UTF-8, up to 255 characters"),
         _header(
             "Idempotency-Key",
             {"type": "string", "pattern": "^[!-~]{1,200}$"},
@@ -93,7 +92,7 @@ _SUBMIT: Node = {
     },
     "responses": _COMMON
     | {
-        "200": _json("These bytes are here already, waiting or numbered: the same id, nothing is sent.", "Accepted", _LOCATION),
+        "200": _json("These bytes are here already: the same id, nothing is sent.", "Accepted", _LOCATION),
         "202": {
             "description": "Durable. For a ZIP: at least one entry is, all of them in one commit.",
             "headers": _LOCATION,
@@ -125,7 +124,9 @@ _PATHS: Node = {
         _LIMIT,
         absent=False,
     ),
-    "/v1/invoices/{id}": _get("showInvoice", "The result, as in the unit's folder.", _json("The result.", "Result"), _ID),
+    "/v1/invoices/{id}": _get(
+        "showInvoice", "The result, as in the unit's folder.", _json("The result.", "Result"), _ID
+    ),
     "/v1/invoices/{id}/xml": _get(
         "invoiceXml", "The bytes exactly as received.", _file("The XML.", "application/xml"), _ID
     ),

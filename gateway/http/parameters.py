@@ -51,7 +51,7 @@ def states(request: web.Request) -> list[str]:
 
 def unknown_cursor() -> HttpProblem:
     """The cursor names nothing that this unit has; foreign and absent look the same."""
-    return _bad("after", "To identyfikator ostatniego wiersza poprzedniej strony; bez niego lista zaczyna się od początku.")
+    return _bad("after", "To identyfikator ostatniego wiersza poprzedniej strony; bez niego lista jest od początku.")
 
 
 def file_name(request: web.Request) -> str:

@@ -38,7 +38,7 @@ ROWS: dict[str, Row] = {
     "bad_file_name": Row(
         400,
         "Nagłówek X-File-Name jest niepoprawny.",
-        "Nazwę pliku (do 255 znaków) proszę zapisać w UTF-8 z kodowaniem procentowym, na przykład „faktura%20%C5%82.xml”.",
+        "Nazwa pliku (do 255 znaków) ma być w UTF-8 z kodowaniem procentowym, na przykład „faktura%20%C5%82.xml”.",
     ),
     "bad_key": Row(
         400, "Nagłówek Idempotency-Key jest niepoprawny.", "Klucz to od 1 do 200 drukowalnych znaków ASCII, podany raz."
@@ -51,7 +51,7 @@ ROWS: dict[str, Row] = {
         401, "Ta strona jest dla administratora.", "Użytkownik „admin”, hasło: token administratora z pliku token_file."
     ),
     "unit_disabled": Row(
-        403, "Jednostki, do której należy ten token, nie ma już w konfiguracji.", "Proszę zgłosić to informatykowi urzędu."
+        403, "Jednostki tego tokenu nie ma już w konfiguracji.", "Proszę zgłosić to informatykowi urzędu."
     ),
     "not_found": Row(404, "Nie ma takiego zasobu.", "Proszę sprawdzić adres i identyfikator."),
     "upo_not_yet": Row(
@@ -62,9 +62,9 @@ ROWS: dict[str, Row] = {
     "pdf_unreadable": Row(
         404, "Z tego pliku nie da się zrobić wizualizacji PDF.", "Oryginał jest dostępny pod adresem …/xml."
     ),
-    "method_not_allowed": Row(405, "Pod tym adresem nie ma takiej operacji.", "Dozwolone metody podaje nagłówek Allow."),
+    "method_not_allowed": Row(405, "Pod tym adresem nie ma takiej operacji.", "Dozwolone podaje nagłówek Allow."),
     "too_slow": Row(408, "Treść napływała zbyt wolno; nic nie zapisano.", _LATER),
-    "length_required": Row(411, "Brakuje długości treści.", "Proszę podać Content-Length albo Transfer-Encoding: chunked."),
+    "length_required": Row(411, "Brakuje długości treści.", "Proszę podać nagłówek Content-Length."),
     "too_big": Row(
         413,
         "Treść jest za duża; nic nie zapisano.",
@@ -76,13 +76,15 @@ ROWS: dict[str, Row] = {
         "Content-Type: application/xml, text/xml, application/zip albo application/octet-stream.",
     ),
     "bad_encoding": Row(
-        415, "Treść jest skompresowana (Content-Encoding), a bramka tego nie przyjmuje.", "Kilka faktur można wysłać w ZIP."
+        415, "Treść skompresowana (Content-Encoding) nie jest przyjmowana.", "Kilka faktur można wysłać w ZIP."
     ),
     "expectation": Row(417, "Nagłówek Expect ma nieznaną wartość.", "Dozwolone jest tylko „100-continue”."),
     "wrong_host": Row(
         421, "Ta strona jest dostępna tylko pod adresem localhost.", "Proszę otworzyć http://localhost:PORT/."
     ),
-    "refused": Row(422, "Dokument odrzucono.", "Przyczyny są w polu „errors”; po poprawieniu proszę wysłać plik ponownie."),
+    "refused": Row(
+        422, "Dokument odrzucono.", "Przyczyny są w polu „errors”. Po poprawieniu proszę wysłać plik ponownie."
+    ),
     "conflict": Row(409, "Dokument odrzucono: numer albo klucz jest już zajęty.", "Przyczyny są w polu „errors”."),
     "too_many_failures": Row(
         429, "Zbyt wiele prób z nieważnym tokenem.", "Proszę sprawdzić token i odczekać czas z nagłówka Retry-After."
@@ -91,7 +93,7 @@ ROWS: dict[str, Row] = {
         500, "Wewnętrzny błąd bramki.", "Proszę powtórzyć żądanie, a jeśli błąd wraca, zgłosić go informatykowi urzędu."
     ),
     "body_damaged": Row(
-        500, "Zapisana treść tego dokumentu jest uszkodzona.", "Proszę zgłosić to informatykowi urzędu: potrzebna jest kopia."
+        500, "Zapisana treść tego dokumentu jest uszkodzona.", "Proszę zgłosić to informatykowi urzędu."
     ),
     "busy": Row(503, "Bramka jest chwilowo zajęta albo właśnie się zamyka; nic nie zapisano.", _LATER),
     "pdf_later": Row(503, "Wizualizacji PDF nie udało się teraz przygotować.", "Proszę spróbować ponownie za chwilę."),

@@ -4,6 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.folders.copies import marks_of_received
 from gateway.http import parameters, pdf
 from gateway.http.answers import as_file, as_json
 from gateway.http.problems import HttpProblem
@@ -42,7 +43,7 @@ async def as_pdf(request: web.Request, unit: Unit) -> web.Response:
     """GET /v1/received/{KSeF number}/pdf: a picture of it, made now, in a worker."""
     parts = request.app[PARTS]
     invoice, raw = await _own(request, unit)
-    made = await pdf.render(parts, raw, pdf.marks_of_received(invoice, parts.municipality))
+    made = await pdf.render(parts, raw, marks_of_received(invoice, parts.municipality))
     return as_file(made, "application/pdf", f"{invoice.ksef_number}.pdf")
 
 

@@ -1,4 +1,4 @@
-"""The shapes of the drop-point's answers, as JSON Schema for its OpenAPI description. Hand-written, tested against it."""
+"""The shapes of the drop-point's answers: JSON Schema for its OpenAPI description, written by hand, held by tests."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""The admin listener: a read-only status page in Polish, `/readyz` with details, `/metrics`. Never on the drop-point."""
+"""The admin listener, never on the drop-point: a read-only status page in Polish, `/readyz`, `/metrics`."""

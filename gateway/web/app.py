@@ -1,4 +1,4 @@
-"""The admin listener as an application: the status page, its files, `/readyz` and `/metrics`. Nothing here changes anything."""
+"""The admin listener as an application: status page, its files, `/readyz`, `/metrics`. Read-only."""
 
 import asyncio
 import os
@@ -65,7 +65,7 @@ async def ready(request: web.Request) -> web.Response:
             snapshot = await request.app[LOOKER].look()
         checks |= {"spool": "ok", "disk": _disk(parts.spool.path.parent)}
         details = view.details(snapshot, parts.municipality)
-    except Exception as error:  # noqa: BLE001 - whatever it is, we are not ready, and must say so
+    except Exception as error:  # whatever it is: we are not ready, and must say so
         log.warning("not_ready", cause=type(error).__name__)
         checks["spool"], details = "unavailable", {}
     good = all(value == "ok" for value in checks.values())

@@ -41,7 +41,7 @@ def _reports(path: Path, nip: str, unit_nip: str, today: date) -> list[dict[str,
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise click.FileError(str(path), error.strerror or "nie można odczytać") from error
+        raise click.UsageError(f"Nie można odczytać pliku {path}: {error.strerror}.") from error
     if not archive.is_zip(raw):
         return [_report(str(path), raw, nip, unit_nip, today)]
     entries, problems = archive.unpack(raw)

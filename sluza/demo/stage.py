@@ -27,18 +27,18 @@ MUNICIPALITY_NIP = "5080014460"
 
 @dataclass(frozen=True)
 class DemoUnit:
-    """One of the three units; `identity` is its line in the configuration."""
+    """One of the three units; `more` is what else its table in the configuration says."""
 
     id: str
     name: str
-    identity: str
     nip: str
+    more: str = ""
 
 
 UNITS = (
-    DemoUnit("ug", "Urząd Gminy Śluzowo", "town_hall = true", ""),
-    DemoUnit("sp1", "Szkoła Podstawowa nr 1", 'nip = "5250000015"', "5250000015"),
-    DemoUnit("gops", "Gminny Ośrodek Pomocy Społecznej", 'idwew = "5080014460-00011"', ""),
+    DemoUnit("ug", "Urząd Gminy Śluzowo", "5250000038", "town_hall = true\n"),
+    DemoUnit("sp1", "Szkoła Podstawowa nr 1", "5250000015"),
+    DemoUnit("gops", "Gminny Ośrodek Pomocy Społecznej", "5250000044", 'idwew = "5080014460-00011"\n'),
 )
 
 
@@ -157,7 +157,7 @@ class Stage:
 
     def _configuration(self) -> str:
         units = "\n".join(
-            f'[[unit]]\nid = "{u.id}"\nname = "{u.name}"\n{u.identity}\ncontext = "gmina"\n' for u in UNITS
+            f'[[unit]]\nid = "{u.id}"\nname = "{u.name}"\nnip = "{u.nip}"\n{u.more}context = "gmina"\n' for u in UNITS
         )
         return f"""# Konfiguracja pokazu: wszystko na tym komputerze, KSeF udaje piaskownica.
 [municipality]

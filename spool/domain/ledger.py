@@ -86,8 +86,8 @@ class Event:
 
     @property
     def state(self) -> str:
-        """The state after this event, or the word that names it."""
-        return self.move.rpartition(">")[2]
+        """The state that this event led to; empty when it moved nothing."""
+        return self.move.rpartition(">")[2] if ">" in self.move else ""
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ async def test_an_end_without_a_number_gives_the_original_back(bench: Bench, sta
     assert bench.lying("w-toku") == []
 
 
-@pytest.mark.parametrize("error", [WorkerTimeout(), UnreadableInvoice("x"), ValueError("a fault of ours")])
+@pytest.mark.parametrize("error", [WorkerTimeout(1), UnreadableInvoice("x"), ValueError("a fault of ours")])
 async def test_a_broken_copy_does_not_hold_up_the_upo(bench: Bench, error: Exception) -> None:
     bench.workers.broken["draw"] = error
     async with bench.running():

@@ -1,0 +1,503 @@
+"""`spool.xml.examine` and `read_received`: the byte rules of KSeF, both ways, and the facts of every form."""
+
+import hashlib
+import socket
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spool.domain.document import FormCode, ThirdParty, facts_from_dict
+from spool.xml import SizeLimits, examine, read_received, schema
+from tests import invoices
+from tests.invoices import invoice
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "ksef" / "data" / "samples"
+SECRET = "canary-7f3a"
+
+
+def codes(raw: bytes) -> list[str]:
+    """The codes of everything that is refused."""
+    return [p.code for p in examine(raw).problems]
+
+
+def with_prolog(prolog: str) -> bytes:
+    """An ordinary invoice behind another prolog."""
+    return invoice(prolog=prolog)
+
+
+def with_number(number: str) -> bytes:
+    """An ordinary invoice whose number is this raw XML."""
+    return invoice(number="NUMER").replace(b"NUMER", number.encode())
+
+
+# ---- what is in order
+
+
+@pytest.mark.parametrize("name", invoices.valid_samples())
+def test_every_sample_of_ours_is_in_order(name: str) -> None:
+    """Each kind of invoice that a town issues passes, and its bytes are named by their SHA-256."""
+    raw = invoices.valid_samples()[name]
+    found = examine(raw)
+    assert found.problems == ()
+    assert found.ok
+    assert found.complete
+    assert found.sha256 == hashlib.sha256(raw).hexdigest()
+    assert found.facts is not None
+    assert facts_from_dict(found.facts.as_dict()) == found.facts
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the ministry's samples are not beside the project")
+def test_the_ministrys_thirteen_samples_are_in_order() -> None:
+    """All published samples pass; the made-up KSeF numbers in some of them are only warned of."""
+    files = sorted(SAMPLES.glob("*.xml"))
+    assert len(files) == 13
+    for file in files:
+        found = examine(file.read_bytes())
+        assert found.problems == (), file.name
+        assert {p.code for p in found.warnings} <= {"ksef_number_checksum"}, file.name
+
+
+def test_facts_are_those_of_the_file() -> None:
+    """Every field of the facts is read from its place."""
+    unit = ThirdParty("7", "", invoices.SCHOOL_IDWEW, "Szkoła")
+    raw = invoice(
+        number=" FV  1/2026", third_parties=(unit, ThirdParty()), jst="1", gv="2", payment_due=(date(2026, 12, 4),)
+    )
+    facts = examine(raw).facts
+    assert facts is not None
+    assert (facts.form, facts.kind, facts.currency, facts.gross) == (FormCode.FA3, "VAT", "PLN", "123.00")
+    assert (facts.seller_nip, facts.buyer_nip) == (invoices.MUNICIPALITY_NIP, invoices.BUYER_NIP)
+    assert (facts.number, facts.number_key) == (" FV  1/2026", "FV 1/2026")
+    assert facts.issue_date == date(2026, 11, 20)
+    assert (facts.flag_jst, facts.flag_gv) == ("1", "2")
+    assert facts.third_parties[0] == unit
+    assert facts.third_parties[1].role == ""
+    assert facts.payment_due == ("2026-12-04",)
+    assert not facts.self_invoicing
+    assert not facts.has_attachment
+
+
+def test_facts_of_corrections_name_their_originals() -> None:
+    """A KSeF number of the original and an original from outside KSeF are told apart."""
+    originals = (
+        invoices.Corrected("FV/1/2026", ksef_number=invoices.ksef_number_for()),
+        invoices.Corrected("FV/2/2026"),
+    )
+    facts = examine(invoices.correction(corrects=originals)).facts
+    assert facts is not None
+    assert facts.corrected_ksef_numbers == (invoices.ksef_number_for(),)
+    assert facts.corrected_outside_ksef == ("FV/2/2026",)
+
+
+@pytest.mark.parametrize(
+    ("raw", "other_id"),
+    [(invoices.eu_invoice(), "DE123456789"), (invoices.foreign_invoice(), "GB GB-77 1234")],
+)
+def test_facts_of_foreign_buyers_carry_their_own_number(raw: bytes, other_id: str) -> None:
+    """A buyer without NIP is identified by its other number."""
+    facts = examine(raw).facts
+    assert facts is not None
+    assert (facts.buyer_nip, facts.buyer_other_id) == ("", other_id)
+
+
+def test_self_invoicing_is_a_fact() -> None:
+    """`P_17`=1 is read as self-invoicing."""
+    facts = examine(invoice(self_invoicing=True)).facts
+    assert facts is not None
+    assert facts.self_invoicing
+
+
+def test_comments_and_cdata_do_not_split_a_value() -> None:
+    """A value interrupted by a comment or written as CDATA is read whole."""
+    facts = examine(with_number("FV<!-- rok -->/<![CDATA[1]]>/2026")).facts
+    assert facts is not None
+    assert facts.number == "FV/1/2026"
+
+
+# ---- X01, X02: entities, DTDs, external references
+
+DOCTYPES = {
+    "empty": "<!DOCTYPE Faktura>",
+    "external_file": '<!DOCTYPE Faktura SYSTEM "file://{file}">',
+    "external_http": '<!DOCTYPE Faktura SYSTEM "http://127.0.0.1:{port}/x.dtd">',
+    "public": '<!DOCTYPE Faktura PUBLIC "-//X//Y" "http://127.0.0.1:{port}/x.dtd">',
+    "entity": '<!DOCTYPE Faktura [<!ENTITY x SYSTEM "file://{file}">]>',
+    "parameter_entity": '<!DOCTYPE Faktura [<!ENTITY % x SYSTEM "http://127.0.0.1:{port}/">%x;]>',
+    "billion_laughs": '<!DOCTYPE Faktura [<!ENTITY a "lol">' + "".join(
+        f'<!ENTITY {chr(98 + i)} "{f"&{chr(97 + i)};" * 10}">' for i in range(10)
+    ) + "]>",
+    "quadratic": '<!DOCTYPE Faktura [<!ENTITY x "' + "A" * 100_000 + '">]>',
+    "default_attribute": '<!DOCTYPE Faktura [<!ATTLIST KodFormularza kodSystemowy CDATA "FA (3)">]>',
+    "lower_case": "<!doctype Faktura>",
+    "after_comment": "<!-- <a> --><!DOCTYPE Faktura>",
+}  # fmt: skip
+
+
+@pytest.fixture
+def canary(tmp_path: Path):
+    """A file and a port that nobody may touch; yields the values for a template, fails on any connection."""
+    file = tmp_path / "secret.txt"
+    file.write_text(SECRET)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield {"file": str(file), "port": server.getsockname()[1]}
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7"])
+@pytest.mark.parametrize("name", DOCTYPES)
+def test_fault_X01_doctype_is_refused_in_every_encoding(name: str, encoding: str, canary: dict[str, object]) -> None:
+    """No DOCTYPE passes, nothing is fetched or read for it, and it is told in under a second."""
+    doctype = DOCTYPES[name].replace("{file}", str(canary["file"])).replace("{port}", str(canary["port"]))
+    raw = with_prolog(doctype).replace(b"FV/1/2026", b"&x;").decode().encode(encoding)
+    start = time.monotonic()
+    found = examine(raw)
+    received = read_received(raw)
+    assert time.monotonic() - start < 1
+    assert found.problems
+    assert encoding not in {"utf-8", "utf-8-sig"} or "xml_doctype" in [p.code for p in found.problems]
+    assert SECRET not in repr((found, received))
+    assert received.number == ""
+
+
+def test_fault_X01_doctype_in_comment_or_cdata_is_only_text() -> None:
+    """The word inside a comment or a CDATA section is no DOCTYPE and passes."""
+    assert codes(with_prolog("<!-- <!DOCTYPE html> -->")) == []
+    assert codes(with_number("<![CDATA[<!DOCTYPE x>]]>")) == []
+
+
+def test_fault_X02_no_reference_is_ever_followed(canary: dict[str, object]) -> None:
+    """`xsi:schemaLocation` and `xml:base` are left alone, XInclude is an unknown field; nothing connects."""
+    url = f"http://127.0.0.1:{canary['port']}/x"
+    xsi = f'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="urn:x {url}"'
+    assert codes(invoice().replace(b"<Faktura ", f"<Faktura {xsi} ".encode())) == []
+    ours = f'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="{invoices.FA3_NS} {url}"'
+    assert codes(invoice().replace(b"<Faktura ", f"<Faktura {ours} ".encode()).replace(b"P_15", b"P_99"))
+    based = invoice().replace(b"<Fa>", f'<Fa xml:base="{url}">'.encode())
+    assert codes(based) == ["unexpected_attribute"]
+    xinclude = f'<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file://{canary["file"]}" parse="text"/>'
+    found = examine(with_number(xinclude))
+    assert found.problems
+    assert SECRET not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        with_prolog('<?xml version="1.0"?><?xml-stylesheet href="x.xsl"?>'),
+        with_prolog("<?foo?>"),
+        invoice().replace(b"<Fa>", b"<Fa><?foo bar?>"),
+        invoice() + b"<?foo?>",
+    ],
+)
+def test_fault_X02_processing_instruction_is_refused_anywhere(raw: bytes) -> None:
+    """A processing instruction before, inside or after the root is refused, with its line."""
+    problem = examine(raw).problems[0]
+    assert problem.code == "xml_processing_instruction"
+    assert problem.line
+
+
+def test_fault_X02_instruction_in_comment_or_cdata_is_only_text() -> None:
+    """What looks like an instruction inside a comment or CDATA passes."""
+    assert codes(with_prolog("<!-- <?php ?> -->")) == []
+    assert codes(with_number("<![CDATA[<?x?>]]>")) == []
+
+
+def test_the_schema_comes_from_the_package_and_never_from_the_network() -> None:
+    """The ministry's addresses map to files beside one another, and any other address is refused."""
+    directory = schema.schema_directory()
+    assert schema.local_address("http://crd.gov.pl/xml/schematy/a/b/X.xsd") == str(directory / "X.xsd")
+    with pytest.raises(schema.SchemaMissing):
+        schema.local_address("http://example.com/X.xsd")
+
+
+# ---- X03: floods
+
+
+def _floods() -> dict[str, bytes]:
+    base = invoice()
+    many = 240_000
+    return {
+        "attributes": base.replace(b"<Fa>", b"<Fa " + b" ".join(b"a%d='1'" % i for i in range(100_000)) + b">"),
+        "namespaces": base.replace(b"<Fa>", b"<Fa " + b" ".join(b"xmlns:a%d='u'" % i for i in range(50_000)) + b">"),
+        "nesting": base.replace(b"<Fa>", b"<Fa>" + b"<a>" * 100_000 + b"</a>" * 100_000),
+        "nesting_allowed_by_libxml2": base.replace(b"<Fa>", b"<Fa>" + b"<a>" * 240 + b"</a>" * 240),
+        "children": base.replace(b"<Fa>", b"<Fa>" + b"<b/>" * many),
+        "rows": base.replace(b"</Fa>", b"<FaWiersz/>" * 80_000 + b"</Fa>"),
+        "comments": base.replace(b"<Fa>", b"<Fa>" + b"<!---->" * 140_000),
+        "open_comments": base.replace(b"<Fa>", b"<Fa>" + b"<!--" * many),
+        "open_cdata": base.replace(b"<Fa>", b"<Fa>" + b"<![CDATA[" * 100_000),
+        "references": with_number("&#65;" * 190_000),
+        "long_reference": with_number("&#" + "1" * 900_000 + ";"),
+        "long_value": with_number("x" * 990_000),
+        "long_name": base.replace(b"<Fa>", b"<Fa><" + b"a" * 900_000 + b"/>"),
+        "digits": base.replace(b">123.00<", b">" + b"1" * 900_000 + b"<"),
+        "pattern": base.replace(
+            b"</Fa>",
+            b"<Platnosc><LinkDoPlatnosci>https://" + b"a-." * 300_000 + b"</LinkDoPlatnosci></Platnosc></Fa>",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", _floods())
+def test_fault_X03_floods_are_judged_within_bounds(name: str) -> None:
+    """A flood of anything costs about a second at most, and only its own document."""
+    raw = _floods()[name]
+    start = time.monotonic()
+    examine(raw)
+    read_received(raw)
+    assert time.monotonic() - start < 3
+
+
+# ---- X04: encodings and characters, both ways
+
+ALLOWED = {
+    "no_declaration": with_prolog(""),
+    "version_only": with_prolog('<?xml version="1.0"?>'),
+    "single_quotes": with_prolog("<?xml version='1.0' encoding='UTF-8'?>"),
+    "lower_case": with_prolog('<?xml version="1.0" encoding="utf-8"?>'),
+    "mixed_case": with_prolog('<?xml version="1.0" encoding="Utf-8" ?>'),
+    "standalone": with_prolog('<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'),
+    "blanks_in_declaration": with_prolog('<?xml  version = "1.0"\n encoding = "UTF-8" ?>'),
+    "blank_before_root": with_prolog("\n\n "),
+    "comment_before_root": with_prolog('<?xml version="1.0"?><!-- komentarz -->'),
+    "crlf": invoice().replace(b"\n", b"\r\n"),
+    "cr": invoice().replace(b"\n", b"\r"),
+    "trailing_blank_lines": invoice() + b"\n\n\t ",
+    "next_line_85": with_number("FV\u0085/1"),
+    "no_break_space": with_number("FV\u00a0/1"),
+    "soft_hyphen": with_number("FV\u00ad/1"),
+    "latin_a0": with_number("§«»"),
+    "private_use": with_number("\ue000\uf8ff"),
+    "replacement_character": with_number("\ufffd"),
+    "fdcf_and_fdf0": with_number("\ufdcf\ufdf0"),
+    "emoji": with_number("FV 😀"),
+    "plane_1_before_end": with_number("\U0001fffd"),
+    "bom_as_character_inside": with_number("FV\ufeff1"),
+    "references": with_number("&#70;&#x56;&amp;&lt;&gt;&quot;&apos;"),
+    "reference_as_text_in_cdata": with_number("<![CDATA[&#x7F;]]>"),
+    "prefix": invoice().replace(b"xmlns=", b"xmlns:f=").replace(b"</", b"</f:").replace(b"<", b"<f:")
+    .replace(b"<f:/f:", b"</f:").replace(b"<f:?", b"<?"),
+}  # fmt: skip
+
+REFUSED = {
+    "bom": (b"\xef\xbb\xbf" + invoice(), "xml_bom"),
+    "utf_16": (invoice().decode().encode("utf-16"), "xml_encoding"),
+    "utf_16_without_bom": (invoice().decode().encode("utf-16-le"), "xml_encoding"),
+    "utf_32": (invoice().decode().encode("utf-32"), "xml_encoding"),
+    "windows_1250": (invoice(buyer_name="Żółć sp. z o.o. Łąka ś").decode().encode("cp1250", "replace"), "xml_encoding"),
+    "iso_8859_2": (invoice(buyer_name="Żółć ąśź").decode().encode("iso-8859-2", "replace"), "xml_encoding"),
+    "utf_7": (b"+ADw-?xml version=+ACI-1.0+ACI-?+AD4-", "not_xml"),
+    "declared_windows_1250": (with_prolog('<?xml version="1.0" encoding="windows-1250"?>'), "xml_encoding_declared"),
+    "declared_utf_16": (with_prolog('<?xml version="1.0" encoding="UTF-16"?>'), "xml_encoding_declared"),
+    "declared_utf_7": (with_prolog('<?xml version="1.0" encoding="UTF-7"?>'), "xml_encoding_declared"),
+    "declared_ascii": (with_prolog('<?xml version="1.0" encoding="US-ASCII"?>'), "xml_encoding_declared"),
+    "declared_without_hyphen": (with_prolog('<?xml version="1.0" encoding="utf8"?>'), "xml_encoding_declared"),
+    "version_1_1": (with_prolog('<?xml version="1.1" encoding="UTF-8"?>'), "xml_version"),
+    "blank_before_declaration": (with_prolog('\n<?xml version="1.0"?>'), "xml_declaration_misplaced"),
+    "overlong": (invoice().replace(b"FV", b"\xc1\x86V"), "xml_not_utf8"),
+    "surrogate": (invoice().replace(b"FV", b"\xed\xa0\x80"), "xml_not_utf8"),
+    "beyond_unicode": (invoice().replace(b"FV", b"\xf4\x90\x80\x80"), "xml_not_utf8"),
+    "lone_continuation": (invoice().replace(b"FV", b"\x80\x81"), "xml_not_utf8"),
+    "control": (with_number("FV\x01"), "xml_control_character"),
+    "nul_inside": (with_number("FV\x00"), "xml_control_character"),
+    "fffe": (with_number("\ufffe"), "xml_control_character"),
+    "control_reference": (with_number("&#1;"), "xml_control_character"),
+    "surrogate_reference": (with_number("&#xD800;"), "xml_control_character"),
+    "discouraged_in_comment": (with_prolog("<!-- \x7f -->"), "xml_discouraged_character"),
+    "discouraged_reference": (with_number("&#x7F;"), "xml_discouraged_character"),
+    "discouraged_long_reference": (with_number("&#x00000000000007F;"), "xml_discouraged_character"),
+    "discouraged_decimal_reference": (with_number("&#159;"), "xml_discouraged_character"),
+}
+DISCOURAGED = [
+    *range(0x7F, 0x85),
+    *range(0x86, 0xA0),
+    0xFDD0,
+    0xFDEF,
+    *(p * 0x10000 + e for p in range(1, 17) for e in (0xFFFE, 0xFFFF)),
+]
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_fault_X04_what_KSeF_takes_is_taken(name: str) -> None:
+    """Every freedom that KSeF leaves in writing the same invoice passes here."""
+    assert codes(ALLOWED[name]) == []
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_fault_X04_what_KSeF_refuses_is_refused(name: str) -> None:
+    """Every breach of KSeF's byte rules is refused with its own code."""
+    raw, code = REFUSED[name]
+    found = examine(raw)
+    assert code in [p.code for p in found.problems]
+    assert found.complete
+
+
+@pytest.mark.parametrize("point", DISCOURAGED, ids=lambda p: f"U+{p:04X}")
+def test_fault_X04_every_discouraged_character_is_refused_with_its_place(point: int) -> None:
+    """The code point, line and column of a discouraged character are named."""
+    problem = next(p for p in examine(with_number(f"FV{chr(point)}")).problems)
+    assert problem.code == "xml_discouraged_character"
+    assert (problem.line, f"U+{point:04X}" in problem.message, "kolumnie 12" in problem.message) == (27, True, True)
+
+
+def test_fault_X04_old_polish_encodings_are_named() -> None:
+    """A file in Windows-1250 is told to be one, and the cure is the export in UTF-8."""
+    problem = examine(invoice(buyer_name="Śląski Związek").decode().encode("cp1250")).problems[0]
+    assert "Windows-1250" in problem.message
+    assert "UTF-8" in problem.hint
+
+
+def test_what_is_wrong_in_the_bytes_does_not_hide_what_is_wrong_in_the_fields() -> None:
+    """A BOM and a bad date are told together."""
+    assert codes(b"\xef\xbb\xbf" + invoice(issue_date="20.11.2026")) == ["xml_bom", "bad_date"]
+
+
+# ---- X05: sizes
+
+
+@pytest.mark.parametrize(
+    ("raw", "size", "refused"),
+    [
+        (invoice(), 1_000_000, False),
+        (invoice(), 1_000_001, True),
+        (invoices.attachment_invoice(), 1_000_001, False),
+        (invoices.attachment_invoice(), 3_000_000, False),
+        (invoices.attachment_invoice(), 3_000_001, True),
+        (invoice(footer="Zalacznik"), 1_000_001, True),
+    ],
+)
+def test_fault_X05_sizes_are_exact(raw: bytes, size: int, refused: bool) -> None:
+    """1,000,000 bytes pass, 3,000,000 with a real attachment, and one byte more does not."""
+    assert codes(invoices.sized(raw, size)) == (["too_big"] if refused else [])
+
+
+def test_fault_X05_limits_of_the_context_are_obeyed() -> None:
+    """Other limits than the usual can be given."""
+    assert [p.code for p in examine(invoice(), limits=SizeLimits(100, 200)).problems] == ["too_big"]
+
+
+def test_fault_X05_a_huge_file_is_refused_without_parsing() -> None:
+    """Far over the limit the answer comes at once, whatever is inside."""
+    start = time.monotonic()
+    assert codes(b"<a>" * 30_000_000) == ["too_big"]
+    assert time.monotonic() - start < 2
+
+
+# ---- D01: half-written files
+
+
+@pytest.mark.parametrize("end", [1, 20, 40, 100, 500, 1000, 1500, -1, -2, -12])
+def test_fault_D01_a_beginning_of_an_invoice_is_incomplete(end: int) -> None:
+    """Every cut of a good invoice looks unfinished, so that the watcher may wait."""
+    found = examine(invoice().rstrip()[:end])
+    assert not found.complete
+    assert [p.code for p in found.problems] == ["incomplete_file"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"", "empty_file"),
+        (b"\r\n ", "empty_file"),
+        (b"\0" * 1000, "incomplete_file"),
+        (invoice() + b"\0" * 100, "incomplete_file"),
+        (invoice()[:700] + b"\0" * 100, "incomplete_file"),
+        (b"\0" * 500 + invoice()[500:], "incomplete_file"),
+    ],
+)
+def test_fault_D01_empty_and_preallocated_files_are_incomplete(raw: bytes, code: str) -> None:
+    """Nothing, and space allocated but not yet written, may still become an invoice."""
+    found = examine(raw)
+    assert not found.complete
+    assert [p.code for p in found.problems] == [code]
+
+
+@pytest.mark.parametrize(
+    "raw", [invoice().replace(b"</P_1>", b"</P_2>"), b"%PDF-1.7", b"<a></a><b/>", b"<html>"[:-1] + b"<"]
+)
+def test_a_broken_file_is_not_taken_for_a_growing_one(raw: bytes) -> None:
+    """What no continuation can mend is refused at once."""
+    assert examine(raw).complete
+
+
+# ---- received documents
+
+
+def test_received_documents_of_every_form_are_read() -> None:
+    """FA(3), FA(2), FA_RR and both PEF kinds yield form, parties, number and date."""
+    expected = {
+        invoices.purchase_for_unit(number="A/1"): (FormCode.FA3, "A/1", invoices.BUYER_NIP),
+        invoices.fa2_invoice(): (FormCode.FA2, "FA2/1/2026", invoices.BUYER_NIP),
+        invoices.rr_invoice(): (FormCode.FA_RR, "RR/1/2026", "5250000021"),
+        invoices.pef_invoice(): (FormCode.PEF, "PEF/1/2026", invoices.BUYER_NIP),
+        invoices.pef_invoice(credit=True): (FormCode.PEF_KOR, "PEF/1/2026", invoices.BUYER_NIP),
+    }
+    for raw, (form, number, seller) in expected.items():
+        facts = read_received(raw)
+        assert (facts.form, facts.number, facts.seller_nip) == (form, number, seller)
+        assert facts.buyer_nip == invoices.MUNICIPALITY_NIP
+        assert facts.issue_date == date(2026, 11, 20)
+        assert facts.gross
+
+
+def test_received_documents_are_read_leniently() -> None:
+    """What the schema would refuse is read all the same, and old habits such as a BOM do not matter."""
+    facts = read_received(b"\xef\xbb\xbf" + invoice(issue_date="2026-13-45", number="X" * 300, seller_nip="123"))
+    assert (facts.form, facts.issue_date, facts.seller_nip, len(facts.number)) == (FormCode.FA3, None, "123", 300)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\0", b"<a/>", b"not xml", b"\xff\xfe<", b"<a>" * 10, b"<Invoice xmlns='x'/>"])
+def test_fault_X27_strange_received_bytes_yield_empty_facts(raw: bytes) -> None:
+    """What is not understood is UNKNOWN and empty, never an exception."""
+    assert read_received(raw).form is FormCode.UNKNOWN
+
+
+def test_an_unknown_faktura_is_read_by_its_form_code() -> None:
+    """A `Faktura` of a namespace not yet known is read as far as the fields go (K11)."""
+    raw = invoice().replace(invoices.FA3_NS.encode(), b"http://crd.gov.pl/wzor/2028/01/01/99999/")
+    assert read_received(raw).number == "FV/1/2026"
+
+
+# ---- never raises
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=400))
+def test_arbitrary_bytes_never_raise(raw: bytes) -> None:
+    """Any bytes get a verdict: a problem, or in order."""
+    assert examine(raw).problems
+    read_received(raw)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_mutated_invoices_never_raise(data: st.DataObject) -> None:
+    """An invoice with a piece cut out, put in or repeated gets a verdict, and each problem is a whole sentence."""
+    raw = data.draw(st.sampled_from(list(invoices.valid_samples().values())))
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(raw)))
+        end = data.draw(st.integers(start, min(len(raw), start + 80)))
+        piece = data.draw(st.one_of(st.binary(max_size=12), st.sampled_from(PIECES), st.just(raw[start:end] * 2)))
+        raw = raw[:start] + piece + raw[end:]
+    for problem in examine(raw).problems:
+        assert problem.message.endswith((".", "!"))
+        assert problem.hint
+        assert "{" not in problem.message.replace("\\u{", "")
+    read_received(raw)
+
+
+PIECES = [b"<", b">", b"&", b"</Fa>", b"<P_1/>", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"<?x?>", b"&#0;", b'"', b"\0"]
+
+
+def test_the_same_bytes_always_get_the_same_answer() -> None:
+    """Nothing is kept from one document to the next."""
+    raw = invoice().replace(b"<P_15>", b"<P_15>x")
+    first = examine(raw)
+    examine(invoice(issue_date="x"))
+    assert examine(raw) == first
