@@ -10,7 +10,6 @@ import sys
 import structlog
 
 from agent import settings as agent_settings
-from agent.bench import Workers
 from agent.ksef.transport import Transport
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings
@@ -19,6 +18,7 @@ from spool.access import FILE, Spool
 from spool.clock import Clock, SandboxClock, system_clock
 from spool.domain.errors import ConfigError, SluzaError
 from spool.lock import RoleLock
+from spool.workers import Workers
 
 OK, FAILED, BAD_CONFIG = 0, 1, 2
 _LOOK_EVERY_S = 0.25
@@ -43,15 +43,18 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         print(f"Agent nie może działać: {error.strerror or error}.", file=sys.stderr)
         return FAILED
+    except Exception:
+        structlog.get_logger().exception("crashed")
+        print("Agent przerwał pracę z nieznanej przyczyny. Szczegóły są w dzienniku.", file=sys.stderr)
+        return FAILED
 
 
 async def serve(settings: AgentSettings) -> int:
     """Open everything, say ready, work, close everything."""
     state = settings.shared.paths.state
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = RoleLock(state, "agent")
+    lock, clock = RoleLock(state, "agent"), _clock(settings)
     spool, workers = Spool(state / FILE), Workers(processes=1)
-    clock = _clock(settings)
     try:
         network = settings.network
         async with Transport(proxy=network.proxy, extra_ca=network.extra_ca) as transport:
@@ -72,10 +75,13 @@ async def _work(house: House) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, house.bell.stop)
     print(json.dumps({"ready": True, "role": "agent"}), flush=True)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_watch(house, offices))
-        for office in offices:
-            group.create_task(office.work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_watch(house, offices))
+            for office in offices:
+                group.create_task(office.work())
+    except ExceptionGroup as many:  # one of them is enough to say what happened
+        raise many.exceptions[0] from many
 
 
 async def _watch(house: House, offices: list[Office]) -> None:

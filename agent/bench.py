@@ -11,16 +11,3 @@ class Bench(Protocol):
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """The function's value; raises what it raised, or that its time or memory was up."""
-
-
-class Workers:
-    """Until spool.workers is there."""
-
-    def __init__(self, processes: int = 1) -> None:
-        pass
-
-    async def run(self, function: Callable[..., T], *args: Any) -> T:
-        return function(*args)
-
-    def close(self) -> None:
-        pass

@@ -18,11 +18,14 @@ from agent.ksef.login import Login
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.ledger import Condition
-from spool.domain.outcomes import Later
+from spool.domain.outcomes import Later, Scope
 from spool.store import Store
 
 LOGIN, SEND = "login", "send"
 _LONGEST_SILENCE_S = 60.0
+_CLOCKS_MAY_DIFFER_S = 120
+_PACED = ("http:429", "budget:")
+"""The budget keeps this group still by itself; the other groups go on (faults K04)."""
 
 
 @dataclass
@@ -30,6 +33,7 @@ class _Known:
     reachable: bool | None = None
     paused: dict[str, Any] | None = None
     login_until: datetime | None = None
+    clock_wrong: bool = False
 
 
 class Contact:
@@ -81,6 +85,7 @@ class Contact:
         mine = {c.name: c.value for c in conditions if c.context == self.context}
         if "reachable" in mine:
             self._known.reachable = bool(mine["reachable"].get("ok"))
+        self._known.clock_wrong = "clock" in mine
         was, self._known.paused = self._known.paused, mine.get("paused")
         if was is not None and self._known.paused is None:
             self._login.unblock()
@@ -100,8 +105,11 @@ class Contact:
         outcome = no.reading.outcome
         if self._login.refused is not None:
             await self.pause(self._login.refused, LOGIN)
-        if isinstance(outcome, Later) and outcome.after_s is not None and not is_network(no.code):
-            return outcome.after_s
+        if isinstance(outcome, Later) and not is_network(no.code):
+            if outcome.scope is Scope.CONTEXT and not outcome.person and not no.code.startswith(_PACED):
+                self._quiet_until = self._clock() + timedelta(seconds=outcome.after_s or 1.0)
+            if outcome.after_s is not None:
+                return outcome.after_s
         self._failures += 1
         pause = retry.backoff(self._failures, random.random(), longest=_LONGEST_SILENCE_S)  # noqa: S311 - jitter
         if is_network(no.code):
@@ -114,6 +122,16 @@ class Contact:
         else:
             self.log.warning("no_answer", code=no.code)
         return pause
+
+    async def compare_clocks(self, server_now: datetime | None) -> None:
+        """KSeF's clock and ours should agree within two minutes; otherwise the page says so (faults F14, K17)."""
+        if server_now is None:
+            return
+        apart = round((self._clock() - server_now).total_seconds())
+        wrong = {"seconds": apart} if abs(apart) > _CLOCKS_MAY_DIFFER_S else None
+        if wrong is not None or self._known.clock_wrong:
+            self._known.clock_wrong = wrong is not None
+            await self._set("clock", wrong)
 
     async def pause(self, reading: Reading, kind: str) -> None:
         """Send nothing more in this context until a person has looked; once, with one event."""

@@ -134,7 +134,7 @@ class Forward:
                 lambda store: store.move(document.id, State.WAITING, now, "agent", NEEDS_BATCH, reason=NEEDS_BATCH)
             )
             return False
-        until = not_before(document, now, self._t.transport.server_time)
+        until = not_before(document, now, self._t.transport.server_now())
         if until is not None:
             await self._t.spool.write(lambda store: store.postpone(document.id, until))
         return until is None
@@ -153,10 +153,11 @@ class Forward:
         await self._t.spool.write(job)
 
 
-def not_before(document: Document, now: datetime, server_time: datetime | None) -> datetime | None:
+def not_before(document: Document, now: datetime, server_now: datetime | None) -> datetime | None:
     """When a document dated today or later may be sent; None when it may go now (faults K17).
 
-    KSeF refuses an issue date after its own day, so in the first two minutes after midnight its clock decides.
+    KSeF refuses an issue date after its own day: its clock decides where it is known, and where it is not, the first
+    two minutes after midnight are left to pass.
     """
     issued = document.issue_date
     if issued is None:
@@ -164,8 +165,6 @@ def not_before(document: Document, now: datetime, server_time: datetime | None) 
     midnight = datetime.combine(issued, time(), WARSAW).astimezone(UTC)
     if warsaw_date(now) < issued:
         return midnight
-    fresh = server_time is not None and abs(server_time - now) < _AFTER_MIDNIGHT
-    seen = fresh and server_time is not None and warsaw_date(server_time) >= issued
-    if now - midnight < _AFTER_MIDNIGHT and not seen:
-        return min(now + timedelta(seconds=5), midnight + _AFTER_MIDNIGHT)
-    return None
+    if server_now is None:
+        return midnight + _AFTER_MIDNIGHT if now - midnight < _AFTER_MIDNIGHT else None
+    return None if warsaw_date(server_now) >= issued else now + timedelta(seconds=5)

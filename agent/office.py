@@ -77,7 +77,8 @@ class Office:
     def __init__(self, house: House, context: Context) -> None:
         """Reads the credential. Raises ConfigError by field."""
         self._house = house
-        line = Line(house.transport, context.url, Budget(), house.clock, SDK_ERRORS)
+        self._budget = Budget()
+        line = Line(house.transport, context.url, self._budget, house.clock, SDK_ERRORS)
         door = KsefDoor(line, context)
         keys = Keys(door, house.clock)
         self.login = Login(door, keys, keyring.authentication(context), keyring.token(context), house.clock)
@@ -96,6 +97,7 @@ class Office:
 
     async def work(self) -> None:
         """Run every loop until the bell says stop. Raises what a loop could not handle by itself."""
+        await self._remember_sends()
         await self._forward.begin()
         await self.contact.begin()
         steps = {
@@ -110,6 +112,12 @@ class Office:
         async with asyncio.TaskGroup() as group:
             for name, step in steps.items():
                 group.create_task(self._loop(name, step), name=f"{self.contact.context}:{name}")
+
+    async def _remember_sends(self) -> None:
+        """KSeF counts what an earlier run of ours sent within the hour (faults K04)."""
+        context, since = self.contact.context, self._house.clock() - timedelta(hours=1)
+        for at in await self._house.spool.read(lambda store: store.sends_since(context, since)):
+            self._budget.spend("invoiceSend", at.timestamp())
 
     async def _loop(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
         """Step, wait, step. An error of ours in one step is logged and waited out; the other loops go on."""
@@ -163,4 +171,5 @@ class Office:
         await self._tools.ksef.rate_limits()
         self._limits_asked = now
         await self.contact.worked()
+        await self.contact.compare_clocks(self._house.transport.server_now())
         return IDLE_S

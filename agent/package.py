@@ -6,6 +6,8 @@ Content by protocol §9.3: `<KSeF number>.xml` for each invoice, and `_metadata.
 import json
 import re
 import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ LARGEST_METADATA = 64_000_000
 LARGEST_TOTAL = 6_000_000_000
 _NAME = re.compile(r"(\d{10}-\d{8}-[0-9A-F]{6}-?[0-9A-F]{6}-[0-9A-F]{2})\.xml")
 _METADATA = "_metadata.json"
+_BROKEN = (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError, EOFError)
 
 
 class BadPackage(Exception):  # noqa: N818 - reads as the fact it states
@@ -25,9 +28,10 @@ class BadPackage(Exception):  # noqa: N818 - reads as the fact it states
 
 @dataclass(frozen=True)
 class Contents:
-    """The KSeF numbers in a package, and what KSeF says about each."""
+    """The KSeF numbers in a package with the size of each invoice, and what KSeF says about each."""
 
     numbers: tuple[str, ...]
+    sizes: tuple[int, ...]
     metadata: dict[str, dict[str, Any]]
 
 
@@ -45,9 +49,24 @@ def contents(path: Path) -> Contents:
             if not all(found):
                 raise BadPackage("plik o nieoczekiwanej nazwie")
             raw = _inflate(archive, _METADATA, LARGEST_METADATA) if _METADATA in archive.namelist() else b"{}"
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+    except _BROKEN as error:
         raise BadPackage(type(error).__name__) from error
-    return Contents(tuple(m[1] for m in found if m), _metadata(raw))
+    sizes = tuple(e.file_size for e in entries if e.filename != _METADATA)
+    return Contents(tuple(m[1] for m in found if m), sizes, _metadata(raw))
+
+
+def groups(contents: Contents, most: int, most_bytes: int) -> Iterator[tuple[str, ...]]:
+    """The numbers in groups small enough to be handed from one process to another."""
+    group: list[str] = []
+    size = 0
+    for number, bytes_of_it in zip(contents.numbers, contents.sizes, strict=True):
+        if group and (len(group) >= most or size + bytes_of_it > most_bytes):
+            yield tuple(group)
+            group, size = [], 0
+        group.append(number)
+        size += bytes_of_it
+    if group:
+        yield tuple(group)
 
 
 def invoices(path: Path, numbers: tuple[str, ...]) -> list[bytes]:
@@ -55,7 +74,7 @@ def invoices(path: Path, numbers: tuple[str, ...]) -> list[bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [_inflate(archive, f"{number}.xml", LARGEST_INVOICE) for number in numbers]
-    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (*_BROKEN, KeyError) as error:
         raise BadPackage(type(error).__name__) from error
 
 

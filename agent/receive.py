@@ -37,7 +37,7 @@ LONGEST_WINDOW = timedelta(days=99)
 """KSeF allows 100 days counted in UTC (protocol §9.1)."""
 OVERLAP = timedelta(minutes=5)
 _LARGEST_PART = 60_000_000
-_GROUP = 50
+_GROUP, _GROUP_BYTES = 50, 16_000_000
 _EXPORT_PATIENCE_S = 900.0
 _NEW_ENOUGH = timedelta(minutes=1)
 _NOTHING_YET = ("http:21183", "export:420")
@@ -63,7 +63,8 @@ class Receive:
         self._keys = keys
         self._settings = settings
         self._tmp = settings.shared.paths.state / "tmp" / f"receive-{tools.context.id}"
-        self._next: dict[str, datetime] = {}
+        self._next = dict.fromkeys(subjects(tools.context), datetime.min.replace(tzinfo=UTC))
+        self._resume: dict[str, datetime] = {}
         self._seen_own: set[str] = set()
         self._told: datetime | None = None
 
@@ -72,18 +73,15 @@ class Receive:
         t, now = self._t, self._t.clock()
         if (pause := t.contact.silence()) > 0:
             return pause
-        for subject in subjects(t.context):
-            if self._next.get(subject, now) > now:
-                continue
-            if (pause := t.ksef.wait("invoiceExport")) > 0:
-                return pause
-            self._next[subject] = now + timedelta(seconds=self._settings.receive.every_seconds)
-            more = await self._one(subject)
-            if more:
-                self._next.pop(subject)
-            return 0.0
-        left = (min(self._next.values()) - now).total_seconds()
-        return min(IDLE_S, max(0.05, left))
+        subject = min(self._next, key=lambda name: self._next[name])
+        if (left := (self._next[subject] - now).total_seconds()) > 0:
+            return min(IDLE_S, left)
+        if (pause := t.ksef.wait("invoiceExport")) > 0:
+            return pause
+        self._next[subject] = now + timedelta(seconds=self._settings.receive.every_seconds)
+        if await self._one(subject):
+            self._next[subject] = now
+        return 0.0
 
     async def _one(self, subject: str) -> bool:
         """Fetch one window; True when there is more to fetch at once."""
@@ -110,7 +108,8 @@ class Receive:
         t = self._t
         mark = await t.spool.read(lambda store: store.mark(t.context.id, subject))
         first = datetime.combine(self._settings.receive.since, time(), WARSAW).astimezone(UTC)
-        since = first if mark is None else max(first, mark - OVERLAP)
+        # Behind a truncated package there is no overlap: it could be as long as the package and never end.
+        since = self._resume.get(subject) or (first if mark is None else max(first, mark - OVERLAP))
         until = since + LONGEST_WINDOW
         return _Window(subject, since, until if until < t.clock() else None)
 
@@ -156,8 +155,7 @@ class Receive:
     async def _store_all(self, archive: Path, inside: Contents) -> int:
         """Group after group, each group one commit."""
         new = 0
-        for start in range(0, len(inside.numbers), _GROUP):
-            numbers = inside.numbers[start : start + _GROUP]
+        for numbers in package.groups(inside, _GROUP, _GROUP_BYTES):
             bodies = await self._t.bench.run(package.invoices, archive, numbers)
             read = [await self._facts(raw) for raw in bodies]
             entries = list(zip(numbers, bodies, read, strict=True))
@@ -205,8 +203,11 @@ class Receive:
         """Everything below is stored: the mark moves, even over an empty window."""
         t = self._t
         upto = export.last if export.truncated else export.hwm
+        self._resume.pop(window.subject, None)
         if upto is None:
             return None
+        if export.truncated:
+            self._resume[window.subject] = upto
         if not export.truncated and window.until is not None:
             upto = min(upto, window.until)
         reached = upto

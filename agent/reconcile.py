@@ -28,6 +28,7 @@ _LIST_SETTLES = timedelta(seconds=1)
 
 Short, because closing is what makes the answer certain: whatever arrives later is refused with 21180.
 """
+_ALARM_AFTER = timedelta(minutes=30)
 _GIVE_UP_SEARCH = timedelta(minutes=30)
 
 
@@ -37,6 +38,7 @@ class Reconcile:
     def __init__(self, tools: Tools) -> None:
         self._t = tools
         self._in_doubt: set[str] = set()
+        self._alarmed: set[str] = set()
 
     @property
     def sessions_to_close(self) -> frozenset[str]:
@@ -50,10 +52,12 @@ class Reconcile:
             return pause
         due = await t.spool.read(lambda store: store.work(t.context.id, [State.UNKNOWN], now, 1))
         if not due:
+            await self._lift_alarm()
             at = await t.spool.read(lambda store: store.next_action(t.context.id, [State.UNKNOWN]))
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
         document = due[0]
         assert document.session is not None
+        await self._raise_alarm(document)
         try:
             if document.invoice_ref is None:
                 await self._look_for(document, document.session)
@@ -63,6 +67,35 @@ class Reconcile:
             return await give_time(t, document, no)
         await t.contact.worked()
         return 0.0
+
+    async def _lift_alarm(self) -> None:
+        """Every document for which it was raised has its answer."""
+        t, now = self._t, self._t.clock()
+
+        def job(store: Store) -> bool:
+            open_ones = [i for i in self._alarmed if store.document(i).state is State.UNKNOWN]
+            if not open_ones:
+                store.set_condition(t.context.id, "unknown", None, now)
+            return not open_ones
+
+        if self._alarmed:
+            over = await t.spool.write(job)
+            self._alarmed = set() if over else self._alarmed
+
+    async def _raise_alarm(self, document: Document) -> None:
+        """Nobody knows for half an hour: once, on the document and on the context (faults K01, I11)."""
+        t, now = self._t, self._t.clock()
+        if document.id in self._alarmed or now - document.updated_at < _ALARM_AFTER:
+            return
+        self._alarmed.add(document.id)
+
+        def job(store: Store) -> None:
+            value = {"document": document.id, "since": document.updated_at.isoformat()}
+            store.set_condition(document.context, "unknown", value, now)
+            note = "Od ponad 30 minut nie wiadomo, czy KSeF ma ten dokument. Pytamy dalej, nic nie wysyłamy ponownie."
+            store.log(document.id, "unknown_long", now, "agent", note)
+
+        await t.spool.write(job)
 
     async def _look_for(self, document: Document, session: str) -> None:
         """Was it heard? The list of its session says yes at once, and no only when the session is over."""

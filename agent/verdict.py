@@ -48,7 +48,9 @@ def settle(store: Store, document: Document, reading: Reading, now: datetime, ra
     outcome = reading.outcome
     if isinstance(outcome, Pending):
         _look_again(store, document, now)
-    elif isinstance(outcome, Accepted):
+        return
+    _no_longer_stuck(store, document, now)
+    if isinstance(outcome, Accepted):
         accepted(store, document, outcome.ksef_number, outcome.acquisition_date, now)
     elif isinstance(outcome, Refused):
         refused(store, document, outcome, now)
@@ -92,9 +94,8 @@ def later(store: Store, document: Document, reading: Reading, outcome: Later, no
     if outcome.scope is not Scope.CONTEXT and document.attempts >= tries:
         _hold(store, document, f"{outcome.reason} Wysłano {document.attempts} razy bez wyniku.", now)
         return
-    at = now
-    if outcome.scope is not Scope.CONTEXT:
-        at = retry.next_attempt(outcome, document.attempts, document.due_safe, now, random)
+    paced = reading.code == "http:429"  # the budget knows until when
+    at = now if paced else retry.next_attempt(outcome, document.attempts, document.due_safe, now, random)
     note = f"{outcome.reason} Ponowimy."
     store.move(document.id, State.QUEUED, now, "agent", note, reason=outcome.reason, next_action_at=at)
 
@@ -119,6 +120,12 @@ def absent(store: Store, document: Document, now: datetime) -> None:
 def conflict(store: Store, document: Document, reason: str, now: datetime) -> None:
     """A person has to decide; the document keeps its number reserved."""
     store.move(document.id, State.CONFLICT, now, "agent", reason, reason=reason)
+
+
+def _no_longer_stuck(store: Store, document: Document, now: datetime) -> None:
+    stuck = next((c for c in store.conditions(document.context) if c.name == "stuck"), None)
+    if stuck is not None and stuck.value.get("document") == document.id:
+        store.set_condition(document.context, "stuck", None, now)
 
 
 def _hold(store: Store, document: Document, reason: str, now: datetime) -> None:

@@ -129,10 +129,16 @@ def _subject_names(names: Iterable[str]) -> list[x509.GeneralName]:
             found[x509.IPAddress(ipaddress.ip_address(name))] = None
         except ValueError:
             try:
-                found[x509.DNSName(name.encode("idna").decode())] = None
+                found[_dns_name(name)] = None
             except ValueError as error:
                 raise ConfigError(f"Błędna nazwa „{name}” w polu „http.names” ({error}).") from error
     return list(found)
+
+
+def _dns_name(name: str) -> x509.DNSName:
+    if not name:
+        raise ValueError("pusta nazwa")
+    return x509.DNSName(name.encode("idna").decode())
 
 
 def _make_ca(now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

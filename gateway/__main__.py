@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 import resource
 import signal
 import socket
@@ -94,7 +95,7 @@ async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: 
     """The parts around one spool, until `stop` or until one of them ends by itself."""
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
     door = FrontDoor(desk, workers, municipality, settings.policies, clock)
-    names = [*settings.http.names, socket.gethostname()]
+    names = [*settings.http.names, *_own_name()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None
     app = create_app(Parts(desk, door, workers, municipality))
@@ -179,6 +180,12 @@ async def _make_folders(settings: GatewaySettings, desk: Spool, clock: Clock) ->
         await set_up(desk, settings.shared.paths.folders, settings.shared.municipality, clock)
     except OSError as error:
         log.error("folders_not_made", root=str(settings.shared.paths.folders), cause=str(error))  # noqa: TRY400
+
+
+def _own_name() -> list[str]:
+    """This machine's name for the certificate, unless it is one that no certificate can carry."""
+    name = socket.gethostname()
+    return [name] if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", name) else []
 
 
 def _lock(state: Path) -> RoleLock:

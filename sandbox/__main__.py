@@ -27,6 +27,10 @@ def main(argv: list[str] | None = None) -> int:
 
 async def serve(options: argparse.Namespace, data: Path) -> None:
     """Listen, print `{"ready": true, "url": …}` as the last start-up line, wait for a signal."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
     base = options.storage_base
     world = make_world(data, profile=options.profile, speed=options.speed, storage_base=base)
     runner = web.AppRunner(build_app(world), access_log=None, shutdown_timeout=1.0)
@@ -35,10 +39,6 @@ async def serve(options: argparse.Namespace, data: Path) -> None:
     await site.start()
     port = runner.addresses[0][1]
     print(json.dumps({"ready": True, "url": f"http://{options.host}:{port}"}), flush=True)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
     await stop.wait()
     await runner.cleanup()
 

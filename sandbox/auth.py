@@ -28,9 +28,10 @@ DESCRIPTIONS = {
     480: "Uwierzytelnienie zablokowane",
 }
 DETAILS = {
-    415: "Brak przypisanych uprawnień w wybranym kontekście.",
-    470: "Próba wykorzystania metod autoryzacyjnych osoby zmarłej.",
-    480: "Podejrzenie incydentu bezpieczeństwa. Skontaktuj się z Ministerstwem Finansów.",
+    415: "Brak przypisanych uprawnień",
+    425: "Uwierzytelnienie i powiązane refresh tokeny zostały unieważnione przez użytkownika",
+    470: "Próba wykorzystania metod autoryzacyjnych osoby zmarłej",
+    480: "Podejrzenie incydentu bezpieczeństwa. Skontaktuj się z Ministerstwem Finansów przez formularz zgłoszeniowy.",
 }
 
 

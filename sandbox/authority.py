@@ -183,6 +183,7 @@ def _dump(key: PrivateKey, cert: x509.Certificate) -> dict[str, str]:
 
 
 def _load(pair: dict[str, str]) -> tuple[PrivateKey, x509.Certificate]:
-    key = serialization.load_pem_private_key(pair["key"].encode(), None)
+    # Our own keys out of our own store: the primality checks would be half of the start-up time.
+    key = serialization.load_pem_private_key(pair["key"].encode(), None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
     return key, x509.load_pem_x509_certificate(pair["cert"].encode())

@@ -30,6 +30,10 @@ LAST = {
     "Invoicing": ("lastInvoicingDate", "invoicingDate"),
     "PermanentStorage": ("lastPermanentStorageDate", "permanentStorageDate"),
 }
+BEYOND = (
+    "Parametr dateRange.from jest późniejszy niż PermanentStorageHwmDate"
+    " przy włączonym restrictToPermanentStorageHwmDate."
+)
 DESCRIPTIONS = {
     100: "Eksport faktur w toku",
     200: "Eksport faktur zakończony sukcesem",
@@ -40,7 +44,7 @@ DESCRIPTIONS = {
 
 
 async def start(request: web.Request) -> web.Response:
-    """POST /invoices/exports: 201 with an EH reference; 21182 above the running limit (E1)."""
+    """POST /invoices/exports: 201 with an EH reference; 21181, 21182 (E1)."""
     world = world_of(request)
     who = caller(request, *READING)
     body = await json_body(request)
@@ -48,6 +52,9 @@ async def start(request: web.Request) -> web.Response:
     filters = query.read_filters(world, body.object("filters"))
     body.flag("onlyMetadata")
     body.choice("compressionType", ("Zip", "TarGz"), "Zip")
+    if who.context.type == "InternalId" and filters.subject != "Subject3":
+        text = f"Nie można wyeksportować paczki faktur dla podmiotu ({filters.subject}) i kontekstu (InternalId)."
+        raise BadRequest(21181, text)
     now = world.now
     sql = "SELECT COUNT(*) AS n FROM exports WHERE context_type = ? AND context_value = ? AND ready_ms > ?"
     running = world.store.one(sql, who.context.type, who.context.value, now)
@@ -91,7 +98,8 @@ async def status(request: web.Request) -> web.Response:
         row = await _built(world, ref, who.context)
     completed = {"completedDate": iso(row["ready_ms"])}
     if row["code"] != 200:
-        return reply(request, {"status": status_info(row["code"], DESCRIPTIONS[row["code"]]), **completed})
+        details = [BEYOND] if row["code"] == 420 else None
+        return reply(request, {"status": status_info(row["code"], DESCRIPTIONS[row["code"]], details), **completed})
     expires = row["ready_ms"] + world.switches.ms("export_package_ttl_s")
     completed["packageExpirationDate"] = iso(expires)
     if now >= expires:
@@ -127,7 +135,11 @@ async def _build(world: World, export: Row, context: Context) -> None:
     rows = rows[:threshold]
     items = [compact(register.metadata(row)) for row in rows]
     kind = wanted.get("compressionType") or "Zip"
-    files = [] if wanted.get("onlyMetadata") else [(f"{row['ksef_number']}.xml", bytes(row["body"])) for row in rows]
+    files = (
+        []
+        if wanted.get("onlyMetadata")
+        else [(f"{row['ksef_number']}.xml", register.body_of(world, row)) for row in rows]
+    )
     files.append(("_metadata.json", json.dumps({"invoices": items}, ensure_ascii=False).encode()))
     data = await world.off_loop(_packed, files, kind)
     size = int(world.switches["export_part_size"])

@@ -124,6 +124,8 @@ def _read_fa(root: etree._Element) -> InvoiceFacts:
     form = "" if code is None else (code.text or "").strip()
     nets = [_amount(child.text) for child in fa if re.fullmatch(r"P_13_\d+(_\d)?", local(child))]
     vats = [_amount(child.text) for child in fa if re.fullmatch(r"P_14_\d", local(child))]
+    if form == "FA_RR":
+        nets, vats = [_amount(_text(fa, "P_11_1"))], [_amount(_text(fa, "P_11_2"))]
     return InvoiceFacts(
         form=form,
         system_code="" if code is None else code.get("kodSystemowy", ""),

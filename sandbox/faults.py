@@ -9,6 +9,7 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from sandbox.clock import Clock
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-HOLD = "sandbox.hold"
+HOLD: web.RequestKey[str] = web.RequestKey("hold", str)
+VERDICT: web.RequestKey[int] = web.RequestKey("verdict", int)
 KINDS = (
     "refuse",
     "timeout_before",
@@ -38,6 +40,9 @@ KINDS = (
     "bad_hash",
     "21184",
     "stuck_150",
+    "verdict_405",
+    "verdict_500",
+    "verdict_550",
 )
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Request could not be served.</p></body></html>"
 
@@ -72,7 +77,7 @@ class Faults:
     def pick(self, endpoint: str, path: str, clock: Clock) -> dict[str, Any] | None:
         """The first fault that applies to this request; its count goes down by one."""
         for fault in self._faults.values():
-            if fault["endpoint"] not in ("*", endpoint) or fault["count"] == 0:
+            if not fnmatchcase(endpoint, fault["endpoint"]) or fault["count"] == 0:
                 continue
             if fault["match"] and fault["match"] not in path:
                 continue
@@ -139,6 +144,9 @@ async def act(fault: dict[str, Any], request: web.Request, handler: Handler) -> 
         raise BadRequest(21184, f"Trwają prace serwisowe i sesja {ref} jest tymczasowo niedostępna.")
     if kind == "stuck_150":
         request[HOLD] = fault["id"]
+        return await handler(request)
+    if kind.startswith("verdict_"):
+        request[VERDICT] = int(kind[-3:])
         return await handler(request)
     response = await handler(request)
     return await _truncated(request, response) if kind == "truncate" else _bad_hash(response)

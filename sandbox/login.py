@@ -139,18 +139,18 @@ def _certificate_verdict(world: World, certificate: x509.Certificate, *, interna
     begin = certificate.not_valid_before_utc.timestamp() * 1000
     end = certificate.not_valid_after_utc.timestamp() * 1000
     if not begin <= now <= end:
-        return Verdict(460, "Certyfikat stracił ważność albo nie jest jeszcze ważny.")
+        return Verdict(460, "Nieważny certyfikat")
     if not internal:
-        return None if world.accepts_self_signed() else Verdict(460, "Niezaufany certyfikat.")
+        return None if world.accepts_self_signed() else Verdict(460, "Niezaufany łańcuch certyfikatów")
     der = certificate.public_bytes(Encoding.DER)
     row = world.store.one("SELECT * FROM certificates WHERE der = ?", der)
     assert row is not None
     if row["revoked_ms"] is not None:
-        return Verdict(460, "Certyfikat unieważniony.")
+        return Verdict(460, "Certyfikat odwołany")
     if row["valid_to_ms"] < now:
-        return Verdict(460, "Certyfikat stracił ważność.")
+        return Verdict(460, "Nieważny certyfikat")
     if row["type"] != "Authentication":
-        return Verdict(460, "Certyfikat nie służy do uwierzytelniania.")
+        return Verdict(460, "Niepoprawny certyfikat")
     world.store.run("UPDATE certificates SET last_use_ms = ? WHERE serial = ?", now, row["serial"])
     return None
 
@@ -171,20 +171,20 @@ def _token_verdict(
     if world.switches["no_tokens"]:
         return None, Verdict(450, "Uwierzytelnianie tokenem nie jest już dostępne.")
     if plain is None:
-        return None, Verdict(450, "Nieprawidłowe szyfrowanie tokena.")
+        return None, Verdict(450, "Nieprawidłowe szyfrowanie tokena")
     text, _, stamp = plain.decode("utf-8", "replace").rpartition("|")
     if stamp != str(made_ms):
-        return None, Verdict(450, "Nieprawidłowy czas tokena.")
+        return None, Verdict(450, "Nieprawidłowy czas tokena")
     digest = hashlib.sha256(text.encode()).hexdigest()
     row = world.store.one("SELECT * FROM ksef_tokens WHERE token_hash = ?", digest)
     if row is None:
-        return None, Verdict(450, "Nieprawidłowy token.")
+        return None, Verdict(450, "Nieprawidłowy token")
     if row["revoked_ms"] is not None:
-        return None, Verdict(450, "Token został unieważniony.")
+        return None, Verdict(450, "Token unieważniony")
     if row["active_ms"] > world.now:
-        return None, Verdict(450, "Token jest nieaktywny.")
+        return None, Verdict(450, "Token nieaktywny")
     if (row["context_type"], row["context_value"]) != (context.type, context.value):
-        return None, Verdict(450, "Token nie może być użyty we wskazanym kontekście.")
+        return None, Verdict(450, f"Token nie może być użyty w kontekście {context.value}")
     return row, None
 
 

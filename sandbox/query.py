@@ -67,23 +67,27 @@ def find(world: World, context: Context, filters: Filters, mark: int, *, descend
     if filters.date_type == "Issue":
         low, high = warsaw_day(filters.from_ms).isoformat(), warsaw_day(filters.to_ms).isoformat()
     order = "DESC" if descending else "ASC"
+    most = int(world.switches["truncation_threshold"]) + 1
+    selective = bool(set(filters.body.body) - {"subjectType", "dateRange"}) or world.switches["unstable_above_hwm"]
     rows = world.store.all(
         f"SELECT i.* FROM parties p JOIN invoices i ON i.id = p.invoice_id"  # noqa: S608 - columns from a table
         f" WHERE p.subject = ? AND p.id_type = ? AND p.value = ? AND i.storage_ms <= ?"
-        f" AND i.{filters.column} BETWEEN ? AND ? ORDER BY i.{filters.column} {order}, i.id {order}",
+        f" AND i.{filters.column} BETWEEN ? AND ? ORDER BY i.{filters.column} {order}, i.id {order} LIMIT ?",
         filters.subject,
         context.type,
         context.value,
         limit,
         low,
         high,
+        -1 if selective else most,
     )
     if context.type == "InternalId" and filters.subject != "Subject3":
         return []
     if world.switches["unstable_above_hwm"] and not filters.restricted:
         rows = [row for row in rows if row["storage_ms"] <= mark or _revealed(row, now)]
-    chosen = [row for row in rows if _matches(filters.body, row, register.metadata(row))]
-    return chosen[: int(world.switches["truncation_threshold"]) + 1]
+    if selective:
+        rows = [row for row in rows if _matches(filters.body, row, register.metadata(row))]
+    return rows[:most]
 
 
 async def metadata(request: web.Request) -> web.Response:
@@ -128,7 +132,7 @@ async def download(request: web.Request) -> web.Response:
         raise BadRequest(21164, f"Faktura o numerze KSeF {number} nie została odnaleziona.")
     if row["storage_ms"] is None or row["storage_ms"] > now:
         raise BadRequest(21165, f"Faktura o numerze KSeF {number} została przyjęta, ale nie jest jeszcze dostępna.")
-    return xml_reply(bytes(row["body"]))
+    return xml_reply(register.body_of(world, row))
 
 
 def _sees(world: World, context: Context, row: Row) -> bool:

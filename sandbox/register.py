@@ -58,7 +58,6 @@ def record(world: World, item: Submission) -> None:
         "session_ref": item.session["ref"],
         "ordinal": item.ordinal,
         "file_name": item.file_name,
-        "body": item.body if code == 200 else None,
         "hash": item.declared_hash,
         "size": len(item.body),
         "offline": int(item.offline),
@@ -77,7 +76,7 @@ def record(world: World, item: Submission) -> None:
         columns |= _acceptance(found, item.invoicing_ms, times.storage_ms)
     invoice_id = world.store.add("invoices", **columns)
     if code == 200 and found is not None:
-        _register(world, found, invoice_id)
+        _register(world, found, invoice_id, item.body)
 
 
 def accept_inbound(world: World, body: bytes, found: InvoiceFacts) -> str | None:
@@ -89,7 +88,6 @@ def accept_inbound(world: World, body: bytes, found: InvoiceFacts) -> str | None
     invoice_id = world.store.add(
         "invoices",
         ref=numbers.reference("EE", warsaw_day(now)),
-        body=body,
         hash=sha256_b64(body),
         size=len(body),
         invoicing_ms=now,
@@ -101,7 +99,7 @@ def accept_inbound(world: World, body: bytes, found: InvoiceFacts) -> str | None
         mode=invoicing_mode(found, now, offline=False),
         **columns,
     )
-    _register(world, found, invoice_id)
+    _register(world, found, invoice_id, body)
     return str(columns["ksef_number"])
 
 
@@ -206,8 +204,16 @@ def _acceptance(found: InvoiceFacts, invoicing_ms: int, storage_ms: int | None) 
     }
 
 
-def _register(world: World, found: InvoiceFacts, invoice_id: int) -> None:
-    """The uniqueness row and the visibility rows; the primary key makes a second original impossible (I8)."""
+def body_of(world: World, row: Row) -> bytes:
+    """The exact bytes of an accepted invoice (U5)."""
+    found = world.store.one("SELECT body FROM bodies WHERE invoice_id = ?", row["id"])
+    assert found is not None
+    return bytes(found["body"])
+
+
+def _register(world: World, found: InvoiceFacts, invoice_id: int, body: bytes) -> None:
+    """Bytes, uniqueness row and visibility rows; the primary key makes a second original impossible (I8)."""
+    world.store.add("bodies", invoice_id=invoice_id, body=body)
     row = {"seller_nip": found.seller_nip, "kind": found.kind, "number": found.number}
     world.store.add("originals", **row, invoice_id=invoice_id)
     for subject, id_type, value in found.parties():

@@ -17,7 +17,7 @@ DESCRIPTIONS = {
     100: "Sesja interaktywna otwarta",
     150: "Trwa przetwarzanie",
     170: "Sesja interaktywna zamknięta",
-    200: "Sesja przetworzona pomyślnie",
+    200: "Sesja interaktywna przetworzona pomyślnie",
     405: "Błąd weryfikacji poprawności dostarczonych elementów paczki",
     415: "Błąd odszyfrowania dostarczonego klucza",
     420: "Przekroczony limit faktur w sesji",
@@ -26,7 +26,7 @@ DESCRIPTIONS = {
     440: "Sesja anulowana",
     445: "Błąd weryfikacji, brak poprawnych faktur",
 }
-BATCH_STARTED = "Sesja wsadowa rozpoczęta"
+BATCH = {100: "Sesja wsadowa rozpoczęta", 200: "Sesja wsadowa przetworzona pomyślnie"}
 COMMON = {100: "InProgress", 150: "InProgress", 170: "InProgress", 200: "Succeeded", 440: "Cancelled"}
 
 
@@ -76,10 +76,9 @@ def state(world: World, row: Row) -> State:
 
 def view(row: Row, now_state: State) -> dict[str, Any]:
     """The fields shared by the single status and the list of sessions (protocol §6.3)."""
-    started = row["kind"] == "Batch" and now_state.code == 100
-    description = BATCH_STARTED if started else DESCRIPTIONS[now_state.code]
+    texts = DESCRIPTIONS | (BATCH if row["kind"] == "Batch" else {})
     return {
-        "status": status_info(now_state.code, description, list(now_state.details)),
+        "status": status_info(now_state.code, texts[now_state.code], list(now_state.details)),
         "dateCreated": iso(row["created_ms"]),
         "dateUpdated": iso(now_state.updated_ms),
         "validUntil": iso(row["valid_until_ms"]),
@@ -112,7 +111,7 @@ def _online(world: World, row: Row, counts: dict[str, int]) -> tuple[int, int, t
     if pending or now < settled:
         return 170, closed, ()
     if not counts["total"]:
-        return 440, settled, ("Nie przesłano faktur.",)
+        return 440, settled, ("Nie przesłano faktur",)
     return (200 if counts["accepted"] else 445), settled, ()
 
 
@@ -127,5 +126,5 @@ def _batch(world: World, row: Row, counts: dict[str, int]) -> tuple[int, int, tu
     if row["closed_ms"] is not None:
         return 150, row["closed_ms"], ()
     if now >= row["valid_until_ms"]:
-        return 440, row["valid_until_ms"], ("Przekroczono czas wysyłki.",)
+        return 440, row["valid_until_ms"], ("Przekroczono czas wysyłki",)
     return 100, row["created_ms"], ()

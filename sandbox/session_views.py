@@ -28,6 +28,8 @@ DESCRIPTIONS = {
     435: "Błąd odszyfrowania pliku",
     440: "Duplikat faktury",
     450: "Błąd weryfikacji semantyki dokumentu faktury",
+    500: "Nieznany błąd (500)",
+    550: "Operacja została anulowana przez system",
 }
 INSTANTS = ("Created", "Closed", "Modified")
 

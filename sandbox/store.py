@@ -35,11 +35,12 @@ CREATE TABLE IF NOT EXISTS sessions (
 CREATE INDEX IF NOT EXISTS sessions_context ON sessions (context_type, context_value, created_ms);
 CREATE TABLE IF NOT EXISTS invoices (
   id INTEGER PRIMARY KEY, ref TEXT UNIQUE NOT NULL, session_ref TEXT, ordinal INTEGER, file_name TEXT,
-  body BLOB, hash TEXT NOT NULL, size INTEGER, offline INTEGER NOT NULL DEFAULT 0, corrects TEXT,
+  hash TEXT NOT NULL, size INTEGER, offline INTEGER NOT NULL DEFAULT 0, corrects TEXT,
   invoicing_ms INTEGER, at150_ms INTEGER, final_ms INTEGER, hold TEXT, code INTEGER NOT NULL, details TEXT,
   extensions TEXT, number TEXT, seller_nip TEXT, kind TEXT, mode TEXT,
   ksef_number TEXT UNIQUE, storage_ms INTEGER, issue_date TEXT, metadata TEXT,
   UNIQUE (session_ref, ordinal));
+CREATE TABLE IF NOT EXISTS bodies (invoice_id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS invoices_hash ON invoices (hash);
 CREATE INDEX IF NOT EXISTS invoices_storage ON invoices (storage_ms);
 CREATE TABLE IF NOT EXISTS originals (
@@ -71,7 +72,7 @@ class Store:
         self._db.row_factory = sqlite.Row
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
+        self._db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
 
     def run(self, sql: str, *values: object) -> int:
         """Execute one statement; returns the number of rows it changed."""

@@ -121,6 +121,26 @@ async def reset_context_limits(request: web.Request) -> web.Response:
     return web.Response()
 
 
+async def set_subject_limits(request: web.Request) -> web.Response:
+    """POST /testdata/limits/subject/certificate: certificate limits of the caller's subject."""
+    who = caller(request)
+    body = await json_body(request)
+    changed: dict[str, Any] = {}
+    for name, field in (("enrollment", "maxEnrollments"), ("certificate", "maxCertificates")):
+        part = body.optional_object(name)
+        if part is not None:
+            changed[name] = {field: part.integer(field, 0, 10**6)}
+    world_of(request).store.set_fact("subject_limits", who.subject_key, changed)
+    return web.Response()
+
+
+async def reset_subject_limits(request: web.Request) -> web.Response:
+    """DELETE /testdata/limits/subject/certificate."""
+    who = caller(request)
+    world_of(request).store.drop_fact("subject_limits", who.subject_key)
+    return web.Response()
+
+
 async def create_subject(request: web.Request) -> web.Response:
     """POST /testdata/subject: a JST, VAT group or enforcement authority with its subunits; 30001 if known."""
     store = world_of(request).store

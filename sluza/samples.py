@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from xml.sax.saxutils import escape
 
 from spool.domain.document import ROLE_JST_ISSUER, ROLE_JST_RECIPIENT, ThirdParty
@@ -111,16 +112,16 @@ def invoice(
     return f'{prolog}<Faktura xmlns="{FA3_NS}">\n{"".join(body)}</Faktura>\n'.encode()
 
 
-def unit_invoice(*, nip: str = SCHOOL_NIP, internal_id: str = "", **more: object) -> bytes:
+def unit_invoice(*, nip: str = SCHOOL_NIP, internal_id: str = "", **more: Any) -> bytes:
     """A municipality's sale issued by a unit: the unit stands in `Podmiot3` with role 7."""
     unit = ThirdParty(ROLE_JST_ISSUER, "" if internal_id else nip, internal_id, "Szkoła Podstawowa nr 1")
-    return invoice(third_parties=(unit,), **more)  # type: ignore[arg-type]
+    return invoice(third_parties=(unit,), **more)
 
 
-def purchase_for_unit(*, nip: str = SCHOOL_NIP, internal_id: str = "", **more: object) -> bytes:
+def purchase_for_unit(*, nip: str = SCHOOL_NIP, internal_id: str = "", **more: Any) -> bytes:
     """A supplier's invoice for a unit of the municipality: `JST`=1 and the unit in `Podmiot3` with role 8."""
     unit = ThirdParty(ROLE_JST_RECIPIENT, "" if internal_id else nip, internal_id, "Szkoła Podstawowa nr 1")
-    defaults: dict[str, object] = {
+    defaults: dict[str, Any] = {
         "seller_nip": BUYER_NIP,
         "seller_name": "Hurtownia „Książnica” s.c.",
         "buyer_nip": MUNICIPALITY_NIP,
@@ -128,51 +129,51 @@ def purchase_for_unit(*, nip: str = SCHOOL_NIP, internal_id: str = "", **more: o
         "jst": "1",
         "third_parties": (unit,),
     }
-    return invoice(**(defaults | more))  # type: ignore[arg-type]
+    return invoice(**(defaults | more))
 
 
-def correction(*, ksef_number: str = "", outside: bool = False, **more: object) -> bytes:
+def correction(*, ksef_number: str = "", outside: bool = False, **more: Any) -> bytes:
     """A correcting invoice naming the KSeF number of its original, or `NrKSeFN`=1 if issued outside KSeF."""
     original = Corrected(ksef_number="" if outside else ksef_number or ksef_number_for())
-    defaults: dict[str, object] = {
+    defaults: dict[str, Any] = {
         "number": "KOR/1/2026",
         "kind": "KOR",
         "corrects": (original,),
         "lines": (Line(net="-10.00"),),
     }
-    return invoice(**(defaults | more))  # type: ignore[arg-type]
+    return invoice(**(defaults | more))
 
 
-def consumer_invoice(**more: object) -> bytes:
+def consumer_invoice(**more: Any) -> bytes:
     """A sale to a private person without any tax number (`BrakID`=1)."""
-    return invoice(**({"buyer_id": "<BrakID>1</BrakID>", "buyer_name": "Łucja Żądło"} | more))  # type: ignore[arg-type]
+    return invoice(**({"buyer_id": "<BrakID>1</BrakID>", "buyer_name": "Łucja Żądło"} | more))
 
 
-def eu_invoice(**more: object) -> bytes:
+def eu_invoice(**more: Any) -> bytes:
     """A sale to a buyer with a VAT number of another member state."""
     buyer = {"buyer_id": "<KodUE>DE</KodUE><NrVatUE>123456789</NrVatUE>", "buyer_name": "Muster GmbH"}
-    return invoice(**(buyer | {"currency": "EUR", "exchange_rate": "4.2512"} | more))  # type: ignore[arg-type]
+    return invoice(**(buyer | {"currency": "EUR", "exchange_rate": "4.2512"} | more))
 
 
-def foreign_invoice(**more: object) -> bytes:
+def foreign_invoice(**more: Any) -> bytes:
     """A sale to a buyer outside the Union, identified by another number."""
     buyer = {"buyer_id": "<KodKraju>GB</KodKraju><NrID>GB-77 1234</NrID>", "buyer_name": "Example Ltd"}
-    return invoice(**(buyer | more))  # type: ignore[arg-type]
+    return invoice(**(buyer | more))
 
 
-def advance_invoice(**more: object) -> bytes:
+def advance_invoice(**more: Any) -> bytes:
     """An advance invoice: kind ZAL, with the order it is paid for."""
-    return invoice(**({"number": "ZAL/1/2026", "kind": "ZAL"} | more))  # type: ignore[arg-type]
+    return invoice(**({"number": "ZAL/1/2026", "kind": "ZAL"} | more))
 
 
-def settlement_invoice(**more: object) -> bytes:
+def settlement_invoice(**more: Any) -> bytes:
     """The final invoice after an advance: kind ROZ, naming the advance's KSeF number."""
-    return invoice(**({"number": "ROZ/1/2026", "kind": "ROZ", "advances": (ksef_number_for(),)} | more))  # type: ignore[arg-type]
+    return invoice(**({"number": "ROZ/1/2026", "kind": "ROZ", "advances": (ksef_number_for(),)} | more))
 
 
-def attachment_invoice(**more: object) -> bytes:
+def attachment_invoice(**more: Any) -> bytes:
     """An invoice with a structured attachment (`Zalacznik`): up to 3 MB, batch session only."""
-    return invoice(**({"attachment": True} | more))  # type: ignore[arg-type]
+    return invoice(**({"attachment": True} | more))
 
 
 def valid_samples() -> dict[str, bytes]:
@@ -213,10 +214,10 @@ def valid_samples() -> dict[str, bytes]:
     }
 
 
-def many(count: int, **more: object) -> Iterator[bytes]:
+def many(count: int, **more: Any) -> Iterator[bytes]:
     """`count` ordinary invoices with numbers of their own."""
     for n in range(1, count + 1):
-        yield invoice(**({"number": f"FV/{n}/2026"} | more))  # type: ignore[arg-type]
+        yield invoice(**({"number": f"FV/{n}/2026"} | more))
 
 
 def sized(raw: bytes, size: int) -> bytes:

@@ -13,7 +13,7 @@ TEMPORARY_PREFIX = ".sluza-"
 """Our unfinished files; a dot name, so that our own watcher and most programs ignore it."""
 
 
-def write(path: Path, content: bytes, mode: int = 0o660) -> None:
+def write(path: Path, content: bytes, mode: int = 0o640) -> None:
     """Put `content` at `path`, replacing what is there, durably. Missing parent directories are made.
 
     Raises OSError; then the old file, if any, is untouched.

@@ -84,6 +84,7 @@ CREATE TABLE attempt (                -- the intent, committed before the call t
     outcome     TEXT                  -- submitted | accepted | refused | later | unknown | absent
 );
 CREATE INDEX attempt_document ON attempt (document, id);
+CREATE INDEX attempt_started ON attempt (started_at);
 
 CREATE TABLE session (
     reference   TEXT PRIMARY KEY,

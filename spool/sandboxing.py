@@ -30,12 +30,13 @@ _NETWORK_EVENTS = frozenset(
 
 def confine(memory_mb: int) -> None:
     """Called once at the start of a worker process; cannot be undone there."""
-    _die_with_parent()
     # Ctrl-C reaches the whole process group; the parent decides when a worker stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _limit_memory(memory_mb * 1024 * 1024)
     _leave_network()
+    # After the new namespace: gaining its capabilities makes the kernel forget a death signal set before.
+    _die_with_parent()
     sys.addaudithook(_refuse_network)
 
 

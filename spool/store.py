@@ -175,6 +175,15 @@ class Store:
         found = self._db.execute("SELECT session FROM attempt WHERE document = ? ORDER BY id DESC", (document_id,))
         return list(dict.fromkeys(r["session"] for r in found))
 
+    def sends_since(self, context: str, since: datetime) -> list[datetime]:
+        """When documents of this context were sent lately, oldest first: what the rate budget has spent."""
+        found = self._db.execute(
+            """SELECT started_at FROM attempt JOIN document ON document.id = attempt.document
+               WHERE context = ? AND started_at >= ? ORDER BY started_at""",
+            (context, stamp(since)),
+        )
+        return [rows.instant(r["started_at"]) for r in found]
+
     # -- documents: reading ------------------------------------------------------------------------------------
 
     def document(self, document_id: str, unit: str | None = None) -> Document:

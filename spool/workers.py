@@ -14,7 +14,6 @@ import threading
 import types
 import weakref
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 from multiprocessing import context as mp_context
 from multiprocessing import popen_forkserver
 from typing import Any, TypeVar
@@ -51,6 +50,10 @@ class WorkerCrashed(SluzaError):  # noqa: N818 - reads as the fact it states
         super().__init__(self.problem.message, self.problem.hint)
 
 
+class _PoolLost(Exception):  # noqa: N818 - reads as the fact it states
+    """The pool as a whole is of no use any more."""
+
+
 class Workers:
     """A pool of `processes` workers with `memory_mb` of address space each and `seconds` for one piece of work."""
 
@@ -61,6 +64,7 @@ class Workers:
         self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
             weakref.WeakKeyDictionary()
         )
+        self._under_way: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pool = self._new_pool()
         self._closed = False
 
@@ -74,7 +78,8 @@ class Workers:
             raise TypeError("work for a worker must live in an importable module, not in __main__")
         work = pickle.dumps((fn, args))
         async with self._turn():
-            outcome, value = pickle.loads(await self._call(work, seconds or self.seconds))  # noqa: S301 - written by our own worker
+            answer = await self._call(work, seconds or self.seconds)
+        outcome, value = pickle.loads(answer)  # noqa: S301 - written by our own worker
         if outcome == "returned":
             return value  # type: ignore[no-any-return]
         if outcome == "raised":
@@ -89,35 +94,46 @@ class Workers:
         """Stop all workers at once; unfinished work ends as `WorkerCrashed`."""
         self._closed = True
         _stop(self._pool)
+        # pebble may leave work unfinished without a word; its callers must not wait for their time limit.
+        for future in tuple(self._under_way):
+            future.cancel()
 
     async def _call(self, work: bytes, seconds: float) -> bytes:
-        if self._closed:
-            raise WorkerCrashed("closed")
-        pool = self._pool
+        """The worker's answer. A pool lost before the work began is not the work's fault: once more with a new one."""
+        for _ in range(2):
+            if self._closed:
+                break
+            pool = self._pool
+            try:
+                return await self._attempt(pool, work, seconds)
+            except _PoolLost:
+                self._replace(pool)
+        raise WorkerCrashed("closed" if self._closed else "the pool broke twice at this work")
+
+    async def _attempt(self, pool: ProcessPool, work: bytes, seconds: float) -> bytes:
         future: Any = None
         try:
             future = pool.schedule(_perform, args=(work,))
+            self._under_way.add(future)
             # A monotonic timer of ours: pebble's own compares wall clocks, which jump (faults F14).
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(asyncio.wrap_future(future))
         except TimeoutError:
-            self._give_up(pool, future)
+            started = future.running()
+            future.cancel()  # kills the worker, if one has begun
+            if not started:
+                raise _PoolLost from None
             raise WorkerTimeout(seconds) from None
         except asyncio.CancelledError:
+            if future.cancelled():  # pebble ended it, because the pool was closed
+                raise WorkerCrashed("closed") from None
             future.cancel()
             raise
         except ProcessExpired as error:
             raise WorkerCrashed(f"exit code {error.exitcode}") from None
-        except (OSError, RuntimeError, CancelledError) as error:
-            self._replace(pool)
-            raise WorkerCrashed(repr(error)) from error
-
-    def _give_up(self, pool: ProcessPool, future: Any) -> None:
-        """Kill the worker of a running task; a task that never started means that the pool itself is stuck."""
-        started = future.running()
-        future.cancel()
-        if not started:
-            self._replace(pool)
+        except (OSError, RuntimeError) as error:
+            # A worker killed while idle dies with pebble's lock in its hand; pebble then declares the pool broken.
+            raise _PoolLost from error
 
     def _replace(self, pool: ProcessPool) -> None:
         if self._closed or pool is not self._pool:

@@ -18,7 +18,7 @@ from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.clock import Clock
 from spool.domain.document import Facts, FormCode
-from spool.domain.ledger import Document, NewReceived
+from spool.domain.ledger import Document, Event, NewReceived
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
 from spool.domain.states import State
 from spool.store import Store
@@ -27,7 +27,7 @@ from tests.invoices import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, unit_invo
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SCHOOL, WELFARE = "sp1", "gops"
 UPO = b'<?xml version="1.0" encoding="UTF-8"?><Potwierdzenie/>'
-FAST = Folders(settle_seconds=0.2, incomplete_seconds=0.8, empty_minutes=0.01, rescan_seconds=0.3)
+FAST = Folders(settle_seconds=0.1, incomplete_seconds=0.5, empty_minutes=0.01, rescan_seconds=0.3)
 PATIENT = Folders(settle_seconds=0.2, incomplete_seconds=60, empty_minutes=10, rescan_seconds=0.3)
 
 _CONTEXT = Context(
@@ -45,16 +45,17 @@ MUNICIPALITY = Municipality(
 
 
 class ThreadWorkers:
-    """Runs the work in a thread; `broken` says for which functions it raises what."""
+    """Runs the work in a thread; `broken` says for which functions it raises what. Drawing is left out unless asked."""
 
     def __init__(self) -> None:
         self.broken: dict[str, Exception] = {}
-        self.calls: list[str] = []
+        self.draws = False
 
     async def run(self, work: Callable[..., Any], *args: Any) -> Any:
-        self.calls.append(work.__name__)
         if work.__name__ in self.broken:
             raise self.broken[work.__name__]
+        if work.__name__ == "draw" and not self.draws:
+            return b"%PDF-1.7 left out"
         return await asyncio.to_thread(work, *args)
 
 
@@ -143,6 +144,10 @@ class Bench:
 
     def documents(self, unit: str | None = None) -> list[Document]:
         return self.spool.read_now(lambda store: store.documents(unit=unit, limit=10_000))
+
+    def moves(self, document_id: str) -> list[Event]:
+        """History of one document."""
+        return self.spool.read_now(lambda store: store.history(document_id))
 
     def only(self) -> Document:
         (document,) = self.documents()

@@ -1,7 +1,7 @@
 """A drop-point and an admin listener for tests: real spool, real listener on loopback, a fixed clock, no processes."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDict
+from openapi_core import Config, OpenAPI
+from openapi_core.testing import MockRequest, MockResponse
 
+from gateway.http import listener
 from gateway.http.app import create_app
 from gateway.http.body import Patience, Room
 from gateway.http.listener import Listener
+from gateway.http.openapi import DOCUMENT
 from gateway.http.state import Parts
 from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
@@ -85,7 +90,9 @@ class Bench:
         sent = {"Authorization": f"Bearer {TOKENS[unit]}"} if unit else {}
         url = aiohttp.client.URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
         async with self.session.request(method, url, headers=sent | (headers or {}), **more) as response:
-            return Answer(response.status, dict(response.headers), await response.read())
+            answer = Answer(response.status, CIMultiDict(response.headers), await response.read())
+        hold_to_contract(method, path, answer)
+        return answer
 
     async def post(self, raw: bytes, *, unit: str = SCHOOL, query: str = "", **headers: str) -> "Answer":
         """POST /v1/invoices; `X_File_Name=…` becomes a header."""
@@ -96,7 +103,7 @@ class Bench:
         """One request to the admin listener."""
         url = f"http://127.0.0.1:{self.admin_port}{path}"
         async with self.session.request(method, url, headers=headers or {}) as response:
-            return Answer(response.status, dict(response.headers), await response.read())
+            return Answer(response.status, CIMultiDict(response.headers), await response.read())
 
     async def stored(self) -> int:
         """How many documents the spool has."""
@@ -143,12 +150,48 @@ class Answer:
     """A response that was read to its end."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+listener.LINGER_SECONDS = 0.3  # aiohttp notices only after this time that a client of an early refusal has gone
+
+_CONTRACT = OpenAPI.from_dict(
+    DOCUMENT,
+    config=Config(
+        extra_media_type_deserializers={
+            "application/problem+json": lambda raw, **_: json.loads(raw),
+            "application/xml": lambda raw, **_: raw,  # exact bytes, of refused files too, which may be no XML at all
+        }
+    ),
+)
+SEEN: set[tuple[str, str, int]] = set()
+"""Operation, path template and status of every answer that was held to the description."""
+
+
+def hold_to_contract(method: str, path: str, answer: Answer) -> None:
+    """Every answer to a described operation is as `/openapi.json` says. HEAD, 405 and unknown paths are not in it."""
+    target = path.partition("?")[0]
+    parts = target.split("/")
+    template = next((t for t in DOCUMENT["paths"] if _fits(t.split("/"), parts)), None)
+    if template is None or method.lower() not in DOCUMENT["paths"][template]:
+        return
+    request = MockRequest("http://testserver", method.lower(), target)
+    content_type = answer.headers.get("Content-Type", "")
+    _CONTRACT.validate_response(
+        request, MockResponse(answer.body, answer.status, answer.headers, content_type=content_type)
+    )
+    SEEN.add((method, template, answer.status))
+
+
+def _fits(template: list[str], parts: list[str]) -> bool:
+    return len(template) == len(parts) and all(
+        t == p or (t.startswith("{") and p) for t, p in zip(template, parts, strict=True)
+    )
 
 
 @asynccontextmanager

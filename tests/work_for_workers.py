@@ -32,6 +32,18 @@ def spin() -> None:
         pass
 
 
+def announce_and_hang(fifo: str) -> None:
+    """Tells the test through a FIFO who works, and never ends."""
+    Path(fifo).write_text(f"{os.getpid()}\n")
+    hang()
+
+
+def announce_and_spin(fifo: str) -> None:
+    """The same, without ever letting go of the interpreter."""
+    Path(fifo).write_text(f"{os.getpid()}\n")
+    spin()
+
+
 def die() -> None:
     """Ends like a segmentation fault."""
     os.kill(os.getpid(), signal.SIGKILL)
@@ -83,6 +95,15 @@ def core_limit() -> tuple[int, int]:
     import resource
 
     return resource.getrlimit(resource.RLIMIT_CORE)
+
+
+def death_signal() -> int:
+    """Which signal the kernel sends to this process when its parent ends."""
+    import ctypes
+
+    found = ctypes.c_int(0)
+    ctypes.CDLL(None).prctl(2, ctypes.byref(found), 0, 0, 0)
+    return found.value
 
 
 def interfaces() -> list[str]:

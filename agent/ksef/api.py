@@ -192,6 +192,19 @@ class Door(Protocol):
         """A new access token."""
 
 
+class Tokens(Protocol):
+    """Where access tokens come from: `agent.ksef.login`."""
+
+    async def access(self) -> str:
+        """A valid access token."""
+
+    def rejected(self, token: str) -> None:
+        """KSeF did not take this one."""
+
+    def worked(self) -> None:
+        """KSeF took it."""
+
+
 class Ksef(Protocol):
     """The calls made inside a context, with its access token."""
 

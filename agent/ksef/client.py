@@ -6,9 +6,10 @@ returns is checked here before anybody uses it, because its models forgive missi
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from json import dumps
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from ksef_client import models
@@ -40,6 +41,7 @@ from agent.ksef.api import (
     Registered,
     Sealed,
     Token,
+    Tokens,
     WrappedKey,
 )
 from agent.ksef.errors import Kind, garbled
@@ -53,24 +55,9 @@ T = TypeVar("T")
 
 SDK_ERRORS = (KsefHttpError,)
 """What the SDK raises by itself when an answer of the expected status is not JSON."""
-
 FORM = models.FormCode(system_code="FA (3)", schema_version="1-0E", value="FA")
 _CONTEXT_WORDS = {ContextType.NIP: "Nip", ContextType.INTERNAL_ID: "InternalId"}
-_PAGE = 1000
-_SMALLEST_QUERY_PAGE = 10
-
-
-class Tokens(Protocol):
-    """Where access tokens come from: `agent.ksef.login`."""
-
-    async def access(self) -> str:
-        """A valid access token."""
-
-    def rejected(self, token: str) -> None:
-        """KSeF did not take this one."""
-
-    def worked(self) -> None:
-        """KSeF took it."""
+_PAGE, _SMALLEST_QUERY_PAGE = 1000, 10
 
 
 class SdkHttp:
@@ -107,7 +94,7 @@ class KsefDoor:
 
     def __init__(self, line: Line, context: Context) -> None:
         self._line = line
-        self._context = context
+        self._kind, self._value = _CONTEXT_WORDS[context.type], context.value
         self._auth = AsyncAuthClient(SdkHttp(line))
         self._security = AsyncSecurityClient(SdkHttp(line))
 
@@ -135,9 +122,7 @@ class KsefDoor:
 
     async def enter_signed(self, challenge: Challenge, certificate_pem: str, key_pem: str) -> AuthOperation:
         xml = build_auth_token_request_xml(
-            challenge=challenge.text,
-            context_identifier_type=_CONTEXT_WORDS[self._context.type],
-            context_identifier_value=self._context.value,
+            challenge=challenge.text, context_identifier_type=self._kind, context_identifier_value=self._value
         )
         signed = sign_xades_enveloped(xml, certificate_pem, key_pem)
         return _operation(await self._line.in_group("anonymous", lambda: self._auth.submit_xades_auth_request(signed)))
@@ -145,15 +130,15 @@ class KsefDoor:
     async def enter_with_token(self, challenge: Challenge, encrypted_token: str, key_id: str) -> AuthOperation:
         request = build_ksef_token_auth_request(
             challenge=challenge.text,
-            context_identifier_type=_CONTEXT_WORDS[self._context.type],
-            context_identifier_value=self._context.value,
+            context_identifier_type=self._kind,
+            context_identifier_value=self._value,
             encrypted_token_base64=encrypted_token,
             public_key_id=key_id or None,
         )
         return _operation(await self._line.in_group("anonymous", lambda: self._auth.submit_ksef_token_auth(request)))
 
     async def auth_status(self, operation: AuthOperation) -> Reading:
-        """See `api.Door`. Read by hand: the model insists on enums that we do not need."""
+        """Read by hand: the model insists on enums that we do not need."""
 
         async def call() -> Reading:
             body = await self._line.read(f"/auth/{operation.reference}", operation.token)
@@ -191,7 +176,7 @@ class KsefClient:
         return self._line.wait(group)
 
     async def rate_limits(self) -> dict[str, tuple[int, int, int]]:
-        """See `api.Ksef`; also taken over into the budget."""
+        """Also taken over into the budget."""
 
         async def call(token: str) -> dict[str, tuple[int, int, int]]:
             # The raw object, not the model: the model breaks when KSeF drops a group.
@@ -216,7 +201,7 @@ class KsefClient:
         return await self._in("onlineSession", call)
 
     async def close_session(self, reference: str) -> None:
-        """See `api.Ksef`; 21180 says that it is closed already (protocol §17.3)."""
+        """21180 says that it is closed already (protocol §17.3)."""
         try:
             await self._in("onlineSessionClose", lambda token: self._sessions.close_online_session(reference, token))
         except NoAnswer as no:
@@ -241,11 +226,9 @@ class KsefClient:
             offline_mode=offline,
         )
 
-        async def call(token: str) -> str:
-            got = await self._sessions.send_online_invoice(session, request, access_token=token)
-            return reference_of(got.reference_number)
-
-        return await self._in("invoiceSend", call)
+        call = partial(self._sessions.send_online_invoice, session, request)
+        got = await self._in("invoiceSend", lambda token: call(access_token=token))
+        return reference_of(got.reference_number)
 
     async def invoice_status(self, session: str, reference: str) -> InvoiceStatus:
 
@@ -265,26 +248,20 @@ class KsefClient:
         return await self._in("sessionInvoiceList", call)
 
     async def upo(self, session: str, reference: str) -> bytes:
-        return await self._in(
-            "sessionMisc",
-            lambda token: self._sessions.get_session_invoice_upo_by_ref(session, reference, access_token=token),
-        )
+        call = partial(self._sessions.get_session_invoice_upo_by_ref, session, reference)
+        return await self._in("sessionMisc", lambda token: call(access_token=token))
 
     async def upo_by_number(self, session: str, ksef_number: str) -> bytes:
-        return await self._in(
-            "sessionMisc",
-            lambda token: self._sessions.get_session_invoice_upo_by_ksef(session, ksef_number, access_token=token),
-        )
+        call = partial(self._sessions.get_session_invoice_upo_by_ksef, session, ksef_number)
+        return await self._in("sessionMisc", lambda token: call(access_token=token))
 
     async def invoice(self, ksef_number: str) -> bytes:
 
-        async def call(token: str) -> bytes:
-            return (await self._invoices.get_invoice_bytes(ksef_number, access_token=token)).content
-
-        return await self._in("invoiceDownload", call)
+        call = partial(self._invoices.get_invoice_bytes, ksef_number)
+        return (await self._in("invoiceDownload", lambda token: call(access_token=token))).content
 
     async def find(self, subject: str, seller_nip: str, number: str, issued: datetime) -> list[Registered]:
-        """See `api.Ksef`. One page is enough: the key seller + kind + number is unique (protocol §6.5)."""
+        """One page is enough: the key seller + kind + number is unique (protocol §6.5)."""
         filters = models.InvoiceQueryFilters(
             subject_type=models.InvoiceQuerySubjectType(subject),
             date_range=models.InvoiceQueryDateRange(
@@ -324,7 +301,7 @@ class KsefClient:
         return await self._in("invoiceExport", call)
 
     async def export(self, reference: str) -> Export | None:
-        """See `api.Ksef`. Raises NoAnswer for a failed export."""
+        """Raises NoAnswer for a failed export."""
 
         async def call(token: str) -> Export | None:
             body = await self._line.read(f"/invoices/exports/{reference}", token)
@@ -338,7 +315,7 @@ class KsefClient:
         return await self._in("invoiceExportStatus", call)
 
     async def download(self, url: str, target: Path, limit: int) -> Download:
-        """See `api.Ksef`; no token, no budget (protocol §16.1)."""
+        """No token, no budget (protocol §16.1)."""
         return await self._line.download(url, target, limit)
 
     async def _in(self, group: str, call: Callable[[str], Awaitable[T]]) -> T:

@@ -109,7 +109,7 @@ class Login:
             try:
                 return await self._door.refresh(self._refresh)
             except NoAnswer as no:
-                if not isinstance(no.reading.outcome, Later) or no.code.startswith("network:"):
+                if not isinstance(no.reading.outcome, Later) or no.code.startswith(("network:", "http:429")):
                     raise
         self._refresh = None
         access, self._refresh = await self._enter()

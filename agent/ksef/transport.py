@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import hashlib
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ from spool.domain.errors import ConfigError
 ANSWER_LIMIT = 24_000_000
 """The largest answer kept in memory: a page of 1,000 statuses is below 2 MB, a collective UPO below 20 MB."""
 _CHUNK = 256 * 1024
+_DATE_IS_FRESH_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,7 @@ class Transport:
         self._proxy = proxy or None
         self._tls = _tls(extra_ca)
         self._session: aiohttp.ClientSession | None = None
-        self.server_time: datetime | None = None
-        """What the last answer's Date header said; KSeF's clock may differ from ours (faults K17)."""
+        self._server: tuple[datetime, float] | None = None
 
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
@@ -76,6 +77,12 @@ class Transport:
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
+
+    def server_now(self) -> datetime | None:
+        """KSeF's time by the Date header of its last answer, if that is fresh: its clock is not ours (faults K17)."""
+        if self._server is None or time.monotonic() - self._server[1] > _DATE_IS_FRESH_S:
+            return None
+        return self._server[0] + timedelta(seconds=time.monotonic() - self._server[1])
 
     async def request(
         self,
@@ -130,7 +137,7 @@ class Transport:
     def _remember_time(self, header: str | None) -> None:
         with contextlib.suppress(TypeError, ValueError):
             if header:
-                self.server_time = parsedate_to_datetime(header).astimezone(UTC)
+                self._server = parsedate_to_datetime(header).astimezone(UTC), time.monotonic()
 
 
 def _tls(extra_ca: Path | None) -> ssl.SSLContext:

@@ -32,9 +32,10 @@ OF_A_UNIT = (OUTBOX, f"{OUTBOX}/{OFFLINE24}", PENDING, SENT, REFUSED, RECEIVED, 
 OF_THE_CENTRE = (RECEIVED,)
 
 _SUBJECT = "folders"
-_OPEN_MODE = 0o2770
-_CLOSED_MODE = 0o2750
-"""Group: who may drop files (the outbox) or only look at results. Set-gid keeps new files in that group."""
+_OPEN_MODE = 0o770
+_CLOSED_MODE = 0o750
+"""Group: who may drop files (the outbox) or only look at results. No set-gid: the hardened unit forbids it, and
+Samba's `force user` decides the owner."""
 
 
 class FoldersUnavailableError(OSError):

@@ -120,11 +120,11 @@ def _choose(directory: Path, stems: dict[str, str], name: str, sha256: str, main
     """The document's own stem wherever it is among the candidates, else the first that is free."""
     free = ""
     for candidate in _candidates(name, sha256):
-        there = stems.get(fold(candidate), candidate)
-        if not _any_file(directory, there, main):
+        there = stems.get(fold(candidate))
+        if there is None and not _any_file(directory, candidate, main):
             free = free or candidate
-        elif owned(directory / there, sha256, main):
-            return there
+        elif owned(directory / (there or candidate), sha256, main):
+            return there or candidate
     if not free:
         raise FileExistsError(f"Wszystkie nazwy dla „{name}” są zajęte.")
     return free

@@ -14,7 +14,6 @@ from pathlib import Path
 from time import monotonic
 
 import structlog
-from spool.workers import Workers
 
 from gateway.folders import copies, layout, mirror
 from gateway.folders.alerts import Alerts
@@ -27,6 +26,7 @@ from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
 from spool.store import Store
+from spool.workers import Workers
 
 _POLL_S = 0.25
 _PAGE = 200

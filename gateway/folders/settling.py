@@ -27,6 +27,9 @@ _LOOK_AGAIN_S = 2.0
 """How soon a file that nobody's event announced is looked at again while it may still change."""
 
 
+_SHORTEST_S = 0.01
+
+
 class Kind(Enum):
     """What a name and a size promise."""
 
@@ -153,4 +156,4 @@ def next_look(kind: Kind, followed: Followed, patience: Patience, now: float) ->
     else:
         wanted = patience.settle
     # Between now and the end of a long wait the file may be finished without an event, so look in between as well.
-    return min(max(wanted - (now - followed.unchanged_since), 0.0), max(often, patience.settle))
+    return min(max(wanted - (now - followed.unchanged_since), _SHORTEST_S), max(often, patience.settle))

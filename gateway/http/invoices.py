@@ -83,7 +83,7 @@ async def show(request: web.Request, unit: Unit) -> web.Response:
 
 
 async def history(request: web.Request, unit: Unit) -> web.Response:
-    """GET /v1/invoices/{id}/history: what happened to it, oldest first."""
+    """GET /v1/invoices/{id}/history: what happened to it, oldest first, as the result has it."""
     document = await _own(request, unit)
     events = await request.app[PARTS].spool.read(lambda store: store.history(document.id))
     return as_json({"id": document.id, "history": told(events)})

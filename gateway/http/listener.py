@@ -5,6 +5,7 @@ was sent, and would log them. Both are secrets' ways out (faults X16, X22), so t
 """
 
 import asyncio
+import contextlib
 import errno
 import ssl
 from typing import Any
@@ -26,9 +27,9 @@ MAX_CONNECTIONS = 1000
 LINE_BYTES = 8190
 FIELD_BYTES = 4096
 FIELDS = 64
-_LINGER_SECONDS = 5.0
+LINGER_SECONDS = 5.0
 """After an early refusal the rest of a body is read and dropped this long, so that the client sees the answer."""
-_FINISH_SECONDS = 8.0
+_FINISH_SECONDS = 6.0
 """What is in flight may take this long when we stop; supervisor gives the whole process twenty."""
 
 log = structlog.get_logger("http")
@@ -37,7 +38,18 @@ log = structlog.get_logger("http")
 class _Connection(RequestHandler):
     """One connection. Overrides what aiohttp says, logs and waits for on its own."""
 
-    __slots__ = ()
+    __slots__ = ("_last_answer",)
+
+    def close(self) -> None:
+        """aiohttp stops reading here, in the middle of a body too; a request that has begun may end first."""
+        self._last_answer = self.busy
+        if not self._last_answer:
+            super().close()
+
+    @property
+    def busy(self) -> bool:
+        """A request is being read or answered."""
+        return self._request_in_progress
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._manager is not None and len(self._manager.connections) >= MAX_CONNECTIONS:
@@ -65,6 +77,8 @@ class _Connection(RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        if getattr(self, "_last_answer", False):
+            resp.force_close()
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 return await super().finish_response(request, resp, start_time)
@@ -74,6 +88,15 @@ class _Connection(RequestHandler):
 
 
 class _Server(web.Server):
+    """aiohttp's server with our connections, and time for requests that have begun before it closes them."""
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's signature
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_SECONDS):
+                while any(c.busy for c in self.connections if isinstance(c, _Connection)):  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.02)
+        await super().shutdown(timeout)
+
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
@@ -96,12 +119,12 @@ class Listener:
             "access_log": None,
             "auto_decompress": False,
             "keepalive_timeout": HEADER_SECONDS,
-            "lingering_time": _LINGER_SECONDS,
+            "lingering_time": LINGER_SECONDS,
             "max_line_size": LINE_BYTES,
             "max_field_size": FIELD_BYTES,
             "max_headers": FIELDS,
         }
-        self._runner = _Runner(app, shutdown_timeout=_FINISH_SECONDS, handle_signals=False, **options)
+        self._runner = _Runner(app, shutdown_timeout=1, handle_signals=False, **options)
         self._listen = listen
         self._context = context
         self.port = listen.port

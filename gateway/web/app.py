@@ -107,7 +107,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
     """The application over these parts."""
     app = web.Application(middlewares=[answer_problems, _admit])
     app[PARTS] = parts
-    app[LOOKER] = Looker(parts.spool, parts.clock)
+    app[LOOKER] = Looker(parts.spool, parts.municipality.contexts, parts.clock)
     app.on_response_prepare.append(add_security_headers)
     aiohttp_jinja2.setup(
         app,

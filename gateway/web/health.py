@@ -35,6 +35,7 @@ class Snapshot:
     """What the spool said at one moment. `queue` is ordered by due date; `latest` has the newest invoice first."""
 
     at: datetime
+    contexts: Sequence[str]
     queue: Sequence[Document]
     counts: Mapping[str, int]
     conditions: Sequence[Condition]
@@ -69,7 +70,7 @@ def unreachable(condition: Condition | None) -> bool:
 
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
-    found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot)]
+    found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
     return sorted(found, key=lambda f: -f.level)
 
 
@@ -113,6 +114,15 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
             text = "KSeF przetwarza jedną z faktur od ponad 30 minut. Nie wysyłamy jej drugi raz, czekamy na wynik."
             found.append(Finding(Level.LOOK, text))
     return found
+
+
+def _silent(snapshot: Snapshot) -> list[Finding]:
+    """Contexts from which the agent has never told anything."""
+    return [
+        Finding(Level.LOOK, f"Agent nie połączył się jeszcze z KSeF („{context}”).")
+        for context in snapshot.contexts
+        if snapshot.condition(context, "reachable") is None and snapshot.condition(context, "paused") is None
+    ]
 
 
 def _people(snapshot: Snapshot) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 
 from gateway.web.health import SHOWN, Snapshot
 from spool.access import Spool
@@ -16,8 +17,9 @@ _LATEST = 6
 class Looker:
     """Gives the latest snapshot. The drop-point reads through the same thread, so this one must stay rare and short."""
 
-    def __init__(self, spool: Spool, clock: Clock) -> None:
+    def __init__(self, spool: Spool, contexts: Iterable[str], clock: Clock) -> None:
         self._spool = spool
+        self._contexts = tuple(contexts)
         self._clock = clock
         self._lock = asyncio.Lock()
         self._kept: Snapshot | None = None
@@ -35,6 +37,7 @@ class Looker:
         received = store.received_counts()
         return Snapshot(
             at=self._clock(),
+            contexts=self._contexts,
             queue=store.by_due(SHOWN + 1),
             counts=store.counts(),
             conditions=store.conditions(),

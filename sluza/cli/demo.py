@@ -91,8 +91,9 @@ def _tell_news(story: Story, told: dict[str, str]) -> None:
 
 def _picture(story: Story) -> Group:
     table = Table(title="Faktury wystawiane", title_justify="left", expand=True)
-    for heading in ("Jednostka", "Faktura", "Co się z nią dzieje", "Numer KSeF"):
+    for heading in ("Jednostka", "Faktura", "Co się z nią dzieje"):
         table.add_column(heading, overflow="fold")
+    table.add_column("Numer KSeF", min_width=35)
     for act in story.acts:
         colour = "dim" if not act.dropped else "cyan"
         if act.done:

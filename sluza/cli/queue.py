@@ -1,5 +1,7 @@
 """`sluza queue …`: the outgoing documents."""
 
+import getpass
+from collections.abc import Callable
 from datetime import datetime
 
 import click
@@ -8,6 +10,7 @@ from gateway.results import result
 from sluza import options
 from sluza.console import emit, moment, out, plain, state, table
 from sluza.workbench import bench
+from spool import actions
 from spool.domain.errors import ConfigError
 from spool.domain.ledger import Document
 from spool.domain.states import LIVE, State
@@ -65,6 +68,10 @@ def _line(document: Document, now: datetime) -> tuple[str, ...]:
     )
 
 
+def _absent(document_id: str) -> ConfigError:
+    return ConfigError(f"Nie ma dokumentu „{document_id}”.", "Listę pokaże: sluza queue list --all")
+
+
 @queue.command("show")
 @click.argument("document_id", metavar="IDENTYFIKATOR")
 @options.as_json
@@ -76,7 +83,7 @@ def show(config: str | None, own_config: str | None, document_id: str, as_json: 
         try:
             document, history = opened.spool.read_now(lambda s: (s.document(document_id), s.history(document_id)))
         except KeyError:
-            raise ConfigError(f"Nie ma dokumentu „{document_id}”.", "Listę pokaże: sluza queue list --all") from None
+            raise _absent(document_id) from None
         town = opened.settings.shared.municipality
     if as_json:
         emit(result(document, history, town))
@@ -96,3 +103,32 @@ def show(config: str | None, own_config: str | None, document_id: str, as_json: 
         out.print(f"  [red]•[/] {plain(found.message)}\n    → {plain(found.hint)}")
     lines = [(moment(e.at), plain(e.actor), plain(e.move), plain(e.note)) for e in history]
     table("Historia", ("Kiedy", "Kto", "Zdarzenie", "Opis"), lines)
+
+
+def _action(name: str, does: Callable[..., Document], text: str) -> None:
+    """Add one verb that changes a document, under the name of the person who runs it."""
+
+    @queue.command(name, help=text)
+    @click.argument("document_id", metavar="IDENTYFIKATOR")
+    @click.option("--reason", default="", metavar="TEKST", help="Powód, zapisywany w historii.")
+    @options.as_json
+    @options.config
+    @click.pass_obj
+    def run(config: str | None, own_config: str | None, document_id: str, reason: str, as_json: bool) -> None:
+        with bench(options.chosen(config, own_config)) as opened:
+            now, actor = opened.clock(), getpass.getuser()
+            try:
+                done = opened.spool.write_now(lambda s: does(s, document_id, now, actor, reason))
+            except KeyError:
+                raise _absent(document_id) from None
+            town = opened.settings.shared.municipality
+        if as_json:
+            emit(result(done, (), town))
+        else:
+            out.print(f"{plain(done.facts.number or done.source_name)}: {state(done.state)}")
+
+
+_action("hold", actions.hold, "Wstrzymaj dokument, zanim zostanie wysłany.")
+_action("release", actions.release, "Zwolnij wstrzymany dokument i wznów wysyłkę w jego kontekście.")
+_action("withdraw", actions.withdraw, "Wycofaj dokument, zanim zostanie wysłany; numer będzie wolny.")
+_action("retry", actions.retry, "Skieruj do wysyłki dokument odrzucony, wycofany albo z kwarantanny.")

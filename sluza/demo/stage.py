@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -151,7 +152,8 @@ class Stage:
     def pids(self) -> dict[str, int]:
         """Process numbers of gateway and agent as supervisord knows them; 0 while one is being restarted."""
         try:
-            return {p["name"]: p["pid"] for p in self._rpc().supervisor.getAllProcessInfo()}
+            told: Any = self._rpc().supervisor.getAllProcessInfo()
+            return {process["name"]: process["pid"] for process in told}
         except (OSError, xmlrpc.client.Error):
             return {"gateway": 0, "agent": 0}
 

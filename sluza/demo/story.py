@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from sluza import samples
 from sluza.demo.stage import MUNICIPALITY_NIP, Stage
 
 Expected = Literal["sent", "refused", "same"]
-SCHOOL = {"nip": "5250000015"}
-WELFARE = {"internal_id": "5080014460-00011"}
+SCHOOL_NIP = "5250000015"
+WELFARE_IDWEW = "5080014460-00011"
 
 
 @dataclass
@@ -75,11 +75,11 @@ class Story:
 
     def send_supplies(self) -> None:
         """Three suppliers issue their invoices in KSeF."""
-        common = {"issue_date": self._today, "number": "{}"}
+        day, serial = self._today, self._serial
         bodies = (
-            samples.purchase_for_unit(**common | {"number": f"F/{self._serial}/77"}, **SCHOOL),
-            samples.purchase_for_unit(**common | {"number": f"F/{self._serial}/78"}, **WELFARE),
-            samples.purchase_for_unit(**common | {"number": f"F/{self._serial}/79"}, third_parties=()),
+            samples.purchase_for_unit(issue_date=day, number=f"F/{serial}/77", nip=SCHOOL_NIP),
+            samples.purchase_for_unit(issue_date=day, number=f"F/{serial}/78", internal_id=WELFARE_IDWEW),
+            samples.purchase_for_unit(issue_date=day, number=f"F/{serial}/79", third_parties=()),
         )
         for supply, body in zip(self.supplies, bodies, strict=True):
             answer = _post(f"{self._stage.sandbox_url}/sandbox/inbound", body, {"Content-Type": "application/xml"})
@@ -124,7 +124,7 @@ class Story:
         broken = samples.invoice(**self._own("SP1/2")).replace(b"<P_2>", b"<P_22>").replace(b"</P_2>", b"</P_22>")
         legacy = samples.invoice(**self._own("GOPS/2"), prolog='<?xml version="1.0" encoding="windows-1250"?>\n')
         tomorrow = samples.invoice(**self._own("UG/3") | {"issue_date": self._today + timedelta(1)})
-        welfare = samples.unit_invoice(**self._own("GOPS/1"), **WELFARE)
+        welfare = samples.unit_invoice(**self._own("GOPS/1"), internal_id=WELFARE_IDWEW)
         school_again = self._drop(hall)
         acts = [
             first,
@@ -149,7 +149,7 @@ class Story:
         again.ready = lambda: any(a.name == "sala.xml" and a.ksef_number for a in acts)
         return [*acts, again]
 
-    def _own(self, number: str, **more: object) -> dict[str, object]:
+    def _own(self, number: str, **more: Any) -> dict[str, Any]:
         return {
             "seller_nip": MUNICIPALITY_NIP,
             "seller_name": "Gmina Śluzowo",
@@ -183,7 +183,9 @@ class Story:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for i in (1, 2):
-                archive.writestr(f"paczka-{i}.xml", samples.unit_invoice(**self._own(f"GOPS/Z{i}"), **WELFARE))
+                archive.writestr(
+                    f"paczka-{i}.xml", samples.unit_invoice(**self._own(f"GOPS/Z{i}"), internal_id=WELFARE_IDWEW)
+                )
         (self._inbox(act.unit) / "paczka.zip").write_bytes(packed.getvalue())
 
     def _post(self, content: bytes) -> Callable[[Act], None]:
@@ -231,7 +233,7 @@ class Story:
         return any(owner.glob(f"odebrane/*/*{supply.ksef_number}.xml")) if supply.ksef_number else False
 
 
-def _newest(folder: Path, *patterns: str) -> tuple[Path, dict[str, object]] | None:
+def _newest(folder: Path, *patterns: str) -> tuple[Path, dict[str, Any]] | None:
     """The most telling JSON about a document: a final folder outranks `w-toku`."""
     found = [path for pattern in patterns for path in folder.glob(pattern)]
     for path in reversed(found):

@@ -149,14 +149,15 @@ def _markup_problems(text: str) -> Iterator[Problem]:
     if "<!" not in text and text.find("<?", start) < 0:
         return
     doctype = instruction = False
-    for begin, end in _plain_segments(text, start):
+    for begin, end in plain_segments(text, start):
         at = text.find("<!", begin, end)
         # Outside comments and CDATA `<!` can only begin a DOCTYPE, or a document that is not well-formed.
         if at >= 0 and not doctype and text[at + 2 : at + 9].upper() == "DOCTYPE":
             yield _doctype(text, at)
             doctype = True
         at = text.find("<?", begin, end)
-        if at >= 0 and not instruction:
+        # One without an end is no instruction: the file is cut off or not well-formed, and the parser says which.
+        if at >= 0 and not instruction and text.find("?>", at) > 0:
             yield _instruction(text, at)
             instruction = True
 
@@ -176,7 +177,7 @@ def _instruction(text: str, at: int) -> Problem:
     return problem("xml_processing_instruction", line=line, target=name)
 
 
-def _plain_segments(text: str, start: int) -> Iterator[tuple[int, int]]:
+def plain_segments(text: str, start: int) -> Iterator[tuple[int, int]]:
     """Stretches outside comments and CDATA sections, in linear time; an unclosed one swallows the rest."""
     comment, cdata = text.find("<!--", start), text.find("<![CDATA[", start)
     while comment >= 0 or cdata >= 0:
@@ -212,7 +213,7 @@ def _characters(raw: bytes, text: str) -> Iterator[Problem]:
 
 
 def _references(text: str) -> Iterator[Problem]:
-    for begin, end in _plain_segments(text, 0):
+    for begin, end in plain_segments(text, 0):
         for match in _REFERENCE.finditer(text, begin, end):
             number = int(match[1], 16) if match[1] else int(match[2])
             character = chr(number) if number <= 0x10FFFF else "\0"

@@ -3,10 +3,12 @@
 Used for documents of our own units and, unchanged, for what KSeF delivers (faults X26, X27).
 """
 
+import re
 from typing import Any
 
 from lxml import etree
 
+from spool.xml import byte_rules
 from spool.xml.paths import Node
 
 # FA(3) is 8 levels deep, has 2 attributes on an element and at most 10,000 rows. xmlschema needs quadratic time for
@@ -15,6 +17,10 @@ MAX_DEPTH = 32
 MAX_ATTRIBUTES = 32
 MAX_CHILDREN = 10_500
 MAX_ELEMENTS = 200_000
+
+
+_LONGEST_REFERENCE = 12
+_REFERENCE_END = re.compile(rb"[;<>\s]")
 
 
 def _parser() -> etree.XMLParser:
@@ -47,17 +53,39 @@ def parse(raw: bytes) -> Node:
 
 
 def is_beginning(raw: bytes) -> bool:
-    """True when the bytes are a correct document so far and only its end is missing (a half-written file)."""
-    feeder = _parser()
+    """True when bytes that do not parse are a correct document so far and only its end is missing (faults D01).
+
+    A mark-up that has begun and not ended is cut off first; then the parser must complain of nothing but the end.
+    """
+    whole = raw[: _end_of_whole_markup(raw)]
     try:
-        feeder.feed(raw)
-    except etree.XMLSyntaxError:
-        return False
-    try:
-        feeder.close()
-    except etree.XMLSyntaxError:
-        return True
-    return False
+        etree.fromstring(whole, _parser())
+    except etree.XMLSyntaxError as error:
+        code = getattr(error, "code", 0)
+        if code == etree.ErrorTypes.ERR_DOCUMENT_EMPTY:
+            return _only_prolog(whole)
+        return code == etree.ErrorTypes.ERR_ATTRIBUTE_NOT_FINISHED or (error.msg or "").startswith("Premature end")
+    return len(whole) < len(raw)
+
+
+def _end_of_whole_markup(raw: bytes) -> int:
+    for opening, closing in ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>")):
+        begin = raw.rfind(opening)
+        if begin >= 0 and raw.find(closing, begin + len(opening)) < 0:
+            return begin
+    begin = raw.rfind(b"<")
+    if raw.find(b">", begin) < 0:
+        return max(begin, 0)
+    begin = raw.rfind(b"&")
+    tail = raw[begin:]
+    return begin if begin >= 0 and len(tail) < _LONGEST_REFERENCE and not _REFERENCE_END.search(tail) else len(raw)
+
+
+def _only_prolog(raw: bytes) -> bool:
+    """True when nothing but the declaration, comments and white space is there yet."""
+    text = raw.decode("utf-8", "replace")
+    start = text.find("?>") + 2 if text.startswith("<?xml") else 0
+    return all(not text[begin:end].strip() for begin, end in byte_rules.plain_segments(text, start))
 
 
 def too_complex(root: Node) -> bool:

@@ -49,8 +49,8 @@ _SHAPES = {
 _TYPE_CODES = (
     (re.compile(r"[dD]ateTime"), "bad_date_time"),
     (re.compile(r"\bdate\b|}date$"), "bad_date"),
-    (re.compile(r"[dD]ecimal"), "bad_decimal"),
     (re.compile(r"[iI]nteger|}byte$|}int$"), "bad_integer"),
+    (re.compile(r"[dD]ecimal"), "bad_decimal"),
 )
 _LIMITS = {
     XsdMaxInclusiveFacet: "najwyżej",

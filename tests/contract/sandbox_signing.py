@@ -84,11 +84,27 @@ class Signer:
         value.text = base64.b64encode(self._raw(_canonical(info))).decode()
         return etree.tostring(root, xml_declaration=True, encoding="utf-8")
 
+    def envelop(self, xml: bytes) -> bytes:
+        """An enveloping signature around the document."""
+        signature = etree.Element(f"{{{DS}}}Signature", {"Id": "S"}, nsmap={"ds": DS})
+        info = etree.SubElement(signature, f"{{{DS}}}SignedInfo")
+        etree.SubElement(info, f"{{{DS}}}CanonicalizationMethod", {"Algorithm": EXC})
+        etree.SubElement(info, f"{{{DS}}}SignatureMethod", {"Algorithm": METHODS[self.family]})
+        value = etree.SubElement(signature, f"{{{DS}}}SignatureValue")
+        data = etree.SubElement(etree.SubElement(signature, f"{{{DS}}}KeyInfo"), f"{{{DS}}}X509Data")
+        etree.SubElement(data, f"{{{DS}}}X509Certificate").text = base64.b64encode(self.der).decode()
+        holder = etree.SubElement(signature, f"{{{DS}}}Object", {"Id": "D"})
+        holder.append(etree.fromstring(xml))
+        properties = self._properties(signature, self.der)
+        _reference(info, {"URI": "#D"}, (EXC,), _digest(holder))
+        typed = {"URI": "#P", "Type": "http://uri.etsi.org/01903#SignedProperties"}
+        _reference(info, typed, (EXC,), _digest(properties))
+        value.text = base64.b64encode(self._raw(_canonical(info))).decode()
+        return etree.tostring(signature, xml_declaration=True, encoding="utf-8")
+
     def _properties(self, signature: etree._Element, der: bytes) -> etree._Element:
         holder = etree.SubElement(signature, f"{{{DS}}}Object")
-        outer = etree.SubElement(
-            holder, f"{{{XADES}}}QualifyingProperties", {"Target": "#S"}, nsmap={"xades": XADES}
-        )
+        outer = etree.SubElement(holder, f"{{{XADES}}}QualifyingProperties", {"Target": "#S"}, nsmap={"xades": XADES})
         signed = etree.SubElement(outer, f"{{{XADES}}}SignedProperties", {"Id": "P"})
         inner = etree.SubElement(signed, f"{{{XADES}}}SignedSignatureProperties")
         etree.SubElement(inner, f"{{{XADES}}}SigningTime").text = datetime.now(UTC).isoformat()
@@ -111,7 +127,13 @@ class Signer:
 
 
 def request(
-    challenge: str, kind: str, value: str, *, version: str = "2.1", subject: str = "certificateSubject", policy: str = ""
+    challenge: str,
+    kind: str,
+    value: str,
+    *,
+    version: str = "2.1",
+    subject: str = "certificateSubject",
+    policy: str = "",
 ) -> bytes:
     """An unsigned AuthTokenRequest; `policy` is the XML of an AuthorizationPolicy."""
     return (

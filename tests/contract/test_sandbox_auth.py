@@ -1,13 +1,17 @@
 """Statements A1–A14 of the sandbox contract: logging in."""
 
+# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
+
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import NIP, OTHER_NIP, Box, b64, oaep, poll
+from sandbox_kit import NIP, OTHER_NIP, Box, b64, oaep, poll
 from sandbox_signing import Signer, request
 
 from sandbox.numbers import crc8
@@ -164,6 +168,20 @@ def test_sandbox_A4_signing_certificate_must_match(box: Box) -> None:
     assert box.code(box.submit(document)) == 9105
 
 
+def test_sandbox_A4_enveloping_signature(box: Box) -> None:
+    """A signature around the document is accepted as well as one inside it."""
+    document = box.signer().envelop(request(box.challenge(), "Nip", NIP))
+    assert box.auth_status(box.submit(document).json())["status"]["code"] == 200
+
+
+def test_sandbox_A4_wrapped_signature(box: Box) -> None:
+    """A signature over another element than the document, pointed at by Id, is 9105."""
+    inner = box.signer().envelop(request(box.challenge(), "Nip", NIP))
+    evil = request(box.challenge(), "Nip", OTHER_NIP).replace(b"</AuthTokenRequest>", b"")
+    wrapped = evil + inner.split(b"?>", 1)[1] + b"</AuthTokenRequest>"
+    assert box.code(box.submit(wrapped)) == 9105
+
+
 def test_sandbox_A4_schema_violation(box: Box) -> None:
     """A NIP that breaks the pattern is 21401."""
     assert box.code(box.submit(box.signer().login(box.challenge(), "Nip", "0000000000"))) == 21401
@@ -189,6 +207,26 @@ def test_sandbox_A4_context_conflict(box: Box) -> None:
 def test_sandbox_A4_not_xml(box: Box) -> None:
     """Unreadable content is 21001."""
     assert box.code(box.submit(b"<AuthTokenRequest>")) == 21001
+
+
+def test_sandbox_A4_prod_trusts_no_self_signed_certificate(start: Callable[..., Box]) -> None:
+    """In profile prod a self-signed certificate ends in 460."""
+    box = start(profile="prod")
+    started = box.submit(box.signer().login(box.challenge(), "Nip", NIP)).json()
+    assert box.auth_status(started)["status"]["code"] == 460
+
+
+def test_sandbox_A4_fingerprint_subject(box: Box) -> None:
+    """certificateFingerprint identifies by SHA-256 of the certificate and enters with a grant to it."""
+    print_ = hashlib.sha256(box.signer().der).hexdigest().upper()
+    body = {
+        "contextIdentifier": {"type": "Nip", "value": OTHER_NIP},
+        "authorizedIdentifier": {"type": "Fingerprint", "value": print_},
+        "permissions": [{"permissionType": "InvoiceRead", "description": "read only"}],
+    }
+    box.post("/v2/testdata/permissions", body=body)
+    access = box.tokens(NIP, ("Nip", OTHER_NIP), subject="certificateFingerprint")["accessToken"]["token"]
+    assert json.loads(claims(access)["per"]) == ["InvoiceRead"]
 
 
 def test_sandbox_A5_status_is_100_for_the_delay(box: Box) -> None:

@@ -1,17 +1,21 @@
 """Statements I18–I21 of the sandbox contract: batch sessions."""
 
+# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
+
 from __future__ import annotations
 
 import io
 import tarfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from conftest import FA3, NIP, OTHER_NIP, Aes, Box, b64, digest, poll
 from sandbox_invoices import invoice
+from sandbox_kit import FA3, NIP, OTHER_NIP, Aes, Box, b64, digest, poll
 
 BLOB = {"x-ms-blob-type": "BlockBlob"}
 
@@ -72,13 +76,14 @@ class Batch:
         return final
 
 
-def opened(box: Box, archive: bytes, *, cut: int = 1 << 30, token: str = "", aes: Aes | None = None, **more: Any) -> Batch:
+def opened(
+    box: Box, archive: bytes, *, cut: int = 1 << 30, token: str = "", aes: Aes | None = None, **more: Any
+) -> Batch:
     """Open a batch session for an archive cut into parts."""
     key = aes or Aes()
     parts = [key.seal(archive[at : at + cut]) for at in range(0, len(archive), cut)]
     declared = [
-        {"ordinalNumber": place, "fileSize": len(part), "fileHash": digest(part)}
-        for place, part in enumerate(parts, 1)
+        {"ordinalNumber": place, "fileSize": len(part), "fileHash": digest(part)} for place, part in enumerate(parts, 1)
     ]
     batch = {"fileSize": len(archive), "fileHash": digest(archive), "fileParts": declared, **more}
     token = token or box.login()
@@ -202,7 +207,7 @@ def test_sandbox_I20_results_per_invoice(box: Box) -> None:
 def test_sandbox_I20_tar_gz_in_parts(box: Box) -> None:
     """A tar.gz in several parts, each sealed alone, is processed."""
     archive = tarred({f"{place}.xml": invoice() for place in range(5)})
-    batch = opened(box, archive, cut=500, compressionType="TarGz")
+    batch = opened(box, archive, cut=200, compressionType="TarGz")
     assert len(batch.parts) > 2
     final = batch.settled()
     assert (final["status"]["code"], final["successfulInvoiceCount"]) == (200, 5)
@@ -232,3 +237,18 @@ def test_sandbox_I21_unclosed_batch_is_cancelled(box: Box) -> None:
     assert batch.status()["status"]["code"] == 100
     box.advance(43201)
     assert batch.status()["status"]["code"] == 440
+
+
+def test_sandbox_F5_interrupted_batch_is_resumed(start: Callable[..., Box], tmp_path: Path) -> None:
+    """A package closed but not finished when the simulator stopped is taken up again, nothing twice."""
+    box = start(tmp_path / "kept")
+    box.switch(rate_limits="off")
+    batch = opened(box, zipped({f"{place}.xml": invoice() for place in range(1000)}))
+    batch.upload()
+    batch.close()
+    box.stop()
+    again = start(tmp_path / "kept")
+    batch.box = again
+    final = poll(batch.status, lambda seen: seen["status"]["code"] >= 200, 20)
+    assert (final["invoiceCount"], final["successfulInvoiceCount"]) == (1000, 1000)
+    assert {row["posts"] for row in again.ledger()} == {1}

@@ -1,5 +1,7 @@
 """Statements U1–U6, Q1–Q5 and E1–E4 of the sandbox contract: UPO, download, query, export."""
 
+# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
+
 from __future__ import annotations
 
 import io
@@ -12,9 +14,9 @@ from typing import Any
 
 import pytest
 import xmlsec
-from conftest import FA3, NIP, OTHER_NIP, SHARED, Aes, Box, digest, poll
 from lxml import etree
 from sandbox_invoices import invoice, third
+from sandbox_kit import FA3, NIP, OTHER_NIP, SHARED, Aes, Box, digest, poll
 
 UNIT = f"{NIP}-12346"
 UPO = {"u": "http://upo.schematy.mf.gov.pl/KSeF/v4-3", "ds": "http://www.w3.org/2000/09/xmldsig#"}
@@ -380,6 +382,22 @@ def test_sandbox_E1_wrong_key_and_old_age(box: Box) -> None:
     assert box.get(f"/v2/invoices/exports/{ref}", token).json()["status"]["code"] == 210
     box.advance(86400)
     assert box.get(f"/v2/invoices/exports/{ref}", token).status_code == 410
+
+
+def test_sandbox_E1_internal_id_exports_subject3_only(box: Box) -> None:
+    """From an InternalId context only Subject3 can be exported; the rest is 21181."""
+    token = box.login(NIP, ("InternalId", UNIT))
+    body = {"encryption": box.encryption(Aes()), "filters": query("Subject1")}
+    assert box.code(box.post("/v2/invoices/exports", token, body)) == 21181
+    export(box, token, Aes(), query("Subject3"))
+
+
+def test_sandbox_E1_range_above_the_mark(box: Box) -> None:
+    """A restricted export from above the mark ends in 420."""
+    box.switch(hwm_lag_s=3600)
+    token = box.login()
+    ref = export(box, token, Aes(), query(days=0, restrictToPermanentStorageHwmDate=True))
+    assert package(box, token, ref)["status"]["code"] == 420
 
 
 @pytest.mark.parametrize("kind", ["Zip", "TarGz"])

@@ -1,5 +1,7 @@
 """Statements S1–S9 and the acceptance flows with `ksef-client` over its own httpx."""
 
+# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
+
 from __future__ import annotations
 
 import io
@@ -8,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import NIP, OTHER_NIP, Box, poll
 from ksef_client import AsyncKsefClient, KsefClient, KsefClientOptions
 from ksef_client import models as m
 from ksef_client.services.workflows import (
@@ -19,6 +20,7 @@ from ksef_client.services.workflows import (
     OnlineSessionWorkflow,
 )
 from sandbox_invoices import invoice
+from sandbox_kit import NIP, OTHER_NIP, Box, poll
 from sandbox_signing import Signer
 
 FORM = m.FormCode(system_code="FA (3)", schema_version="1-0E", value="FA")

@@ -1,15 +1,17 @@
 """Statements I1–I17 and I22–I24 of the sandbox contract: interactive sessions and invoices."""
 
+# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from conftest import FA3, NIP, OTHER_NIP, Aes, Box, b64, digest, poll
 from sandbox_invoices import invoice, third
+from sandbox_kit import FA3, NIP, OTHER_NIP, Aes, Box, b64, digest, poll
 
-from sandbox.numbers import crc8
+from sandbox.numbers import crc8, internal_id_checksum_ok
 
 UNIT = f"{NIP}-12346"
 
@@ -116,6 +118,20 @@ def test_sandbox_I6_accepted_invoice_has_its_numbers(box: Box) -> None:
     assert number[33:] == crc8(number[:32])
     assert item["invoicingMode"] == "Online"
     assert item["permanentStorageDate"] > item["acquisitionDate"]
+
+
+@pytest.mark.parametrize(
+    ("stem", "check"),
+    [
+        ("5265877635-20250826-0100001AF629", "AF"),
+        ("5265877635-20250916-0200A0D6723E", "C2"),
+        ("5265877635-20250916-010040741B3E", "46"),
+        ("4188479938-20260212-5B26A1000000", "36"),
+    ],
+)
+def test_sandbox_I6_crc_of_real_numbers(stem: str, check: str) -> None:
+    """The CRC-8 gives the check digits of numbers KSeF really issued."""
+    assert crc8(stem) == check
 
 
 def test_sandbox_I6_storage_date_appears_later_than_200(box: Box) -> None:
@@ -232,6 +248,14 @@ def test_sandbox_I13_foreign_seller_is_410(box: Box) -> None:
     assert item["status"]["code"] == 410
     assert NIP in item["status"]["details"][0]
     assert OTHER_NIP in item["status"]["details"][0]
+
+
+@pytest.mark.parametrize(
+    ("value", "good"), [("6824515772-12343", True), ("7243438295-85299", True), ("5265877635-12345", False)]
+)
+def test_sandbox_I11_internal_id_check_digit(value: str, good: bool) -> None:
+    """The check digit of worked examples of InternalId."""
+    assert internal_id_checksum_ok(value) is good
 
 
 @pytest.mark.parametrize(("role", "mode", "code"), [(7, "strict", 200), (8, "strict", 410), (8, "lenient", 200)])

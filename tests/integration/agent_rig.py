@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pytest
 
-from agent.bench import Bench, Workers
+from agent.bench import Bench
 from agent.ksef.transport import Timeouts, Transport
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings, Network
@@ -29,6 +29,7 @@ from spool.domain.ledger import Document, NewDocument
 from spool.domain.municipality import Context, ContextType, Municipality, Unit
 from spool.domain.states import State
 from spool.settings import Paths, Settings
+from spool.workers import Workers
 from spool.xml import read_received
 from tests import credentials
 from tests.invoices import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, invoice
@@ -44,10 +45,11 @@ class Sandbox:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def call(self, method: str, path: str, body: Any = None, *, raw: bytes | None = None) -> Any:
+    def call(self, method: str, path: str, body: Any = None, *, raw: bytes | None = None, bearer: str = "") -> Any:
         """One control call, synchronous."""
         data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
-        request = urllib.request.Request(self.url + path, data, method=method)
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             content = answer.read()
         return json.loads(content) if content else None
@@ -58,7 +60,8 @@ class Sandbox:
 
     def fault(self, endpoint: str, kind: str, count: int | None = 1, **more: Any) -> str:
         """Script a fault."""
-        return str(self.call("POST", "/sandbox/faults", {"endpoint": endpoint, "kind": kind, "count": count} | more)["id"])
+        body = {"endpoint": endpoint, "kind": kind, "count": count} | more
+        return str(self.call("POST", "/sandbox/faults", body)["id"])
 
     def advance(self, **span: float) -> None:
         """Move the clock forward."""
@@ -174,19 +177,28 @@ class Rig:
             await asyncio.wait({self._task})
             self._task = self._bell = None
 
+    async def advance(self, **span: float) -> None:
+        """Move the sandbox's clock, and wait until the agent has noticed."""
+        self.sandbox.advance(**span)
+
+        async def noticed() -> bool | None:
+            return abs(self.sandbox.now() - self.clock()) < timedelta(seconds=0.5) or None
+
+        await self.eventually(noticed, "the agent's clock")
+
     def today(self) -> date:
         """The sandbox's day in Warsaw."""
         return warsaw_date(self.sandbox.now())
 
-    async def put(self, raw: bytes, *, facts: Facts | None = None, mode: Mode = Mode.ONLINE, unit: str = "sp1") -> Document:
+    async def put(self, raw: bytes, *, facts: Facts | None = None, mode: Mode = Mode.ONLINE) -> Document:
         """What the gateway's intake does: a document in the queue."""
         self._count += 1
         facts = facts or read_received(raw)
         assert facts.form is FormCode.FA3
         now = self.clock()
         new = NewDocument(
-            unit, self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, mode, now, State.QUEUED,
-            due_safe=now + timedelta(hours=8), due_basis="test", due_why="test",
+            "sp1", self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, mode, now,
+            State.QUEUED, due_safe=now + timedelta(hours=8), due_basis="test", due_why="test",
         )  # fmt: skip
         return await self.spool.write(lambda store: store.add(new, raw, f"f{self._count}", now))
 
@@ -200,22 +212,28 @@ class Rig:
 
     async def until(self, document: Document, *states: State, seconds: float = DEADLINE_S) -> Document:
         """Wait until the document is in one of these states."""
+
         async def look() -> Document | None:
             now = await self.read(document)
             return now if now.state in states else None
+
         return await self.eventually(look, f"{document.id} in {states}", seconds)
 
     async def until_upo(self, document: Document, seconds: float = DEADLINE_S) -> Document:
         """Wait until number and receipt are there."""
+
         async def look() -> Document | None:
             now = await self.read(document)
             return now if now.upo_sha256 else None
+
         return await self.eventually(look, f"UPO of {document.id}", seconds)
 
     async def condition(self, name: str, seconds: float = DEADLINE_S) -> dict[str, Any]:
         """Wait until the context has this condition."""
+
         async def look() -> dict[str, Any] | None:
             return (await self.conditions()).get(name)
+
         return await self.eventually(look, f"condition {name}", seconds)
 
     async def conditions(self) -> dict[str, dict[str, Any]]:
@@ -236,11 +254,13 @@ class Rig:
 
     async def dump(self) -> str:
         """Every document with its history, for a failed test."""
+
         def job(store: Any) -> str:
             out = [str([(c.name, c.value) for c in store.conditions()])]
             for d in store.documents(limit=20):
                 out.append(f"{d.id} {d.state} {d.reason} {[(e.move, e.note) for e in store.history(d.id)]}")
             return "\n".join(out)
+
         return await self.spool.read(job)
 
 
@@ -270,16 +290,24 @@ def sandbox_fixture() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(name="bench", scope="module")
+def bench_fixture() -> Iterator[Bench]:
+    """One worker process for a module."""
+    workers = Workers(processes=1)
+    yield workers
+    workers.close()
+
+
 @pytest.fixture(name="rig")
-async def rig_fixture(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig_fixture(sandbox: Sandbox, bench: Bench, tmp_path: Path) -> AsyncIterator[Rig]:
     """A spool of its own, the sandbox healed, the agent not started yet."""
     sandbox.reset()
-    clock, workers = SandboxClock(f"{sandbox.url}/sandbox/clock", 0.1), Workers(processes=1)
+    clock = SandboxClock(f"{sandbox.url}/sandbox/clock", 0.1)
     spool = Spool(tmp_path / "state" / FILE)
     try:
-        async with Rig(sandbox, tmp_path / "state", clock, spool, workers, make_context(sandbox, tmp_path), UNITS) as rig:
+        context = make_context(sandbox, tmp_path)
+        async with Rig(sandbox, tmp_path / "state", clock, spool, bench, context, UNITS) as rig:
             yield rig
     finally:
         spool.close()
-        workers.close()
         clock.close()

@@ -1,9 +1,7 @@
 """Sending against the sandbox: from the queue to the KSeF number and the receipt, and every way it can go wrong."""
 
 import asyncio
-import json
 import time
-import urllib.request
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +14,7 @@ from spool.domain.document import Mode
 from spool.domain.ledger import Document, Event
 from spool.domain.states import State
 from spool.store import Store
-from tests.integration.agent_rig import Rig, Sandbox, rig_fixture, sandbox_fixture  # noqa: F401
+from tests.integration.agent_rig import Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
 from tests.invoices import attachment_invoice, invoice
 
 SEND = "POST /v2/sessions/online/{referenceNumber}/invoices"
@@ -37,7 +35,7 @@ async def test_three_documents_get_numbers_and_receipts(rig: Rig, sandbox: Sandb
         assert document.upo_sha256 is not None
 
 
-async def test_fault_k01_lost_answer_is_reconciled_not_resent(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K01_lost_answer_is_reconciled_not_resent(rig: Rig, sandbox: Sandbox) -> None:
     """KSeF took the document, its answer was lost: the list of the session knows it, nothing is sent again."""
     sandbox.fault(SEND, "timeout_after", 1, hold_s=0.05)
     document = await rig.put_new("K01/after")
@@ -51,7 +49,7 @@ async def test_fault_k01_lost_answer_is_reconciled_not_resent(rig: Rig, sandbox:
 
 
 @pytest.mark.parametrize("kind", ["timeout_before", "http_502", "html_200"])
-async def test_fault_k01_absence_is_proven_by_the_closed_session(rig: Rig, sandbox: Sandbox, kind: str) -> None:
+async def test_fault_K01_absence_is_proven_by_the_closed_session(rig: Rig, sandbox: Sandbox, kind: str) -> None:
     """Nobody knows whether it was heard: only the list of the closed session allows a second send."""
     sandbox.fault(SEND, kind, 1, **({"hold_s": 0.05} if kind == "timeout_before" else {}))
     document = await rig.put_new(f"K01/{kind}")
@@ -64,7 +62,7 @@ async def test_fault_k01_absence_is_proven_by_the_closed_session(rig: Rig, sandb
     assert outcomes == ["absent", "accepted"]
 
 
-async def test_fault_k01_truncated_answer(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K01_truncated_answer(rig: Rig, sandbox: Sandbox) -> None:
     """Half an answer to a send is no answer."""
     sandbox.fault(SEND, "truncate", 1)
     document = await rig.put_new("K01/truncate")
@@ -115,7 +113,7 @@ async def test_session_is_rotated_after_twelve_hours(rig: Rig, sandbox: Sandbox)
     first = await rig.put_new("K09/1")
     await rig.start()
     await rig.until_upo(first)
-    sandbox.advance(hours=13)
+    await rig.advance(hours=13)
     second = await rig.put_new("K09/2")
     done = await rig.until_upo(second)
     assert done.session != (await rig.read(first)).session
@@ -151,8 +149,8 @@ async def test_rotated_key_is_fetched_anew(rig: Rig, sandbox: Sandbox) -> None:
     first = await rig.put_new("KEY/1")
     await rig.start()
     await rig.until(first, State.ACCEPTED)
-    with urllib.request.urlopen(f"{sandbox.url}/v2/security/public-key-certificates") as answer:
-        old = [k["publicKeyId"] for k in json.load(answer) if "SymmetricKeyEncryption" in k["usage"]]
+    keys = sandbox.call("GET", "/v2/security/public-key-certificates")
+    old = [k["publicKeyId"] for k in keys if "SymmetricKeyEncryption" in k["usage"]]
     sandbox.call("POST", "/sandbox/keys", {"add": "SymmetricKeyEncryption"})
     for key_id in old:
         sandbox.call("POST", "/sandbox/keys", {"retire": key_id})
@@ -190,7 +188,7 @@ async def test_refused_content_goes_back_with_a_reason(rig: Rig, sandbox: Sandbo
     assert refused.ksef_number is None
 
 
-async def test_fault_k05_own_bytes_are_adopted(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_fault_K05_own_bytes_are_adopted(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
     """A duplicate whose registered bytes are ours: its number is our number, its receipt our receipt."""
     raw = invoice(number="440/own", issue_date=rig.today())
     await _send_elsewhere(rig, tmp_path, raw)
@@ -201,7 +199,7 @@ async def test_fault_k05_own_bytes_are_adopted(rig: Rig, sandbox: Sandbox, tmp_p
     assert done.acquisition_date is not None
 
 
-async def test_fault_k05_own_bytes_without_extensions(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_fault_K05_own_bytes_without_extensions(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
     """The extensions are missing: the metadata query finds the original by seller and number."""
     sandbox.switch(duplicate_extensions_absent=True)
     raw = invoice(number="440/bare", issue_date=rig.today())
@@ -213,7 +211,7 @@ async def test_fault_k05_own_bytes_without_extensions(rig: Rig, sandbox: Sandbox
 
 
 @pytest.mark.parametrize("bare", [False, True])
-async def test_fault_k05_other_bytes_are_a_conflict(rig: Rig, sandbox: Sandbox, tmp_path: Path, bare: bool) -> None:
+async def test_fault_K05_other_bytes_are_a_conflict(rig: Rig, sandbox: Sandbox, tmp_path: Path, bare: bool) -> None:
     """The number belongs to another document: a person decides, nothing is adopted."""
     number = f"440/other{bare:d}"
     sandbox.switch(duplicate_extensions_absent=bare)
@@ -225,7 +223,7 @@ async def test_fault_k05_other_bytes_are_a_conflict(rig: Rig, sandbox: Sandbox, 
     assert "inny dokument" in clash.reason
 
 
-async def test_fault_k04_ban_is_obeyed(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K04_ban_is_obeyed(rig: Rig, sandbox: Sandbox) -> None:
     """After a 429 nothing of that group is asked for before the time is up; other groups go on."""
     first = await rig.put_new("429/1")
     await rig.start()
@@ -258,7 +256,7 @@ async def test_attachments_wait_for_the_batch(rig: Rig) -> None:
     assert waiting.reason == "Wymaga wysyłki wsadowej (załącznik)."
 
 
-async def test_fault_k17_tomorrow_is_not_sent_today(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K17_tomorrow_is_not_sent_today(rig: Rig, sandbox: Sandbox) -> None:
     """A document dated after today waits in the queue for its day."""
     tomorrow = rig.today() + timedelta(days=1)
     document = await rig.put(invoice(number="K17/1", issue_date=tomorrow))
@@ -268,11 +266,11 @@ async def test_fault_k17_tomorrow_is_not_sent_today(rig: Rig, sandbox: Sandbox) 
     waiting = await rig.read(document)
     assert waiting.state is State.QUEUED
     assert warsaw_date(waiting.next_action_at) == tomorrow
-    sandbox.advance(days=1)
+    await rig.advance(days=1)
     await rig.until(document, State.ACCEPTED)
 
 
-async def test_fault_f10_damaged_body_is_never_sent(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_F10_damaged_body_is_never_sent(rig: Rig, sandbox: Sandbox) -> None:
     """Bytes that no longer have their hash are not sent; the alarm is raised, the rest goes on."""
     document = await rig.put_new("F10/1")
     await rig.spool.write(
@@ -298,28 +296,28 @@ async def test_offline_mode_is_declared(rig: Rig, sandbox: Sandbox) -> None:
     assert ledger[online.sha256]["offline"] is False
 
 
-async def test_fault_k14_receipt_only_after_close(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K14_receipt_only_after_close(rig: Rig, sandbox: Sandbox) -> None:
     """The number is kept without a receipt; after ten minutes the session is closed and the receipt is there."""
     sandbox.switch(upo_only_after_close=True)
     document = await rig.put_new("K14/1")
     await rig.start()
     numbered = await rig.until(document, State.ACCEPTED)
     assert numbered.upo_sha256 is None
-    sandbox.advance(minutes=11)
+    await rig.advance(minutes=11)
     done = await rig.until_upo(document)
     assert done.ksef_number == numbered.ksef_number
 
 
-async def test_fault_k07_stuck_is_never_resent(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K07_stuck_is_never_resent(rig: Rig, sandbox: Sandbox) -> None:
     """150 for an hour: no resend, one alarm; when KSeF goes on, the number comes."""
     sandbox.switch(stuck_150=True)
     document = await rig.put_new("K07/1")
     await rig.start()
     await rig.until(document, State.SUBMITTED)
-    sandbox.advance(minutes=31)
+    await rig.advance(minutes=31)
     await rig.condition("stuck")
     sandbox.switch(stuck_150=False)
-    sandbox.advance(minutes=5)
+    await rig.advance(minutes=5)
     done = await rig.until(document, State.ACCEPTED)
     assert sandbox.ledger()[done.sha256]["posts"] == 1
     assert [e.move for e in await _events(rig, document)].count("stuck") == 1
@@ -337,6 +335,45 @@ async def test_many_are_read_from_the_list(rig: Rig, sandbox: Sandbox) -> None:
         await rig.until(document, State.ACCEPTED)
     calls = sandbox.requests()["by_endpoint"]
     assert calls["GET /v2/sessions/{referenceNumber}/invoices"] >= 1
+
+
+async def test_front_door_without_reason_is_left_alone(rig: Rig, sandbox: Sandbox) -> None:
+    """An empty 403 proves that nothing happened; nobody knocks again for a minute."""
+    sandbox.fault(SEND, "empty_403", 1)
+    document = await rig.put_new("403/1")
+    await rig.start()
+
+    async def back() -> Document | None:
+        now = await rig.read(document)
+        return now if now.state is State.QUEUED and now.attempts == 1 else None
+
+    await rig.eventually(back, "back in the queue")
+    await asyncio.sleep(0.7)  # nothing must happen in this time: there is no event to wait for
+    assert sandbox.requests()["by_endpoint"][SEND] == 1
+    await rig.advance(seconds=61)
+    done = await rig.until(document, State.ACCEPTED)
+    assert (done.attempts, sandbox.ledger()[done.sha256]["posts"]) == (2, 1)
+
+
+async def test_budget_survives_a_restart(rig: Rig, sandbox: Sandbox) -> None:
+    """What an earlier run sent within the hour still counts: KSeF has not forgotten it either."""
+    documents = [await rig.put_new(f"MEM/{n}") for n in range(3)]
+    await rig.start()
+    for document in documents:
+        await rig.until(document, State.ACCEPTED)
+    await rig.stop()
+    await rig.start()
+    assert rig.office is not None
+    office = rig.office
+
+    async def remembered() -> bool | None:
+        return len(office._budget._groups.get("invoiceSend", _Nothing).spent) == 3 or None
+
+    await rig.eventually(remembered, "three sends remembered")
+
+
+class _Nothing:
+    spent: tuple[float, ...] = ()
 
 
 async def _send_elsewhere(rig: Rig, tmp_path: Path, raw: bytes) -> None:

@@ -1,7 +1,5 @@
 """Every way into KSeF against the sandbox: EC and RSA certificates, PKCS#12, token; renewal, refusal, pause."""
 
-import json
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from agent.ksef.api import NoAnswer
 from spool.domain.states import State
 from tests import credentials
-from tests.integration.agent_rig import NIP, Rig, Sandbox, make_context, rig_fixture, sandbox_fixture  # noqa: F401
+from tests.integration.agent_rig import NIP, Rig, Sandbox, bench_fixture, make_context, rig_fixture, sandbox_fixture  # noqa: F401
 
 
 async def _works(rig: Rig, number: str) -> None:
@@ -46,13 +44,7 @@ async def _ksef_token(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> Path:
     access = await rig.office.login.access()
     await rig.stop()
     body = {"permissions": ["InvoiceWrite", "InvoiceRead"], "description": "Token dla Śluzy"}
-    request = urllib.request.Request(
-        f"{sandbox.url}/v2/tokens",
-        json.dumps(body).encode(),
-        {"Authorization": f"Bearer {access}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request) as answer:
-        token = json.load(answer)["token"]
+    token = sandbox.call("POST", "/v2/tokens", body, bearer=access)["token"]
     path = tmp_path / "token"
     path.write_text(token + "\n")
     path.chmod(0o600)
@@ -89,7 +81,7 @@ async def test_refused_token_pauses_the_context(rig: Rig, sandbox: Sandbox, tmp_
 async def test_expired_access_token_is_refreshed(rig: Rig, sandbox: Sandbox) -> None:
     """After fifteen minutes the refresh token gives a new access token; nobody signs again."""
     await _works(rig, "R/1")
-    sandbox.advance(minutes=16)
+    await rig.advance(minutes=16)
     document = await rig.put_new("R/2")
     await rig.until(document, State.ACCEPTED)
     calls = sandbox.requests()["by_endpoint"]
@@ -100,7 +92,7 @@ async def test_expired_access_token_is_refreshed(rig: Rig, sandbox: Sandbox) -> 
 async def test_expired_refresh_token_means_a_new_login(rig: Rig, sandbox: Sandbox) -> None:
     """After eight days away a full login is made by itself."""
     await _works(rig, "R/3")
-    sandbox.advance(days=8)
+    await rig.advance(days=8)
     document = await rig.put_new("R/4")
     await rig.until(document, State.ACCEPTED)
     assert sandbox.requests()["by_endpoint"]["POST /v2/auth/xades-signature"] == 2
@@ -110,7 +102,7 @@ async def test_revoked_session_means_a_new_login(rig: Rig, sandbox: Sandbox) -> 
     """A refresh token that KSeF no longer takes is replaced by a full login."""
     await _works(rig, "R/5")
     sandbox.fault("POST /v2/auth/token/refresh", "empty_403", 1)
-    sandbox.advance(minutes=16)
+    await rig.advance(minutes=16)
     document = await rig.put_new("R/6")
     await rig.until(document, State.ACCEPTED)
     assert sandbox.requests()["by_endpoint"]["POST /v2/auth/xades-signature"] == 2
@@ -123,8 +115,8 @@ async def test_blocked_context_pauses(rig: Rig, sandbox: Sandbox) -> None:
         document = await rig.put_new("B/1")
         await rig.start()
         assert (await rig.condition("paused"))["code"] == "auth:480"
+        assert rig.office is not None
         with pytest.raises(NoAnswer):
-            assert rig.office is not None
             await rig.office.login.access()
         assert (await rig.read(document)).state is State.QUEUED
     finally:

@@ -1,20 +1,29 @@
 """Drop folders: what is taken, when, and what never is. Real directories, a real spool."""
 
 import asyncio
+import contextlib
 import io
 import os
+import socket
+import stat
+import subprocess
+import sys
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pysqlite3
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.folders import dropbox, layout
+from gateway.settings import Folders
+from spool.bodies import sha256_hex
 from spool.domain.states import State
-from tests.folders_bench import FAST, PATIENT, SCHOOL, WELFARE, Bench, bench_at, sale, until
+from tests.folders_bench import PATIENT, SCHOOL, WELFARE, Bench, bench_at, sale, until
 
 
 @pytest.fixture
@@ -57,3 +66,503 @@ async def test_existing_files_are_taken_at_start(bench: Bench) -> None:
     async with bench.running():
         await until(lambda: not path.exists())
     assert len(bench.documents()) == 1
+
+
+async def test_events_wake_the_scan(bench: Bench) -> None:
+    """With a scan only every minute, a closed, a renamed and a moved-in file are taken at once."""
+    slow = Folders(settle_seconds=0.2, incomplete_seconds=60, empty_minutes=10, rescan_seconds=60)
+    async with bench.running(slow):
+        await asyncio.sleep(0.6)
+        (bench.inbox() / "zamkniety.xml").write_bytes(sale("E/1"))
+        await until(lambda: len(bench.documents()) == 1)
+        bench.drop("przemianowany.xml", sale("E/2"))
+        await until(lambda: len(bench.documents()) == 2)
+        elsewhere = bench.root.parent / "x.xml"
+        elsewhere.write_bytes(sale("E/3"))
+        elsewhere.rename(bench.inbox() / "offline24" / "przeniesiony.xml")
+        await until(lambda: len(bench.documents()) == 3)
+
+
+async def test_a_broken_archive_is_put_aside_with_its_note(bench: Bench) -> None:
+    """There is no row for it in the spool, so the file itself goes into `odrzucone/`."""
+    broken = b"PK\x03\x04" + b"nothing of an archive" * 9
+    async with bench.running(show=False):
+        path = bench.drop("paczka.zip", broken)
+        await until(lambda: not path.exists())
+    assert bench.lying("odrzucone") == ["paczka.blad.txt", "paczka.json", "paczka.zip"]
+    assert bench.found("odrzucone/*/paczka.zip").read_bytes() == broken
+    said = bench.json("odrzucone/*/paczka.json")
+    assert (said["id"], said["state"], said["sha256"]) == (None, "REFUSED", sha256_hex(broken))
+    assert said["errors"][0]["message"] in bench.found("odrzucone/*/paczka.blad.txt").read_text("utf-8-sig")
+
+
+async def test_the_same_refused_archive_again_changes_nothing(bench: Bench) -> None:
+    broken = b"PK\x03\x04 nothing"
+    async with bench.running(show=False):
+        for _ in range(2):
+            path = bench.drop("paczka.zip", broken)
+            await until(lambda path=path: not path.exists())
+        path = bench.drop("paczka.zip", broken + b"!")
+        await until(lambda: not path.exists())
+    other = f"paczka~{sha256_hex(broken + b'!')[:8]}"
+    assert bench.lying("odrzucone") == sorted(
+        f"{stem}{ending}" for stem in ("paczka", other) for ending in (".blad.txt", ".json", ".zip")
+    )
+
+
+async def test_other_files_are_refused_only_after_a_while(bench: Bench) -> None:
+    """A PDF is explained and put aside; a program's own working name has time to be renamed to .xml."""
+    async with bench.running():
+        pdf = bench.drop("skan.pdf", b"%PDF-1.7")
+        working = bench.drop("FV7.new", sale())
+        await asyncio.sleep(0.2)
+        assert pdf.exists()
+        working.rename(working.with_name("FV7.xml"))
+        await until(lambda: not pdf.exists())
+        await until(lambda: len(bench.documents()) == 1)
+    assert bench.lying("odrzucone") == ["skan.blad.txt", "skan.json", "skan.pdf"]
+    assert bench.json("odrzucone/*/skan.json")["errors"][0]["code"] == "not_xml"
+
+
+async def test_working_names_are_never_touched(bench: Bench) -> None:
+    names = ["~$FV.xml", "a.xml.part", "Thumbs.db", "desktop.ini", ".~lock.FV.xml#", ".hidden.xml", "FV.xml.TMP"]
+    async with bench.running():
+        for name in names:
+            (bench.inbox() / name).write_bytes(sale())
+        last = bench.drop("ok.xml", sale())
+        await until(lambda: not last.exists())
+        await asyncio.sleep(0.8)
+    assert sorted(p.name for p in bench.inbox().iterdir() if p.is_file()) == sorted(names)
+    assert bench.lying("odrzucone") == []
+    assert len(bench.documents()) == 1
+
+
+async def test_refused_bytes_under_a_new_name_get_a_note_under_that_name(bench: Bench) -> None:
+    async with bench.running():
+        for name in ("a.xml", "b.xml", "a.xml"):
+            path = bench.drop(name, sale(gv="9"))
+            await until(lambda path=path: not path.exists())
+            stem = name[:1]
+            await until(lambda stem=stem: bench.found(f"odrzucone/*/{stem}.json"))
+    assert bench.lying("odrzucone") == [f"{s}.{e}" for s in "ab" for e in ("blad.txt", "json", "xml")]
+    assert len(bench.documents()) == 1
+
+
+async def test_one_unit_cannot_starve_another(bench: Bench) -> None:
+    """Three hundred files of one unit; another unit's single file, dropped last, does not wait for them."""
+    await bench.set_up()
+    for index in range(300):
+        bench.drop(f"{index:03}.xml", sale(f"M/{index}"))
+    bench.drop("jedna.xml", sale("GOPS/1"), WELFARE)
+    async with bench.running(show=False):
+        await until(lambda: bench.documents(WELFARE))
+        assert bench.documents(WELFARE)[0].seq < 100
+
+
+async def test_a_file_that_a_killed_process_held_comes_back(bench: Bench) -> None:
+    """Killed between taking the name away and removing: the next scan gives the name back and takes the file."""
+    await bench.set_up()
+    drop = dropbox.Drop.open(bench.inbox())
+    bench.drop("FV.xml", sale())
+    file = drop.open_file("FV.xml")
+    assert drop._hold(file)
+    file.close()
+    drop.close()
+    async with bench.running():
+        await until(lambda: bench.documents())
+        await until(lambda: bench.lying("do-wyslania") == [])
+    assert bench.only().source_name == "FV.xml"
+
+
+async def test_a_full_disk_leaves_the_file_where_it_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is acknowledged; one alert; taken when there is room again."""
+    full, real = True, bench.spool.write
+
+    async def write(job: Any) -> Any:
+        if full:
+            raise pysqlite3.OperationalError("database or disk is full")
+        return await real(job)
+
+    await bench.set_up()
+    monkeypatch.setattr(bench.spool, "write", write)
+    with capture_logs() as logs:
+        async with bench.running(show=False):
+            path = bench.drop("a.xml", sale())
+            await until(lambda: [e for e in logs if e["event"] == "drop_file_postponed"])
+            assert path.exists()
+            full = False
+            await until(lambda: not path.exists())
+    assert len(bench.documents()) == 1
+
+
+# -- D: drop folder ------------------------------------------------------------------------------------------------
+
+
+async def test_fault_D01_an_open_file_is_never_taken(bench: Bench) -> None:
+    """A complete invoice in a file that is still open is not yet the invoice: the writer goes back and changes it."""
+    first, second = sale("D01/1"), sale("D01/2")
+    async with bench.running():
+        with (bench.inbox() / "a.xml").open("wb", buffering=0) as handle:
+            handle.write(first)
+            await asyncio.sleep(0.7)
+            handle.seek(0)
+            handle.write(second)
+            await asyncio.sleep(0.3)
+            assert bench.documents() == []
+        await until(lambda: bench.documents())
+    assert bench.only().sha256 == sha256_hex(second)
+
+
+async def test_fault_D01_slow_and_preallocating_writers(bench: Bench) -> None:
+    """Explorer: full size of NUL bytes first, then the data, then the old time of the original. And slow chunks."""
+    old = 1_000_000_000
+    prepared, chunks = sale("D01/NUL"), sale("D01/CHUNKS")
+
+    def explorer() -> None:
+        path = bench.inbox() / "explorer.xml"
+        with path.open("wb", buffering=0) as handle:
+            handle.truncate(len(prepared))
+            for at in range(0, len(prepared), 700):
+                time.sleep(0.15)
+                handle.write(prepared[at : at + 700])
+        os.utime(path, (old, old))
+
+    def slow() -> None:
+        with (bench.inbox() / "slow.xml").open("wb", buffering=0) as handle:
+            for at in range(0, len(chunks), 700):
+                handle.write(chunks[at : at + 700])
+                time.sleep(0.15)
+
+    async with bench.running():
+        await asyncio.gather(asyncio.to_thread(explorer), asyncio.to_thread(slow))
+        await until(lambda: len(bench.documents()) == 2)
+        await until(lambda: bench.lying("do-wyslania") == [])
+    assert {d.sha256 for d in bench.documents()} == {sha256_hex(prepared), sha256_hex(chunks)}
+    assert {kind for _, _, kinds in bench.door.seen for kind in kinds} <= {"new", "same", "incomplete"}
+
+
+async def test_fault_D01_closing_in_the_middle_is_not_the_end(bench: Bench) -> None:
+    """0 bytes, closed, opened again, half, closed, the rest: one whole document and no refusal."""
+    raw, patient = sale(), Folders(0.2, 5, 1, 0.2)
+    async with bench.running(patient):
+        path = bench.inbox() / "etapami.xml"
+        path.touch()
+        for part in (raw[:500], raw[500:1200], raw[1200:]):
+            await asyncio.sleep(0.4)
+            with path.open("ab") as handle:
+                handle.write(part)
+        await until(lambda: not path.exists())
+    assert bench.only().sha256 == sha256_hex(raw)
+
+
+async def test_fault_D01_without_leases_two_equal_looks_are_needed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mounted share: a file that is whole but changes again within `settle_seconds` is not taken in between."""
+    monkeypatch.setattr(dropbox, "_remote", lambda device: True)
+    versions = [sale(f"D01/{index}") for index in range(5)]
+    async with bench.running(Folders(0.6, 60, 10, 0.2)):
+        path = bench.inbox() / "a.xml"
+        for raw in versions:
+            path.write_bytes(raw)
+            await asyncio.sleep(0.25)
+        await until(lambda: not path.exists())
+    assert bench.only().sha256 == sha256_hex(versions[-1])
+
+
+async def test_fault_D01_a_half_file_is_refused_in_the_end(bench: Bench) -> None:
+    """The client died in the middle: nothing happens at once, then the half comes back with its note."""
+    half = sale()[:900]
+    async with bench.running():
+        path = bench.drop("pół.xml", half)
+        await until(lambda: bench.door.seen)
+        assert path.exists()
+        assert bench.documents() == []
+        await until(lambda: not path.exists())
+        await until(lambda: bench.found("odrzucone/*/pół.blad.txt"))
+    assert bench.only().problems[0].code == "incomplete_file"
+    assert bench.found("odrzucone/*/pół.xml").read_bytes() == half
+
+
+async def test_fault_D01_an_empty_file_is_refused_in_the_end(bench: Bench) -> None:
+    async with bench.running(Folders(0.1, 60, 0.015, 0.2)):
+        path = bench.drop("pusty.xml", b"")
+        await asyncio.sleep(0.5)
+        assert path.exists()
+        await until(lambda: not path.exists())
+    assert bench.lying("odrzucone") == ["pusty.blad.txt", "pusty.json", "pusty.xml"]
+
+
+def test_fault_D01_a_writer_that_meets_the_lease_does_not_kill_us(tmp_path: Path) -> None:
+    """The kernel signals the holder of a lease when somebody opens the file; by default that signal kills."""
+    path = tmp_path / "a.xml"
+    path.write_bytes(sale())
+    program = (
+        "import sys, time; from pathlib import Path; from gateway.folders.dropbox import Drop\n"
+        f"file = Drop.open(Path({str(tmp_path)!r})).open_file('a.xml'); print('ready', flush=True)\n"
+        "end = time.monotonic() + 0.4\n"
+        "while time.monotonic() < end: file.writer()\n"
+    )
+    prober = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    assert prober.stdout is not None
+    assert prober.stdout.readline() == b"ready\n"
+    while prober.poll() is None:
+        os.close(os.open(path, os.O_WRONLY))
+    prober.stdout.close()
+    assert prober.returncode == 0
+
+
+async def test_fault_D02_no_events_at_all(bench: Bench) -> None:
+    """As for writers on another machine: the scan alone finds everything."""
+    async with bench.running(events=False):
+        await asyncio.sleep(0.3)
+        path = bench.drop("a.xml", sale())
+        await until(lambda: not path.exists())
+    assert len(bench.documents()) == 1
+
+
+async def test_fault_D03_same_name_other_content_is_another_document(bench: Bench) -> None:
+    async with bench.running():
+        for number in ("1", "2"):
+            path = bench.drop("faktura.xml", sale(number))
+            await until(lambda path=path: not path.exists())
+    assert [d.facts.number for d in bench.documents()] == ["1", "2"]
+
+
+async def test_fault_D04_same_content_again_is_one_document(bench: Bench) -> None:
+    """Any name, any time, folder or HTTP: an event on the first row. Another unit learns nothing."""
+    async with bench.running():
+        first = await bench.post(sale(), "przez-http.xml")
+        for name in ("raz.xml", "dwa.xml"):
+            path = bench.drop(name, sale())
+            await until(lambda path=path: not path.exists())
+        bench.number(bench.only())
+        await until(lambda: bench.only().state is State.DELIVERED)
+        path = bench.drop("trzy.xml", sale())
+        await until(lambda: not path.exists())
+        assert bench.only().id == first.id
+        path = bench.drop("cudza.xml", sale(), WELFARE)
+        await until(lambda: bench.found("odrzucone/*/cudza.blad.txt", WELFARE))
+    assert [e.move for e in bench.moves(first.id)].count("duplicate") == 3
+    note = bench.found("odrzucone/*/cudza.blad.txt", WELFARE).read_text("utf-8-sig")
+    said = bench.found("odrzucone/*/cudza.json", WELFARE).read_text("utf-8")
+    assert "duplicate_in_municipality" in said
+    for secret in (SCHOOL, first.id, "przez-http", "Szkoła Podstawowa", "DELIVERED"):
+        assert secret not in note.replace("NIE", "")
+        assert secret not in said
+
+
+@pytest.mark.parametrize("how", ["renamed over", "rewritten in place", "deleted", "renamed away"])
+async def test_fault_D06_the_file_changes_while_it_is_being_stored(bench: Bench, how: str) -> None:
+    """What was read is stored; what came in its place stays and is taken as the document that it is."""
+    first, second = sale("D06/1"), sale("D06/2")
+    real, done = bench.door.accept, []
+
+    async def accept(raw: bytes, *args: Any, **more: Any) -> Any:
+        if not done:
+            done.append(True)
+            if how == "renamed over":
+                bench.drop("a.xml", second)
+            elif how == "rewritten in place":
+                path.write_bytes(second)
+            elif how == "deleted":
+                path.unlink()
+            else:
+                path.rename(path.with_name("b.xml"))
+        return await real(raw, *args, **more)
+
+    bench.door.accept = accept  # type: ignore[method-assign]
+    async with bench.running():
+        path = bench.drop("a.xml", first)
+        await until(lambda: bench.lying("do-wyslania") == [])
+    expected = [first, second] if how.startswith("re") and how != "renamed away" else [first]
+    assert [d.sha256 for d in bench.documents()] == [sha256_hex(raw) for raw in expected]
+
+
+async def test_fault_D06_a_swap_in_the_last_instant_is_not_removed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last look and the removal another file takes the name: it is given back and taken in its turn."""
+    real, swapped = dropbox.secrets.token_hex, []
+
+    def swap(size: int) -> str:
+        if not swapped:
+            swapped.append(True)
+            bench.drop("a.xml", sale("D06/2"))
+        return real(size)
+
+    monkeypatch.setattr(dropbox.secrets, "token_hex", swap)
+    async with bench.running():
+        bench.drop("a.xml", sale("D06/1"))
+        await until(lambda: len(bench.documents()) == 2)
+        await until(lambda: bench.lying("do-wyslania") == [])
+    assert [d.facts.number for d in bench.documents()] == ["D06/1", "D06/2"]
+
+
+async def test_fault_D07_a_file_that_cannot_be_removed_is_sent_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One document, one alert, handed in once; removed when the folder allows it again, also by another process."""
+    stuck, real = True, os.rename
+
+    def rename(source: Any, target: Any, **where: Any) -> None:
+        if stuck and str(target).startswith(dropbox.HELD_PREFIX):
+            raise PermissionError(13, "read-only directory")
+        real(source, target, **where)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with capture_logs() as logs:
+        async with bench.running():
+            path = bench.drop("a.xml", sale())
+            await until(lambda: bench.documents())
+            await asyncio.sleep(1.2)
+            assert path.exists()
+            assert len(bench.door.seen) == 1
+    assert [e["event"] for e in logs].count("drop_file_not_removed") == 1
+    async with bench.running():  # a new process remembers nothing, but the spool does
+        await until(lambda: len(bench.door.seen) == 2)
+        stuck = False
+        await until(lambda: not path.exists())
+    assert bench.door.seen[-1][2] == ["same"]
+    assert len(bench.documents()) == 1
+
+
+# -- F, X ----------------------------------------------------------------------------------------------------------
+
+
+async def test_fault_F08_an_unmarked_folder_is_not_scanned(bench: Bench) -> None:
+    """The mount has gone in the middle of work, and a look-alike with files is there: nothing is read or created."""
+    elsewhere = bench.root / "mounted-elsewhere"
+    with capture_logs() as logs:
+        async with bench.running():
+            path = bench.drop("a.xml", sale("F08/1"))
+            await until(lambda: not path.exists())
+            (bench.root / SCHOOL).rename(elsewhere)
+            strange = bench.inbox() / "cudzy.xml"
+            strange.parent.mkdir(parents=True)
+            strange.write_bytes(sale("F08/2"))
+            await until(lambda: [e for e in logs if e["event"] == "folder_unavailable"])
+            await asyncio.sleep(0.5)
+            assert strange.exists()
+            assert sorted(p.name for p in (bench.root / SCHOOL).rglob("*")) == ["cudzy.xml", layout.OUTBOX]
+            (bench.root / SCHOOL).rename(bench.root / "look-alike")
+            elsewhere.rename(bench.root / SCHOOL)
+            bench.drop("b.xml", sale("F08/3"))
+            await until(lambda: len(bench.documents()) == 2)
+    assert [e["event"] for e in logs].count("folder_unavailable") == 1
+    assert [d.facts.number for d in bench.documents()] == ["F08/1", "F08/3"]
+
+
+async def test_fault_X05_sizes_are_decided_before_reading(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terabyte of nothing costs nothing; one byte too many is too many; the limit itself is still read."""
+    read: list[str] = []
+    real = dropbox.DropFile.read
+
+    def remember(file: dropbox.DropFile) -> bytes:
+        read.append(file.name)
+        return real(file)
+
+    monkeypatch.setattr(dropbox.DropFile, "read", remember)
+    sizes = {"tera.xml": 1 << 40, "o-bajt.xml": 3_000_001, "tera.zip": 1 << 40, "o-bajt.zip": 50_000_001}
+    async with bench.running():
+        for name, size in sizes.items():
+            with (bench.inbox() / name).open("wb") as handle:
+                handle.truncate(size)
+        bench.drop("granica.xml", sale() + b" " * (3_000_000 - len(sale())))
+        bench.drop("udaje.zip", sale() + b" " * 3_000_000)
+        await until(lambda: bench.lying("do-wyslania") == [])
+        await until(lambda: len(bench.lying("odrzucone")) == 3 * len(sizes) + 3 + 3)
+    assert sorted(set(read)) == ["granica.xml", "udaje.zip"]
+    assert {bench.json(f"odrzucone/*/{stem}*.json")["errors"][0]["code"] for stem in ("udaje",)} == {"too_big"}
+    assert bench.only().size == 3_000_000
+
+
+HOSTILE = [
+    b"nowy\nwiersz.xml", b"\xe2\x80\xaegpj.xml", b"zero\xe2\x80\x8bwidth.xml", b"-rf.xml", b"za\xbf\xf3\xb3\xe6.xml",
+    b"\xff\xfe.xml", b"x" * 251 + b".xml", b"a\xcc\xa8.xml", b"C:\\x\\y.xml", b"$(reboot).xml", b"' OR 1.xml", b".xml",
+    b"con.xml", b"FA.XML", b" spacja .xml", b"%00.xml", b"\x1b[31m.xml",
+]  # fmt: skip
+
+
+async def test_fault_X08_hostile_names_are_only_labels(bench: Bench) -> None:
+    """Every such file is taken under its own label, its result has a safe name, and the log keeps one line."""
+    async with bench.running(PATIENT):
+        for index, name in enumerate(HOSTILE):
+            bench.drop(os.fsdecode(name), sale(f"X08/{index}"))
+        expected = len(HOSTILE) - 1  # ".xml" is a dot file
+        await until(lambda: len(bench.documents()) == expected)
+        await until(lambda: len(bench.lying("w-toku")) == expected)
+    labels = {d.source_name for d in bench.documents()}
+    assert {"nowy\nwiersz.xml", "zażółć.xml", "C:\\x\\y.xml", "-rf.xml"} <= labels
+    for name in bench.lying("w-toku"):
+        assert not set(name) & set('<>:"/\\|?*\r\n\x1b')
+
+
+async def test_fault_X09_what_is_not_a_plain_file_is_left_alone(bench: Bench) -> None:
+    """Link, hard link, pipe, socket, device, folder: not opened, not removed, one alert each; others go through."""
+    canary = bench.root.parent / "canary.xml"
+    canary.write_bytes(sale("CANARY"))
+    await bench.set_up()
+    inbox = bench.inbox()
+    (inbox / "link.xml").symlink_to(canary)
+    (inbox / "twardy.xml").hardlink_to(canary)
+    os.mkfifo(inbox / "kolejka.xml")
+    (inbox / "folder.xml").mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(inbox / "gniazdo.xml"))
+    with contextlib.suppress(PermissionError):
+        os.mknod(inbox / "urzadzenie.xml", stat.S_IFCHR | 0o600, os.makedev(1, 5))
+    odd = sorted(p.name for p in inbox.iterdir() if p.name != "offline24")
+    with capture_logs() as logs:
+        async with bench.running():
+            path = bench.drop("zwykly.xml", sale("X09"))
+            await until(lambda: not path.exists())
+            await asyncio.sleep(1)
+    assert [d.facts.number for d in bench.documents()] == ["X09"]
+    assert sorted(p.name for p in inbox.iterdir() if p.name != "offline24") == odd
+    assert sorted(e["name"] for e in logs if e["event"] == "drop_entry_left") == odd
+
+
+async def test_fault_X09_offline24_replaced_by_a_link(bench: Bench) -> None:
+    """A unit's user points the inner folder elsewhere: nothing is taken from there, the plain folder goes on."""
+    outside = bench.root.parent / "outside"
+    outside.mkdir()
+    (outside / "canary.xml").write_bytes(sale("CANARY"))
+    await bench.set_up()
+    (bench.inbox() / "offline24").rmdir()
+    (bench.inbox() / "offline24").symlink_to(outside)
+    with capture_logs() as logs:
+        async with bench.running():
+            path = bench.drop("zwykly.xml", sale("X09"))
+            await until(lambda: not path.exists())
+            await until(lambda: [e for e in logs if e["event"] == "folder_not_read"])
+    assert [d.facts.number for d in bench.documents()] == ["X09"]
+    assert (outside / "canary.xml").exists()
+
+
+async def test_fault_X10_a_racing_swapper_gets_nothing_read(bench: Bench) -> None:
+    """A name that flips between a file and a link to somebody else's invoice: the other's bytes are never stored."""
+    canary = bench.root.parent / "canary.xml"
+    canary.write_bytes(sale("CANARY"))
+    await bench.set_up()
+    stop = threading.Event()
+
+    def flip() -> None:
+        index = 0
+        while not stop.is_set():
+            index += 1
+            working, link = bench.inbox() / ".w.tmp", bench.inbox() / ".l.tmp"
+            working.write_bytes(sale(f"X10/{index}"))
+            link.symlink_to(canary)
+            link.replace(bench.inbox() / "a.xml")
+            working.replace(bench.inbox() / "a.xml")
+
+    async with bench.running(Folders(0.05, 60, 10, 0.2), show=False):
+        flipping = asyncio.ensure_future(asyncio.to_thread(flip))
+        await asyncio.sleep(1)
+        stop.set()
+        await flipping
+        await until(lambda: bench.lying("do-wyslania") == [])
+    assert bench.documents()
+    assert all(d.facts.number.startswith("X10/") for d in bench.documents())
+    assert canary.read_bytes() == sale("CANARY")

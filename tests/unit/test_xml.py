@@ -392,12 +392,13 @@ def test_fault_X05_a_huge_file_is_refused_without_parsing() -> None:
 # ---- D01: half-written files
 
 
-@pytest.mark.parametrize("end", [1, 20, 40, 100, 500, 1000, 1500, -1, -2, -12])
-def test_fault_D01_a_beginning_of_an_invoice_is_incomplete(end: int) -> None:
-    """Every cut of a good invoice looks unfinished, so that the watcher may wait."""
-    found = examine(invoice().rstrip()[:end])
-    assert not found.complete
-    assert [p.code for p in found.problems] == ["incomplete_file"]
+def test_fault_D01_every_beginning_of_an_invoice_is_incomplete() -> None:
+    """A good invoice cut anywhere looks unfinished, so that the watcher may wait."""
+    raw = invoices.unit_invoice(prolog='<?xml version="1.0" encoding="UTF-8"?><!-- ż -->', footer="Łódź").rstrip()
+    for end in range(1, len(raw)):
+        found = examine(raw[:end])
+        assert not found.complete, raw[:end]
+        assert [p.code for p in found.problems] == ["incomplete_file"], raw[:end]
 
 
 @pytest.mark.parametrize(
@@ -418,9 +419,7 @@ def test_fault_D01_empty_and_preallocated_files_are_incomplete(raw: bytes, code:
     assert [p.code for p in found.problems] == [code]
 
 
-@pytest.mark.parametrize(
-    "raw", [invoice().replace(b"</P_1>", b"</P_2>"), b"%PDF-1.7", b"<a></a><b/>", b"<html>"[:-1] + b"<"]
-)
+@pytest.mark.parametrize("raw", [invoice().replace(b"</P_1>", b"</P_2>"), b"%PDF-1.7", b"<a></a><b/>", b"<a>&x y</a>"])
 def test_a_broken_file_is_not_taken_for_a_growing_one(raw: bytes) -> None:
     """What no continuation can mend is refused at once."""
     assert examine(raw).complete

@@ -1,0 +1,148 @@
+"""Receiving against the sandbox: packages up to the high-water mark, each invoice once, to its unit or the tray."""
+
+from datetime import UTC, datetime, timedelta
+
+from spool.domain.document import ROLE_JST_RECIPIENT, ThirdParty
+from spool.domain.ledger import Received
+from spool.domain.states import State
+from tests.integration.agent_rig import NIP, Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
+from tests.invoices import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
+
+EXPORT = "POST /v2/invoices/exports"
+
+
+async def _received(rig: Rig) -> list[Received]:
+    return await rig.spool.read(lambda store: store.received_page(limit=1000))
+
+
+async def _until_received(rig: Rig, count: int) -> list[Received]:
+    async def look() -> list[Received] | None:
+        found = await _received(rig)
+        return found if len(found) >= count else None
+
+    return list(await rig.eventually(look, f"{count} received invoices"))
+
+
+def _supply(sandbox: Sandbox, raw: bytes) -> str:
+    return str(sandbox.call("POST", "/sandbox/inbound", raw=raw)["ksef_number"])
+
+
+async def _exports(rig: Rig, sandbox: Sandbox, more: int) -> None:
+    """Wait until so many further exports have been started."""
+    before = sandbox.requests()["by_endpoint"].get(EXPORT, 0)
+
+    async def look() -> bool | None:
+        return (sandbox.requests()["by_endpoint"].get(EXPORT, 0) >= before + more) or None
+
+    await rig.eventually(look, f"{more} more exports")
+
+
+async def test_purchases_find_their_units_once(rig: Rig, sandbox: Sandbox) -> None:
+    """Two go to their units by NIP and IDWew, one to the tray with a reason; a later run adds nothing."""
+    day = rig.today()
+    by_nip = _supply(sandbox, purchase_for_unit(number="Z/1", issue_date=day))
+    by_id = _supply(sandbox, purchase_for_unit(internal_id=SCHOOL_IDWEW, number="Z/2", issue_date=day))
+    stranger = ThirdParty(ROLE_JST_RECIPIENT, "5250000021", "", "Nieznana")
+    tray = _supply(sandbox, purchase_for_unit(number="Z/3", issue_date=day, third_parties=(stranger,)))
+    rig.receive, rig.every_seconds = True, 0.3
+    await rig.start()
+    found = {r.ksef_number: r for r in await _until_received(rig, 3)}
+    assert found[by_nip].unit == found[by_id].unit == "sp1"
+    assert found[tray].unit is None
+    assert "5250000021" in found[tray].why
+    assert found[tray].rule == "tray_unknown_unit"
+    stored = await rig.spool.read(lambda store: store.body(found[by_nip].sha256))
+    assert b"<P_2>Z/1</P_2>" in stored
+    await _exports(rig, sandbox, 4)
+    assert len(await _received(rig)) == 3
+    assert (await rig.condition("last_received"))["at"]
+    await rig.stop()
+    await rig.start()
+    late = _supply(sandbox, purchase_for_unit(number="Z/4", issue_date=day))
+    found = {r.ksef_number: r for r in await _until_received(rig, 4)}
+    assert late in found
+
+
+async def test_mark_moves_over_an_empty_window(rig: Rig, sandbox: Sandbox) -> None:
+    """Nothing came: the mark still follows the high-water mark, for both subjects."""
+    rig.receive, rig.every_seconds = True, 0.3
+    began = sandbox.now()
+    await rig.start()
+
+    async def moved() -> bool | None:
+        marks = await rig.spool.read(lambda store: [store.mark("gmina", s) for s in ("Subject2", "Subject3")])
+        return all(m is not None and m > began - timedelta(seconds=5) for m in marks) or None
+
+    await rig.eventually(moved, "marks near now")
+
+
+async def test_truncated_packages_are_followed_by_the_next(rig: Rig, sandbox: Sandbox) -> None:
+    """A package holds only so many: the next one begins where it ended (isTruncated)."""
+    sandbox.switch(truncation_threshold=2, export_part_size=600)
+    numbers = {_supply(sandbox, purchase_for_unit(number=f"T/{n}", issue_date=rig.today())) for n in range(4)}
+    rig.receive, rig.every_seconds = True, 0.5
+    await rig.start()
+
+    async def everything() -> bool | None:
+        return (numbers <= {r.ksef_number for r in await _received(rig)}) or None
+
+    await rig.eventually(everything, "all four")
+
+
+async def test_own_sales_are_not_received(rig: Rig, sandbox: Sandbox) -> None:
+    """A unit in role 7 makes our own sale visible to Subject3: it is not a purchase."""
+    document = await rig.put(unit_invoice(number="OWN/1", issue_date=rig.today()))
+    rig.receive, rig.every_seconds = True, 0.3
+    await rig.start()
+    done = await rig.until(document, State.ACCEPTED)
+    marker = _supply(sandbox, purchase_for_unit(number="OWN/marker", issue_date=rig.today()))
+
+    async def marked() -> bool | None:
+        return any(r.ksef_number == marker for r in await _received(rig)) or None
+
+    await rig.eventually(marked, "the marker")
+    await _exports(rig, sandbox, 4)
+    assert done.ksef_number not in {r.ksef_number for r in await _received(rig)}
+
+
+async def test_fault_K15_failed_export_loses_nothing(rig: Rig, sandbox: Sandbox) -> None:
+    """A lost start, a cut download: the mark has not moved, the next run has everything."""
+    number = _supply(sandbox, purchase_for_unit(number="K15/1", issue_date=rig.today()))
+    sandbox.fault(EXPORT, "timeout_after", 1, hold_s=0.05)
+    sandbox.fault("GET /storage/{area}/{ref}/{name}", "truncate", 1)
+    rig.receive, rig.every_seconds = True, 0.5
+    await rig.start()
+
+    async def there() -> bool | None:
+        return any(r.ksef_number == number for r in await _received(rig)) or None
+
+    await rig.eventually(there, "the invoice")
+
+
+async def test_town_hall_gets_what_is_for_the_municipality(rig: Rig, sandbox: Sandbox) -> None:
+    """`JST`=2 and nobody in Podmiot3: addressed to the municipality itself (P5)."""
+    raw = invoice(number="TH/1", issue_date=rig.today(), seller_nip="7770001111", buyer_nip=NIP, jst="2")
+    number = _supply(sandbox, raw)
+    rig.receive, rig.every_seconds = True, 0.5
+    await rig.start()
+
+    async def there() -> Received | None:
+        return next((r for r in await _received(rig) if r.ksef_number == number), None)
+
+    found = await rig.eventually(there, "the invoice")
+    assert (found.unit, found.rule) == ("urzad", "town_hall")
+    assert found.acquisition_date > datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) -> None:
+    """More than 100 days without the agent: window after window, nothing skipped (protocol §9.1)."""
+    first = _supply(sandbox, purchase_for_unit(number="W/1", issue_date=rig.today()))
+    await rig.advance(days=150)
+    second = _supply(sandbox, purchase_for_unit(number="W/2", issue_date=rig.today()))
+    rig.receive, rig.every_seconds = True, 0.5
+    await rig.start()
+
+    async def both() -> bool | None:
+        return ({first, second} <= {r.ksef_number for r in await _received(rig)}) or None
+
+    await rig.eventually(both, "both invoices")

@@ -1,0 +1,423 @@
+"""The admin listener: who may look, what the page says, that nothing on it is active or comes from outside."""
+
+import base64
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.web.guard import Gate
+from gateway.web.words import clock, counted, left, moment, number
+from spool.domain.states import LABELS, State
+from tests.http_bench import NOW, SCHOOL, TOKENS, WELFARE, Bench, municipality, running, school_invoice, welfare_invoice
+
+EVENING = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+"""23:00 in Warsaw: an online invoice of that day is due in an hour."""
+HOSTILE = "<script>alert(1)</script><img src=//evil.example onerror=x>\"'&{{7*7}}\u202e"
+
+
+class Tags(HTMLParser):
+    """Every tag and attribute of a page, and its text."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+async def page(bench: Bench) -> Tags:
+    """The status page."""
+    answer = await bench.admin("/")
+    assert answer.status == 200
+    return Tags(answer.body)
+
+
+async def set_condition(bench: Bench, name: str, value: dict[str, Any] | None, at: datetime = NOW) -> None:
+    await bench.spool.write(lambda store: store.set_condition("gmina", name, value, at))
+
+
+async def test_good_day(tmp_path: Path) -> None:
+    """Nothing waits, KSeF answers: one green sentence."""
+    async with running(tmp_path) as bench:
+        await set_condition(bench, "reachable", {"ok": True})
+        found = await page(bench)
+        text = squeezed(found.text)
+        assert "Wszystko w porządku. Kolejka jest pusta" in text
+        assert ("section", {"class": "banner fine", "aria-labelledby": "verdict"}) in found.tags
+        assert "działa od dziś 10:00" in text
+        assert "PIASKOWNICA" in text
+
+
+async def test_queue_by_due_date(tmp_path: Path) -> None:
+    """Nearest deadline first, with unit, number, Warsaw time, time left, label and reason."""
+    async with running(tmp_path) as bench:
+        await set_condition(bench, "reachable", {"ok": True})
+        later = await bench.post(school_invoice("SP1/7/2026"), query="?offline24=true")
+        sooner = await bench.post(welfare_invoice("GOPS/3/2026"), unit=WELFARE)
+        reason = "KSeF prosił o odczekanie."
+        await bench.spool.write(
+            lambda store: store.move(sooner.json["id"], State.WAITING, NOW, "agent", "x", reason=reason)
+        )
+        text = squeezed((await page(bench)).text)
+        assert text.index("GOPS/3/2026") < text.index("SP1/7/2026")
+        assert "Na numer KSeF czekają 2 faktury; najbliższy termin: dziś 23:59." in text
+        assert "dziś 23:59 13 godz. GOPS/3/2026 Ośrodek Pomocy Społecznej czeka KSeF prosił o odczekanie." in text
+        assert f"pon. 23.11, 23:59 3 dni SP1/7/2026 Szkoła Podstawowa nr 1 {LABELS[State.QUEUED]}" in text
+        assert later.status == 202
+
+
+async def test_near_and_passed_deadlines_colour_the_page(tmp_path: Path) -> None:
+    """Two hours before: amber. After: red, and it stays the first sentence."""
+    async with running(tmp_path, now=NOW) as bench:
+        await bench.post(school_invoice())
+    for now, tone, sentence in (
+        (EVENING, "look", "Za mniej niż 2 godziny mija termin: 1 faktura bez numeru KSeF."),
+        (EVENING + timedelta(hours=5), "alarm", "1 faktura jest po terminie przesłania do KSeF."),
+    ):
+        async with running_again(tmp_path, now) as bench:
+            await set_condition(bench, "reachable", {"ok": True})
+            found = await page(bench)
+            assert f"banner {tone}" in str(found.tags)
+            assert sentence in squeezed(found.text)
+
+
+def running_again(directory: Path, now: datetime) -> Any:
+    """The same spool at another time: its tokens are there already."""
+    tokens, saved = dict(TOKENS), dict(TOKENS)
+    del tokens
+    TOKENS.clear()
+    context = running(directory, now=now)
+
+    class Restoring:
+        async def __aenter__(self) -> Bench:
+            bench = await context.__aenter__()
+            TOKENS.update(saved)
+            return bench
+
+        async def __aexit__(self, *error: Any) -> None:
+            await context.__aexit__(*error)
+
+    return Restoring()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "tone", "sentence"),
+    [
+        ("paused", {"reason": "KSeF odrzucił certyfikat.", "hint": "Proszę go odnowić."}, "alarm",
+         "Wysyłka „gmina” jest wstrzymana od dziś 10:00. KSeF odrzucił certyfikat. Proszę go odnowić."),
+        ("reachable", {"ok": False, "detail": "Brak połączenia."}, "look", "KSeF nie odpowiada od dziś 10:00"),
+        ("damaged", {"document": "abc"}, "alarm", "Zapisana treść dokumentu abc jest uszkodzona"),
+    ],
+)  # fmt: skip
+async def test_conditions_are_told(tmp_path: Path, name: str, value: dict[str, Any], tone: str, sentence: str) -> None:
+    """What the agent writes down about a context becomes a sentence and a colour."""
+    async with running(tmp_path) as bench:
+        await set_condition(bench, "reachable", {"ok": True})
+        await set_condition(bench, name, value)
+        found = await page(bench)
+        assert f"banner {tone}" in str(found.tags)
+        assert sentence in squeezed(found.text)
+
+
+async def test_silent_agent_is_noticed(tmp_path: Path) -> None:
+    """No word from the agent is not good news."""
+    async with running(tmp_path) as bench:
+        assert "Agent nie połączył się jeszcze z KSeF" in squeezed((await page(bench)).text)
+
+
+@pytest.mark.parametrize("state", [State.HELD, State.UNKNOWN, State.CONFLICT])
+async def test_documents_that_need_people_are_told(tmp_path: Path, state: State) -> None:
+    """Held, unknown and conflicting documents stand in the banner."""
+    async with running(tmp_path) as bench:
+        await set_condition(bench, "reachable", {"ok": True})
+        document_id = (await bench.post(school_invoice())).json["id"]
+        path = {State.HELD: [], State.UNKNOWN: [State.SENDING], State.CONFLICT: [State.SENDING, State.SUBMITTED]}
+        for step in (*path[state], state):
+            await bench.spool.write(lambda store, s=step: store.move(document_id, s, NOW, "agent", "x"))  # type: ignore[misc]
+        found = await page(bench)
+        assert "banner fine" not in str(found.tags)
+        assert squeezed(found.text).count("1 faktura") >= 1
+
+
+async def test_received_and_units(tmp_path: Path) -> None:
+    """The newest purchases, the count in the central tray, all units."""
+    async with running(tmp_path) as bench:
+        for serial in range(1, 10):
+            await bench.receive(None if serial % 3 else SCHOOL, serial)
+        text = squeezed((await page(bench)).text)
+        assert "W tacy centralnej: 6 faktur do przydzielenia." in text
+        assert text.index("FZ/9/2026") < text.index("FZ/8/2026") < text.index("FZ/4/2026")
+        assert "FZ/3/2026" not in text
+        assert "Ośrodek Pomocy Społecznej gops · 5080014460-00024" in text
+
+
+async def test_long_queue_is_shortened(tmp_path: Path) -> None:
+    """Fifty rows, and how many there are beside them."""
+    async with running(tmp_path) as bench:
+        for n in range(53):
+            await bench.post(school_invoice(f"SP1/{n}/2026"))
+        found = await page(bench)
+        assert sum(tag == "tr" for tag, _ in found.tags) == 51
+        assert "Na liście nie ma jeszcze 3 o późniejszych terminach." in squeezed(found.text)
+
+
+async def test_fault_X12_hostile_values_are_only_text(tmp_path: Path) -> None:  # noqa: N802
+    """From invoice, file name, KSeF's answer and configuration: no tag, no handler, no template, no direction mark."""
+    town = municipality()
+    town.units["x"] = town.units[SCHOOL].__class__("x", HOSTILE, "gmina")
+    async with running(tmp_path, town=town) as bench:
+        answer = await bench.post(school_invoice(HOSTILE.replace("\u202e", "")))
+        assert answer.status == 202
+        await set_condition(bench, "paused", {"reason": HOSTILE, "hint": HOSTILE})
+        await bench.spool.write(lambda store: store.touch(answer.json["id"], NOW, reason=HOSTILE))
+        found = await page(bench)
+        assert not {"script", "iframe", "form", "object", "embed", "base"} & {tag for tag, _ in found.tags}
+        assert [a for t, a in found.tags if t == "img"] == [
+            {"src": "/static/sluza.svg", "alt": "", "width": "36", "height": "36"}
+        ]
+        assert not any(name.startswith("on") or name == "style" for _, attrs in found.tags for name in attrs)
+        assert "<script>alert(1)</script>" in found.text
+        assert "{{7*7}}" in found.text
+        assert "\u202e" not in found.text
+
+
+async def test_nothing_comes_from_outside(tmp_path: Path) -> None:
+    """Every link of the page is ours and is served; the policy allows no script at all; it refreshes by itself."""
+    async with running(tmp_path) as bench:
+        answer = await bench.admin("/")
+        found = Tags(answer.body)
+        links = [v for _, attrs in found.tags for k, v in attrs.items() if k in {"src", "href"} and v]
+        assert set(links) == {"/static/sluza.css", "/static/sluza.svg"}
+        for link in links:
+            assert (await bench.admin(link)).status == 200
+        css = (await bench.admin("/static/sluza.css")).body.decode()
+        assert "url(" not in css
+        assert "@import" not in css
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src" not in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert ("meta", {"http-equiv": "refresh", "content": "10"}) in found.tags
+
+
+async def test_page_is_accessible(tmp_path: Path) -> None:
+    """Polish, one h1, every section named by its heading, table headers with scope, pictures silent or described."""
+    async with running(tmp_path) as bench:
+        await bench.post(school_invoice())
+        found = await page(bench)
+        names = [tag for tag, _ in found.tags]
+        assert ("html", {"lang": "pl"}) in found.tags
+        assert names.count("h1") == names.count("main") == 1
+        ids = {attrs["id"] for _, attrs in found.tags if "id" in attrs}
+        assert all(attrs.get("aria-labelledby") in ids for tag, attrs in found.tags if tag == "section")
+        assert all("scope" in attrs for tag, attrs in found.tags if tag == "th")
+        assert all(attrs.get("aria-hidden") == "true" for tag, attrs in found.tags if tag == "svg")
+        assert all("alt" in attrs for tag, attrs in found.tags if tag == "img")
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG contrast of two colours."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        red, green, blue = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    high, low = sorted((light(one), light(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_have_enough_contrast() -> None:
+    """At least 4.5:1 for every text colour on every ground it stands on, in both schemes."""
+    css = (Path(__file__).resolve().parents[2] / "gateway/web/static/sluza.css").read_text()
+    schemes = [
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", css, re.S)
+    ]
+    assert len(schemes) == 2
+    for colours in schemes:
+        pairs = [("ink", "paper"), ("ink", "card"), ("soft", "paper"), ("soft", "card"), ("deep", "paper")]
+        pairs += [
+            (f, g) for t in ("fine", "look", "alarm") for f, g in ((t, "card"), (t, f"{t}-wash"), ("ink", f"{t}-wash"))
+        ]
+        pairs.append(("card", "deep"))
+        assert all(contrast(colours[f], colours[g]) >= 4.5 for f, g in pairs), [
+            (f, g, round(contrast(colours[f], colours[g]), 2)) for f, g in pairs
+        ]
+
+
+async def test_dns_rebinding_is_refused(tmp_path: Path) -> None:
+    """On loopback only the names of loopback are answered; a rebound name is 421, before anything is read."""
+    async with running(tmp_path) as bench:
+        for host in ("localhost", "127.0.0.1", "[::1]", "LOCALHOST"):
+            for port in ("", f":{bench.admin_port}", ":9999"):
+                assert (await bench.admin("/readyz", {"Host": host + port})).status == 200
+        for host in (
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "localhost:1@evil",
+            "10.0.0.1",
+        ):
+            for path in ("/", "/readyz", "/metrics", "/nothing"):
+                assert (await bench.admin(path, {"Host": host})).status == 421
+
+
+async def test_beyond_loopback_the_token_decides(tmp_path: Path) -> None:
+    """Basic for user admin, or Bearer; everything else is 401 with a challenge, on every path; then 429."""
+    token = "admin-token-0123456789"
+    async with running(tmp_path, gate=Gate(token, open_on_loopback=False)) as bench:
+
+        def basic(user: str, password: str) -> dict[str, str]:
+            return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+        assert (await bench.admin("/", basic("admin", token))).status == 200
+        assert (await bench.admin("/readyz", {"Authorization": f"Bearer {token}"})).status == 200
+        wrong = (
+            {}, basic("admin", "x"), basic("root", token), {"Authorization": "Basic !!!"}, {"Authorization": "Bearer "},
+            {"Authorization": token}, {"Authorization": f"Bearer {TOKENS[SCHOOL]}"},
+        )  # fmt: skip
+        for headers in wrong:
+            answer = await bench.admin("/nothing", headers)
+            assert answer.status == 401
+            assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        statuses = {(await bench.admin(p)).status for p in ("/", "/readyz", "/metrics", "/static/sluza.css") * 3}
+        assert statuses == {401, 429}
+        assert (await bench.admin("/", basic("admin", token))).status == 200
+
+
+async def test_without_a_token_file_nobody_from_elsewhere(tmp_path: Path) -> None:
+    """No token configured: an empty one opens nothing (X17)."""
+    async with running(tmp_path, gate=Gate(None, open_on_loopback=False)) as bench:
+        for headers in (
+            {},
+            {"Authorization": "Bearer "},
+            {"Authorization": "Basic " + base64.b64encode(b"admin:").decode()},
+        ):
+            assert (await bench.admin("/", headers)).status == 401
+
+
+async def test_everything_is_read_only(tmp_path: Path) -> None:
+    """No method but GET and HEAD, and a GET leaves the spool as it was (X19)."""
+    async with running(tmp_path) as bench:
+        await bench.post(school_invoice())
+        before = await bench.spool.read(
+            lambda store: store._db.execute("SELECT max(seq) AS n FROM event").fetchone()["n"]
+        )
+        for path in ("/", "/readyz", "/metrics", "/static/sluza.css", "/static/sluza.svg"):
+            assert (await bench.admin(path)).status == 200
+            for method in ("POST", "PUT", "DELETE", "PATCH"):
+                assert (await bench.admin(path, method=method)).status == 405
+        after = await bench.spool.read(
+            lambda store: store._db.execute("SELECT max(seq) AS n FROM event").fetchone()["n"]
+        )
+        assert before == after
+        for path in ("/static/../app.py", "/static/", "/static/%2e%2e/app.py", "/templates/status.html"):
+            assert (await bench.admin(path)).status == 404
+
+
+async def test_readyz_has_details(tmp_path: Path) -> None:
+    """200 with what was looked at; 503 when folders or spool are not there."""
+    async with running(tmp_path) as bench:
+        await bench.post(school_invoice())
+        answer = await bench.admin("/readyz")
+        assert answer.status == 200
+        assert answer.json["checks"] == {"folders": "ok", "spool": "ok", "disk": "ok"}
+        assert (answer.json["waiting"], answer.json["states"]) == (1, {"QUEUED": 1})
+        shutil.rmtree(tmp_path / "folders")
+        answer = await bench.admin("/readyz")
+        assert (answer.status, answer.json["checks"]["folders"]) == (503, "unavailable")
+
+
+async def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
+    """Every line is a comment or a sample; counts by state, nearest due date, received total."""
+    async with running(tmp_path) as bench:
+        await bench.post(school_invoice())
+        await bench.receive(None)
+        answer = await bench.admin("/metrics")
+        text = answer.body.decode()
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert all(re.fullmatch(r'# (HELP|TYPE) .+|\w+(\{\w+="[\w-]+"\})? -?\d+', line) for line in text.splitlines())
+        assert 'sluza_documents{state="QUEUED"} 1' in text
+        assert "sluza_received_total 1" in text
+        assert f"sluza_nearest_due_seconds {datetime(2026, 11, 20, 22, 59, 59, tzinfo=UTC).timestamp():.0f}" in text
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+@pytest.mark.parametrize("width", [360, 1400])
+async def test_a_browser_shows_it_without_scrolling_sideways(tmp_path: Path, width: int) -> None:
+    """Chromium, cut off from every other host, draws the page; no part is wider than the window."""
+    import asyncio
+
+    async with running(tmp_path) as bench:
+        await bench.post(school_invoice("SP1/" + "9" * 60 + "/2026"))
+        picture = tmp_path / "page.png"
+        arguments = [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            f"--user-data-dir={tmp_path}/browser", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            f"--screenshot={picture}", f"--window-size={width},900", f"http://127.0.0.1:{bench.admin_port}/",
+        ]  # fmt: skip
+        browser = await asyncio.create_subprocess_exec(
+            "chromium", *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        await asyncio.wait_for(browser.wait(), 30)
+        assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 faktur"), (1, "1 faktura"), (2, "2 faktury"), (5, "5 faktur"), (12, "12 faktur"),
+                        (22, "22 faktury"), (112, "112 faktur"), (1234, "1\u00a0234 faktury")],
+)  # fmt: skip
+def test_counting_in_polish(count: int, text: str) -> None:
+    """One, few, many, and thousands apart."""
+    assert counted(count) == text
+    assert number(1234567) == "1\u00a0234\u00a0567"
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (datetime(2026, 11, 20, 22, 59, tzinfo=UTC), "dziś 23:59"),
+        (datetime(2026, 11, 20, 23, 59, tzinfo=UTC), "jutro 00:59"),
+        (datetime(2026, 11, 19, 12, 0, tzinfo=UTC), "wczoraj 13:00"),
+        (datetime(2026, 11, 23, 22, 59, tzinfo=UTC), "pon. 23.11, 23:59"),
+        (datetime(2027, 7, 1, 21, 59, tzinfo=UTC), "czw. 01.07.2027, 23:59"),
+    ],
+)
+def test_moments_are_warsaw_days(at: datetime, text: str) -> None:
+    """Days change at midnight in Warsaw, and the offset is that of the day."""
+    assert moment(at, NOW) == text
+    assert clock(NOW) == "pt. 20.11.2026, 10:00:00"
+
+
+@pytest.mark.parametrize(
+    ("gap", "text"),
+    [
+        (timedelta(seconds=30), "mniej niż 1 min"),
+        (timedelta(minutes=5), "5 min"),
+        (timedelta(hours=3, minutes=5), "3 godz. 5 min"),
+        (timedelta(hours=30), "30 godz."),
+        (timedelta(days=3, hours=4), "3 dni"),
+        (timedelta(minutes=-5), "po terminie od 5 min"),
+    ],
+)
+def test_time_left(gap: timedelta, text: str) -> None:
+    """Exact when it is close, round when it is far."""
+    assert left(NOW + gap, NOW) == text

@@ -1,0 +1,63 @@
+"""What a person may do to a document."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from spool import actions
+from spool.access import FILE, Spool
+from spool.bodies import sha256_hex
+from spool.domain.document import Facts, Mode
+from spool.domain.errors import MoveRefused
+from spool.domain.ledger import Document, NewDocument
+from spool.domain.states import State
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """An empty spool."""
+    opened = Spool(tmp_path / FILE)
+    yield opened
+    opened.close()
+
+
+def add(spool: Spool, raw: bytes = b"<a/>", state: State = State.QUEUED, unit: str = "sp1") -> Document:
+    """A document in the given first state."""
+    facts = Facts(seller_nip="5080014460", kind="VAT", number="FV/1", issue_date=date(2026, 11, 20))
+    new = NewDocument(unit, "gmina", "http", "a.xml", sha256_hex(raw), 4, facts, Mode.ONLINE, NOW, state, due_safe=NOW)
+    return spool.write_now(lambda s: s.add(new, raw, "a", NOW))
+
+
+def test_hold_and_release(spool: Spool) -> None:
+    """A held document goes back to the queue under the name of the person, and the pause of its context is lifted."""
+    document = add(spool)
+    spool.write_now(lambda s: actions.hold(s, document.id, NOW, "Anna", "Czekamy na aneks."))
+    spool.write_now(lambda s: s.set_condition("gmina", "paused", {"reason": "410"}, NOW))
+    released = spool.write_now(lambda s: actions.release(s, document.id, NOW, "Anna", ""))
+    assert released.state is State.QUEUED
+    assert spool.read_now(lambda s: s.conditions("gmina")) == []
+    assert [e.actor for e in spool.read_now(lambda s: s.history(document.id))][1:] == ["Anna", "Anna"]
+
+
+def test_nothing_on_its_way_is_withdrawn(spool: Spool) -> None:
+    """A document with an attempt that lacks a verdict cannot be withdrawn or held."""
+    document = add(spool)
+    spool.write_now(lambda s: s.begin_attempt(document, "SO-1", NOW))
+    for action in (actions.hold, actions.withdraw, actions.release, actions.retry):
+        with pytest.raises(MoveRefused, match="wysyłana"):
+            spool.write_now(lambda s, a=action: a(s, document.id, NOW, "Anna", ""))  # type: ignore[misc]
+
+
+def test_a_retry_is_denied_while_another_document_holds_the_number(spool: Spool) -> None:
+    """The way back from WITHDRAWN is closed when the number was used meanwhile."""
+    first = add(spool)
+    spool.write_now(lambda s: actions.withdraw(s, first.id, NOW, "Anna", ""))
+    second = add(spool, b"<b/>")
+    with pytest.raises(MoveRefused, match="Numer"):
+        spool.write_now(lambda s: actions.retry(s, first.id, NOW, "Anna", ""))
+    spool.write_now(lambda s: actions.withdraw(s, second.id, NOW, "Anna", ""))
+    assert spool.write_now(lambda s: actions.retry(s, first.id, NOW, "Anna", "")).state is State.QUEUED
