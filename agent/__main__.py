@@ -1,59 +1,46 @@
 """The agent's process: settings, spool, clock, one office per context; stops between steps on SIGTERM or SIGINT."""
 
-import argparse
 import asyncio
+import contextlib
 import json
-import logging
+import os
 import signal
 import sys
-
-import structlog
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
 
 from agent import settings as agent_settings
 from agent.ksef.transport import Transport
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings
-from spool import settings as shared_settings
+from spool import process
 from spool.access import FILE, Spool
-from spool.clock import Clock, SandboxClock, system_clock
-from spool.domain.errors import ConfigError, SluzaError
-from spool.lock import RoleLock
+from spool.domain.exits import Exit
+from spool.domain.ledger import ALIVE, ALIVE_EVERY_S
+from spool.store import Store
 from spool.workers import Workers
 
-OK, FAILED, BAD_CONFIG = 0, 1, 2
+ROLE = "agent"
 _LOOK_EVERY_S = 0.25
 _PATIENCE_SANDBOX_S = 1.0
 """Under the sandbox's clock time may jump: nobody waits longer than this without looking at it."""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run until told to stop: 0 after a clean stop, 2 for a wrong configuration, 1 when the spool cannot be used."""
-    parser = argparse.ArgumentParser(prog="agent", description="Śluza: wysyłka do KSeF i odbiór faktur")
-    parser.add_argument("--config", help="plik konfiguracji TOML")
-    options = parser.parse_args(argv)
-    _log_to_stderr()
-    try:
-        shared, root = shared_settings.read(shared_settings.find_config(options.config))
-        return asyncio.run(serve(agent_settings.read(shared, root)))
-    except SluzaError as error:
-        print(f"{error} {error.hint}".strip(), file=sys.stderr)
-        return BAD_CONFIG if isinstance(error, ConfigError) else FAILED
-    except KeyboardInterrupt:
-        return OK
-    except OSError as error:
-        print(f"Agent nie może działać: {error.strerror or error}.", file=sys.stderr)
-        return FAILED
-    except Exception:
-        structlog.get_logger().exception("crashed")
-        print("Agent przerwał pracę z nieznanej przyczyny. Szczegóły są w dzienniku.", file=sys.stderr)
-        return FAILED
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. What a person must mend is one Polish sentence on stderr."""
+    return process.run(
+        ROLE,
+        "Śluza: wysyłka do KSeF i odbiór faktur",
+        argv,
+        lambda shared, root: serve(agent_settings.read(shared, root)),
+    )
 
 
 async def serve(settings: AgentSettings) -> int:
     """Open everything, say ready, work, close everything."""
     state = settings.shared.paths.state
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock, clock = RoleLock(state, "agent"), _clock(settings)
+    lock, clock = process.hold(state, ROLE), process.clock_for(settings.shared.clock_url)
     spool, workers = Spool(state / FILE), Workers(processes=1)
     try:
         network = settings.network
@@ -65,7 +52,7 @@ async def serve(settings: AgentSettings) -> int:
         workers.close()
         spool.close()
         lock.release()
-    return OK
+    return Exit.OK
 
 
 async def _work(house: House) -> None:
@@ -74,14 +61,32 @@ async def _work(house: House) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, house.bell.stop)
-    print(json.dumps({"ready": True, "role": "agent"}), flush=True)
+    print(json.dumps({"ready": True, "role": ROLE}), flush=True)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_watch(house, offices))
+            group.create_task(_beat(house))
             for office in offices:
                 group.create_task(office.work())
     except ExceptionGroup as many:  # one of them is enough to say what happened
         raise many.exceptions[0] from many
+
+
+async def _beat(house: House) -> None:
+    """Say once in a while that the agent lives, so that the pages can tell when it does not (invariant I12)."""
+    ear, last = house.bell.listener(), None
+    while not house.bell.stopping:
+        now = house.clock()
+        if last is None or abs(now - last) >= timedelta(seconds=ALIVE_EVERY_S):
+            last = now
+            await house.spool.write(partial(_alive, now=now))
+        ear.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ear.wait(), min(house.patience, ALIVE_EVERY_S))
+
+
+def _alive(store: Store, now: datetime) -> None:
+    store.set_condition("", ALIVE, {"pid": os.getpid()}, now)
 
 
 async def _watch(house: House, offices: list[Office]) -> None:
@@ -99,31 +104,5 @@ async def _watch(house: House, offices: list[Office]) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _clock(settings: AgentSettings) -> Clock:
-    """The system's time, or for training the sandbox's. Raises ConfigError when that cannot be read."""
-    url = settings.shared.clock_url
-    if not url:
-        return system_clock
-    try:
-        return SandboxClock(url)
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"Zegar piaskownicy ({url}) nie odpowiada.", "Proszę uruchomić piaskownicę.") from error
-
-
-def _log_to_stderr() -> None:
-    """One JSON object per line; new lines inside a value are escaped by JSON itself (faults X14)."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

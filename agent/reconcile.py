@@ -12,6 +12,7 @@ from agent import retry, verdict
 from agent.follow import after_verdicts, give_time, session_list
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import NoAnswer, Registered
+from agent.ksef.errors import garbled
 from agent.ksef.values import subject_for
 from spool.bodies import sha256_hex
 from spool.domain.calendar import WARSAW
@@ -121,6 +122,8 @@ class Reconcile:
         """KSeF knows it: read its verdict again, and settle a duplicate by comparing bytes."""
         t = self._t
         status = await t.ksef.invoice_status(session, reference)
+        if status.invoice_hash != document.sha256:
+            raise garbled("status innego dokumentu")
         outcome = status.reading.outcome
         if isinstance(outcome, Unknown) and outcome.duplicate:
             await self._duplicate(document, outcome)

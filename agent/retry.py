@@ -36,4 +36,4 @@ def backoff(failures: int, random: float, first: float = FIRST_S, longest: float
 
 def next_look(age_s: float) -> float:
     """Seconds until the next look at a document KSeF is working on: soon while it is young, at most every 5 minutes."""
-    return min(300.0, max(0.4, age_s * 0.6))
+    return min(300.0, max(0.3, age_s * 0.6))

@@ -2,11 +2,9 @@
 
     python -m gateway --config /etc/sluza/sluza.toml
 
-Exit codes: 0 stopped on request, 1 a part died or could not start (supervisor restarts us), 2 configuration,
-3 already running, 4 the spool cannot be used.
+Exit codes: those of `spool.domain.exits`; a part that dies or cannot start is 5, and the supervisor restarts us.
 """
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -16,7 +14,6 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
-from pathlib import Path
 from ssl import SSLContext
 
 import structlog
@@ -26,17 +23,16 @@ from gateway import settings as gateway_settings
 from gateway.folders import Returns, Watcher, set_up
 from gateway.http.app import create_app
 from gateway.http.listener import Listener
-from gateway.http.logs import to_stderr
 from gateway.http.state import Parts
 from gateway.intake import FrontDoor
 from gateway.settings import GatewaySettings
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate, read_token
-from spool import settings as shared_settings
+from spool import process
 from spool.access import FILE, Spool
-from spool.clock import Clock, SandboxClock, system_clock
-from spool.domain.errors import AlreadyRunning, ConfigError, SluzaError, SpoolError
-from spool.lock import RoleLock
+from spool.clock import Clock, system_clock
+from spool.domain.errors import SluzaError
+from spool.domain.exits import Exit
 from spool.workers import Workers
 
 ROLE = "gateway"
@@ -49,28 +45,9 @@ log = structlog.get_logger(ROLE)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code. What a person must mend is one Polish sentence on stderr."""
-    parser = argparse.ArgumentParser(prog="gateway", description="Śluza: bramka KSeF")
-    parser.add_argument("--config", help="plik konfiguracji (domyślnie SLUZA_CONFIG albo /etc/sluza/sluza.toml)")
-    given = parser.parse_args(argv)
-    to_stderr()
-    try:
-        shared, root = shared_settings.read(shared_settings.find_config(given.config))
-        return asyncio.run(serve(gateway_settings.read(shared, root)))
-    except SluzaError as error:
-        print(f"{error} {error.hint}".strip(), file=sys.stderr)
-        return _exit_code(error)
-    except Exception:
-        log.exception("died")
-        return 1
-
-
-def _exit_code(error: SluzaError) -> int:
-    """The table of `sluza.exits`, for the errors that end this process."""
-    if isinstance(error, ConfigError):
-        return 2
-    if isinstance(error, AlreadyRunning):
-        return 3
-    return 4 if isinstance(error, SpoolError) else 1
+    return process.run(
+        ROLE, "Śluza: bramka KSeF", argv, lambda shared, root: serve(gateway_settings.read(shared, root))
+    )
 
 
 async def serve(settings: GatewaySettings) -> int:
@@ -81,8 +58,8 @@ async def serve(settings: GatewaySettings) -> int:
     _allow_many_descriptors()
     state = settings.shared.paths.state
     with contextlib.ExitStack() as closing:
-        closing.callback(_lock(state).release)
-        clock = _clock(settings.shared.clock_url, closing)
+        closing.callback(process.hold(state, ROLE).release)
+        clock = process.clock_for(settings.shared.clock_url)
         desk = Spool(state / FILE)
         closing.callback(desk.close)
         workers = Workers()
@@ -119,7 +96,7 @@ async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: 
 
 
 async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event) -> int:
-    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 1."""
+    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 5."""
     tasks = [asyncio.ensure_future(part) for part in parts.values()]
     names = dict(zip(tasks, parts, strict=True))
     asked = asyncio.ensure_future(stop.wait())
@@ -134,7 +111,7 @@ async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event)
         log.warning("part_late", part=names[task])
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return 1 if died else 0
+    return Exit.FAILED if died else Exit.OK
 
 
 async def _keep_certificate(
@@ -186,30 +163,6 @@ def _own_name() -> list[str]:
     """This machine's name for the certificate, unless it is one that no certificate can carry."""
     name = socket.gethostname()
     return [name] if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", name) else []
-
-
-def _lock(state: Path) -> RoleLock:
-    """The state directory, made when missing, and the lock in it."""
-    try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return RoleLock(state, ROLE)
-    except OSError as error:
-        raise ConfigError(
-            f"Nie można użyć katalogu stanu {state} (pole „paths.state”): {error.strerror}.",
-            "Katalog musi istnieć i należeć do użytkownika, który uruchamia bramkę.",
-        ) from error
-
-
-def _clock(url: str, closing: contextlib.ExitStack) -> Clock:
-    """Our own time, or the sandbox's."""
-    if not url:
-        return system_clock
-    try:
-        clock = SandboxClock(url)
-    except (OSError, ValueError, KeyError) as error:
-        raise SluzaError(f"Zegar piaskownicy {url} nie odpowiada ({error}).") from error
-    closing.callback(clock.close)
-    return clock
 
 
 def _say_ready(drop_point: Listener, admin: Listener, material: tls.Material | None) -> None:

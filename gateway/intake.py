@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
-from spool.workers import WorkerCrashed, Workers, WorkerTimeout
-
 from gateway import archive, validation
 from gateway.names import distinct, safe_stem
 from gateway.settings import Policies
@@ -26,6 +24,7 @@ from spool.domain.ledger import Document, NewDocument
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.states import HOLDS_NUMBER, State
 from spool.store import Store
+from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 from spool.xml import Examined, examine
 
 MAX_XML = archive.MAX_ENTRY
@@ -60,11 +59,6 @@ class Verdict:
     name: str
     document: Document | None = None
     problems: tuple[Problem, ...] = ()
-
-    @property
-    def conflict(self) -> bool:
-        """True when the refusal is about a number or key that is taken (HTTP 409)."""
-        return any(p.code in {"number_taken", "idempotency_key_reused"} for p in self.problems)
 
 
 @dataclass(frozen=True)
@@ -177,16 +171,18 @@ def _take(store: Store, judged: _Judged, now: datetime) -> Verdict:
     new = judged.new
     known = store.of_bytes(new.unit, new.sha256)
     if known and known.state in HOLDS_NUMBER:
-        store.log(known.id, "duplicate", now, new.actor, f"Ten sam plik przyszedł ponownie ({judged.name}).")
+        store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
         return Verdict("same", judged.name, known)
     if new.state is not State.REFUSED:
         new = _check_unique(store, new)
-    document = (
-        store.take_again(known, new, now) if known else store.add(new, judged.raw, _file_stem(store, new), now)
-    )
+    document = store.take_again(known, new, now) if known else store.add(new, judged.raw, _file_stem(store, new), now)
     if new.state is State.REFUSED:
         return Verdict("refused", judged.name, document, new.problems)
     return Verdict("new", judged.name, document)
+
+
+def _again(name: str) -> str:
+    return f"Ten sam plik przyszedł ponownie ({name})." if name else "Ten sam plik przyszedł ponownie."
 
 
 def _check_unique(store: Store, new: NewDocument) -> NewDocument:
@@ -205,7 +201,7 @@ def _check_unique(store: Store, new: NewDocument) -> NewDocument:
                 "number_taken",
                 field="Fa/P_2",
                 number=new.facts.number,
-                first_name=holder.source_name,
+                first_name=holder.source_name or holder.name,
                 first_date=f"{holder.created_at:%d.%m.%Y}",
             )
         ],
@@ -213,6 +209,6 @@ def _check_unique(store: Store, new: NewDocument) -> NewDocument:
 
 
 def _file_stem(store: Store, new: NewDocument) -> str:
-    """The name of our files about it; another live document of the unit may have it already."""
-    stem = safe_stem(new.source_name, new.sha256[:16])
-    return distinct(stem, new.sha256) if store.name_taken(new.unit, stem) else stem
+    """The name of our files about it, empty for its id; another live document of the unit may have it already."""
+    stem = safe_stem(new.source_name, "")
+    return distinct(stem, new.sha256) if stem and store.name_taken(new.unit, stem) else stem

@@ -7,8 +7,8 @@ import sys
 import click
 
 from sluza import __version__
-from sluza.exits import Exit, exit_for
 from spool.domain.errors import SluzaError
+from spool.domain.exits import Exit, exit_for
 
 VERBS = {
     "gateway": "processes",

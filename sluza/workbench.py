@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import settings as gateway_settings
-from spool import settings
+from spool import process, settings
 from spool.access import FILE, Spool
-from spool.clock import Clock, SandboxClock, system_clock
+from spool.clock import Clock
 from spool.domain.errors import ConfigError
 
 
@@ -32,11 +32,6 @@ def spool_path(shared: settings.Settings) -> Path:
     return shared.paths.state / FILE
 
 
-def clock_for(shared: settings.Settings) -> Clock:
-    """The clock that gateway and agent use, too."""
-    return SandboxClock(shared.clock_url) if shared.clock_url else system_clock
-
-
 @contextlib.contextmanager
 def bench(config: str | None) -> Iterator[Bench]:
     """Open the spool for one command. Raises ConfigError when Śluza has never run here."""
@@ -46,6 +41,6 @@ def bench(config: str | None) -> Iterator[Bench]:
         raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
     spool = Spool(path)
     try:
-        yield Bench(found, spool, clock_for(found.shared))
+        yield Bench(found, spool, process.clock_for(found.shared.clock_url))
     finally:
         spool.close()

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+from multiprocessing import forkserver
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -44,6 +45,11 @@ def _die_with_parent() -> None:
     """SIGKILL from the kernel when the process that forked us ends, however it ends."""
     if not sys.platform.startswith("linux"):
         return
+    # The fork server lives while anybody holds this pipe, and hands it to every child: with it in our hand it would
+    # outlive the program, and we with it. There is no public name for it; a test kills a parent to see that it works.
+    alive = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_alive_fd", None)
+    if isinstance(alive, int):
+        os.close(alive)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # The parent may have ended between fork and prctl. It is the fork server, never process 1 itself.
     if os.getppid() == 1:

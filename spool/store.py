@@ -7,7 +7,7 @@ commit). A guarded UPDATE is the first statement of a move; a history row goes w
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,7 +60,10 @@ class Store:
     # -- documents: writing ------------------------------------------------------------------------------------
 
     def add(self, new: NewDocument, raw: bytes, name: str, now: datetime) -> Document:
-        """Bytes, row and first event, in the caller's one commit. The pair (unit, sha256) must be new."""
+        """Bytes, row and first event, in the caller's one commit. The pair (unit, sha256) must be new.
+
+        `name` is the stem of our files about it; empty means its id.
+        """
         self.put_body(raw)
         document_id = f"{int(now.timestamp() * 1000):011x}{secrets.token_hex(6)}"
         facts = new.facts
@@ -73,7 +76,7 @@ class Store:
             size=new.size,
             source=new.source,
             source_name=new.source_name,
-            name=name,
+            name=name or document_id,
             **self._judgement(new),
             seller_nip=facts.seller_nip,
             kind=facts.kind,
@@ -238,12 +241,8 @@ class Store:
         self, *, unit: str | None = None, states: Iterable[str] = (), after: int = 0, limit: int = 100
     ) -> list[Document]:
         """A page in order of arrival, from the one after cursor `after`."""
-        wanted = sorted(states)
-        found = self._db.execute(
-            f"""SELECT * FROM document WHERE seq > ? AND (? IS NULL OR unit = ?)
-                AND (? OR state IN ({_marks(wanted)})) ORDER BY seq LIMIT ?""",  # noqa: S608 - marks only
-            (after, unit, unit, not wanted, *wanted, limit),
-        )
+        where, values = _where(seq=after, unit=unit, state=sorted(states))
+        found = self._db.execute(f"SELECT * FROM document {where} ORDER BY seq LIMIT ?", (*values, limit))  # noqa: S608
         return [rows.document(r) for r in found]
 
     def by_due(self, limit: int = 100) -> list[Document]:
@@ -296,10 +295,8 @@ class Store:
 
     def counts(self, unit: str | None = None) -> dict[str, int]:
         """How many documents are in each state; states without any are left out."""
-        found = self._db.execute(
-            "SELECT state, count(*) AS n FROM document WHERE ? IS NULL OR unit = ? GROUP BY state",
-            (unit, unit),
-        )
+        where, values = _where(seq=0, unit=unit)
+        found = self._db.execute(f"SELECT state, count(*) AS n FROM document {where} GROUP BY state", values)  # noqa: S608
         return {r["state"]: r["n"] for r in found}
 
     # -- history -----------------------------------------------------------------------------------------------
@@ -427,11 +424,17 @@ class Store:
         self, *, unit: str | None = None, after: int = 0, limit: int = 100, unassigned: bool = False
     ) -> list[Received]:
         """A page in order of arrival; `unassigned` for the central tray only."""
+        where, values = _where(cursor=after, unit=unit)
+        tray = "AND unit IS NULL" if unassigned else ""
         found = self._db.execute(
-            """SELECT * FROM received WHERE cursor > ? AND (? IS NULL OR unit = ?) AND (NOT ? OR unit IS NULL)
-               ORDER BY cursor LIMIT ?""",
-            (after, unit, unit, unassigned, limit),
+            f"SELECT * FROM received {where} {tray} ORDER BY cursor LIMIT ?",  # noqa: S608 - our own names
+            (*values, limit),
         )
+        return [rows.received(r) for r in found]
+
+    def latest_received(self, limit: int) -> list[Received]:
+        """The newest first."""
+        found = self._db.execute("SELECT * FROM received ORDER BY cursor DESC LIMIT ?", (limit,))
         return [rows.received(r) for r in found]
 
     def received_counts(self) -> dict[str, Any]:
@@ -543,6 +546,19 @@ def _chain(fields: tuple[str, ...]) -> str:
 
 def _marks(values: Iterable[Any]) -> str:
     return ", ".join("?" for _ in values)
+
+
+def _where(*, unit: str | None, state: Sequence[str] = (), **after: int) -> tuple[str, tuple[Any, ...]]:
+    """A WHERE clause with only the conditions that are wanted, so that SQLite can use its index on them."""
+    cursor, value = next(iter(after.items()))
+    parts: list[str] = [f"{cursor} > ?"]
+    values: list[Any] = [value, *state]
+    if state:
+        parts.append(f"state IN ({_marks(state)})")
+    if unit is not None:
+        parts.append("unit = ?")
+        values.append(unit)
+    return "WHERE " + " AND ".join(parts), tuple(values)
 
 
 def _quoted(states: Iterable[State]) -> str:

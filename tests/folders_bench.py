@@ -14,6 +14,7 @@ from typing import Any
 from gateway.folders import Returns, Watcher, layout, set_up
 from gateway.intake import FrontDoor, Origin, Verdict
 from gateway.settings import Folders, Policies
+from sluza.samples import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, unit_invoice
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.clock import Clock
@@ -22,12 +23,11 @@ from spool.domain.ledger import Document, Event, NewReceived
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
 from spool.domain.states import State
 from spool.store import Store
-from tests.invoices import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, unit_invoice
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SCHOOL, WELFARE = "sp1", "gops"
 UPO = b'<?xml version="1.0" encoding="UTF-8"?><Potwierdzenie/>'
-FAST = Folders(settle_seconds=0.1, incomplete_seconds=0.5, empty_minutes=0.01, rescan_seconds=0.3)
+FAST = Folders(settle_seconds=0.1, incomplete_seconds=0.4, empty_minutes=0.01, rescan_seconds=0.3)
 PATIENT = Folders(settle_seconds=0.2, incomplete_seconds=60, empty_minutes=10, rescan_seconds=0.3)
 
 _CONTEXT = Context(

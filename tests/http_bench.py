@@ -25,12 +25,12 @@ from gateway.intake import FrontDoor
 from gateway.settings import Listen, Policies
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate
+from sluza.samples import MUNICIPALITY_NIP, SCHOOL_NIP, ksef_number_for, purchase_for_unit, unit_invoice
 from spool.access import FILE, Spool
 from spool.domain.document import Facts
 from spool.domain.ledger import Document, NewReceived
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
 from spool.domain.states import State
-from tests.invoices import MUNICIPALITY_NIP, SCHOOL_NIP, ksef_number_for, purchase_for_unit, unit_invoice
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 WELFARE_IDWEW = "5080014460-00024"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sluza.__main__ import VERBS
-from sluza.exits import Exit
+from spool.domain.exits import Exit
 from spool.domain.states import as_markdown
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,7 +1,7 @@
 """The folders of the units: taking what they drop, and writing back what became of it.
 
-    do-wyslania/ ─ watcher ─ settling ─ pickup ─► intake ─► spool
-    w-toku/ wyslane/ odrzucone/ odebrane/ ◄─ returns ─ results, mirror ◄─ spool
+do-wyslania/ ─ watcher ─ settling ─ pickup ─► intake ─► spool
+w-toku/ wyslane/ odrzucone/ odebrane/ ◄─ returns ─ results, mirror ◄─ spool
 """
 
 from gateway.folders.layout import set_up

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import structlog
-from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
 from gateway.render import Marks, UnreadableInvoice, render_invoice
 from gateway.results import local, title, verification_link
@@ -11,6 +10,7 @@ from spool.domain.codes import kod1_url
 from spool.domain.environments import BY_NAME
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Municipality
+from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
 _log = structlog.get_logger("gateway.folders")
 _TRIES = 2

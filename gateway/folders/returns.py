@@ -280,5 +280,3 @@ def _told(store: Store, document_id: str) -> Told:
 def _received(store: Store, ksef_number: str) -> tuple[Received, bytes]:
     invoice = store.received(ksef_number)
     return invoice, store.body(invoice.sha256)
-
-

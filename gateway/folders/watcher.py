@@ -71,9 +71,7 @@ class Watcher:
 class _Box:
     """One unit's drop folder and its `offline24` inside."""
 
-    def __init__(
-        self, desk: Desk, unit: Unit, hints: Hints | None, places: asyncio.Semaphore, rescan_s: float
-    ) -> None:
+    def __init__(self, desk: Desk, unit: Unit, hints: Hints | None, places: asyncio.Semaphore, rescan_s: float) -> None:
         self.unit = unit
         self._desk = desk
         self._hints = hints

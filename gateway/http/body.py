@@ -58,20 +58,19 @@ async def whole_body(request: web.Request, room: Room, patience: Patience) -> As
     """The complete body within its caps, for as long as the block lasts. Raises HttpProblem 400, 408, 411, 413, 415."""
     limit = _limit(request)
     await _say_continue(request)
-    chunks: list[bytes] = []
-    held = 0
+    body, held = bytearray(), 0
     try:
         async for chunk in _chunks(request, patience):
             room.take(len(chunk))
             held += len(chunk)
-            chunks.append(chunk)
-            if held >= _MAGIC_BYTES or held == request.content_length:
-                limit = _limit_by_content(chunks, limit)
+            body += chunk
+            if held >= _MAGIC_BYTES and not is_zip(bytes(body[:_MAGIC_BYTES])):
+                limit = min(limit, MAX_XML)  # only what begins as a ZIP may be as large as one
             if held > limit or (request.content_length or 0) > limit:
                 raise HttpProblem("too_big", close=True)
         if request.content_length is not None and held != request.content_length:
             raise HttpProblem("body_cut", close=True)
-        yield b"".join(chunks)
+        yield bytes(body)
     finally:
         room.give_back(held)
 
@@ -88,12 +87,6 @@ def _limit(request: web.Request) -> int:
     if (request.content_length or 0) > _TYPES[given]:
         raise HttpProblem("too_big", close=True)
     return _TYPES[given]
-
-
-def _limit_by_content(chunks: list[bytes], limit: int) -> int:
-    """Only what begins as a ZIP may be as large as one, whatever its Content-Type says."""
-    start = b"".join(chunks[:_MAGIC_BYTES])[:_MAGIC_BYTES]  # each chunk has at least one byte
-    return limit if is_zip(start) else min(limit, MAX_XML)
 
 
 async def _say_continue(request: web.Request) -> None:

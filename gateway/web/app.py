@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.http.answers import add_security_headers, as_json
 from gateway.http.app import answer_problems
+from gateway.http.problems import HttpProblem
 from gateway.web import metrics, view
 from gateway.web.guard import Gate
 from gateway.web.snapshot import Looker
@@ -125,5 +126,9 @@ def create_admin_app(parts: AdminParts) -> web.Application:
 @web.middleware
 async def _admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Nobody sees anything, not even a 404, before the gate has let them in."""
-    request.app[PARTS].gate.check(request)
+    try:
+        request.app[PARTS].gate.check(request)
+    except HttpProblem as refused:
+        log.warning("turned_away", peer=request.remote, problem=refused.code)
+        raise
     return await handler(request)

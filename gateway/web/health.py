@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from gateway.web.words import counted, moment, plural
-from spool.domain.ledger import Condition, Document, Received
+from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, Condition, Document, Received
 from spool.domain.states import LIVE, State
 
 SOON = timedelta(hours=2)
+_BEATS_MISSED = 4
 SHOWN = 50
 """Rows of the queue on the page; the spool is asked for one more, to know whether there are others."""
 
@@ -117,7 +118,11 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
 
 
 def _silent(snapshot: Snapshot) -> list[Finding]:
-    """Contexts from which the agent has never told anything."""
+    """The agent does not live, or contexts from which it has never told anything."""
+    alive = snapshot.condition("", ALIVE)
+    if alive is not None and snapshot.at - alive.at > _BEATS_MISSED * timedelta(seconds=ALIVE_EVERY_S):
+        since = moment(alive.at, snapshot.at)
+        return [Finding(Level.ALARM, f"Program wysyłający (agent) nie działa od {since}. Nic nie jest wysyłane.")]
     return [
         Finding(Level.LOOK, f"Agent nie połączył się jeszcze z KSeF („{context}”).")
         for context in snapshot.contexts

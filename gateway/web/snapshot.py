@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from datetime import datetime
 
 from gateway.web.health import SHOWN, Snapshot
 from spool.access import Spool
 from spool.clock import Clock
-from spool.domain.ledger import Received
 from spool.store import Store
 
 _FRESH_S = 1.0
@@ -29,24 +29,21 @@ class Looker:
         """A snapshot at most one second old. Raises what the spool raises."""
         async with self._lock:
             if self._kept is None or time.monotonic() - self._kept_at >= _FRESH_S:
-                self._kept = await self._spool.read(self._take)
+                self._kept = await self._spool.read(lambda store: take(store, self._contexts, self._clock()))
                 self._kept_at = time.monotonic()
             return self._kept
 
-    def _take(self, store: Store) -> Snapshot:
-        received = store.received_counts()
-        return Snapshot(
-            at=self._clock(),
-            contexts=self._contexts,
-            queue=store.by_due(SHOWN + 1),
-            counts=store.counts(),
-            conditions=store.conditions(),
-            received_total=received["total"],
-            unassigned=received["unassigned"],
-            latest=_latest(store, received["total"]),
-        )
 
-
-def _latest(store: Store, total: int) -> list[Received]:
-    """The newest first. Received invoices are never deleted, so their cursors run from 1 to the total."""
-    return store.received_page(after=max(total - _LATEST, 0), limit=_LATEST)[::-1]
+def take(store: Store, contexts: Iterable[str], now: datetime) -> Snapshot:
+    """What the spool says at this moment, for the page and for `sluza status`."""
+    received = store.received_counts()
+    return Snapshot(
+        at=now,
+        contexts=tuple(contexts),
+        queue=store.by_due(SHOWN + 1),
+        counts=store.counts(),
+        conditions=store.conditions(),
+        received_total=received["total"],
+        unassigned=received["unassigned"],
+        latest=store.latest_received(_LATEST),
+    )

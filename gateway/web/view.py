@@ -148,7 +148,7 @@ def _purchase(invoice: Received, now: datetime, municipality: Municipality) -> d
     return {
         "seller": invoice.facts.seller_name or invoice.facts.seller_nip or "sprzedawca nieznany",
         "number": invoice.facts.number,
-        "unit": unit.name if unit else invoice.unit or "taca centralna",
+        "unit": unit.name if unit else invoice.unit or "tacka centralna",
         "central": invoice.unit is None,
         "at": moment(invoice.stored_at, now),
         "at_iso": local(invoice.stored_at),

@@ -17,8 +17,8 @@ from rich.text import Text
 from sluza.console import emit, out, plain
 from sluza.demo.stage import UNITS, Stage, free_base
 from sluza.demo.story import Story
-from sluza.exits import Exit
 from spool.domain.calendar import WARSAW
+from spool.domain.exits import Exit
 
 PATIENCE_S = 50.0
 

@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 
 import click
-from spool.workers import Workers
 
 from gateway.intake import FrontDoor, Origin, Verdict
 from gateway.results import result
 from sluza import options
 from sluza.console import emit, moment, out, plain, state
-from sluza.exits import Exit
 from sluza.workbench import Bench, bench
 from spool.domain.errors import ConfigError
+from spool.domain.exits import Exit
+from spool.workers import Workers
 
 
 @click.command()

@@ -11,10 +11,10 @@ from gateway import archive, validation
 from gateway.intake import MAX_XML
 from sluza import options
 from sluza.console import emit, out, plain
-from sluza.exits import Exit
 from spool.domain.calendar import WARSAW
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
+from spool.domain.exits import Exit
 from spool.domain.municipality import Municipality, Unit
 from spool.xml import examine
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 import xmlrpc.client
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -107,6 +108,8 @@ class Stage:
         files.write(self.directory / "admin.token", password.encode(), 0o600)
         files.write(self.config, self._configuration().encode(), 0o600)
         self._sandbox = self._start_sandbox()
+        # KSeF's hourly limits would make a demo that stays up wait for an hour; the sandbox says so in /rate-limits.
+        self._control("switches", {"rate_limits": "off"})
         self._issue_tokens()
         self._supervisord = self._start_supervisord()
         self._wait_ready()
@@ -212,6 +215,13 @@ order = "zarządzenie pokazowe nr 1/2026"
             if line.startswith("{") and json.loads(line).get("ready"):
                 return process
         raise SluzaError("Piaskownica nie wystartowała.", f"Szczegóły: {self.directory}/sandbox.log")
+
+    def _control(self, name: str, body: dict[str, Any]) -> None:
+        """One of the sandbox's controls."""
+        url, content = f"{self.sandbox_url}/sandbox/{name}", json.dumps(body).encode()
+        request = urllib.request.Request(url, content, {"Content-Type": "application/json"})  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            pass
 
     def _issue_tokens(self) -> None:
         """Tokens straight into the spool, as `sluza unit token` would."""

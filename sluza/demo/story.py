@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from sluza import samples
 from sluza.demo.stage import MUNICIPALITY_NIP, Stage
+from sluza.sample_parts import Corrected, Line
 
 Expected = Literal["sent", "refused", "same"]
 SCHOOL_NIP = "5250000015"
@@ -116,7 +117,7 @@ class Story:
         }
 
     def _acts(self) -> list[Act]:
-        hall = samples.unit_invoice(**self._own("SP1/1", lines=(samples.Line("Wynajem sali gimnastycznej", "450.00"),)))
+        hall = samples.unit_invoice(**self._own("SP1/1", lines=(Line("Wynajem sali gimnastycznej", "450.00"),)))
         first = Act("ug", "zwykła faktura", "dzierzawa.xml", "sent", self._drop(samples.invoice(**self._own("UG/1"))))
         correction = Act("ug", "korekta pierwszej faktury, z jej numerem KSeF", "korekta.xml", "sent", self._correct)
         correction.ready = lambda: bool(first.ksef_number)
@@ -201,10 +202,8 @@ class Story:
 
     def _correct(self, act: Act) -> None:
         first = self.acts[0]
-        original = samples.Corrected(f"UG/1/{self._serial}", self._today, first.ksef_number)
-        content = samples.invoice(
-            **self._own("UG/K1"), kind="KOR", corrects=(original,), lines=(samples.Line(net="-10.00"),)
-        )
+        original = Corrected(f"UG/1/{self._serial}", self._today, first.ksef_number)
+        content = samples.invoice(**self._own("UG/K1"), kind="KOR", corrects=(original,), lines=(Line(net="-10.00"),))
         self._drop(content)(act)
 
     def _look(self, act: Act) -> None:

@@ -16,9 +16,7 @@ from spool.domain.errors import Problem
 from spool.domain.field_names import FIELD_NAMES
 
 SHOWN_LENGTH = 60
-_OUR_WORDS = frozenset(
-    {"after", "allowed", "description", "details", "expected", "first", "limit", "missing", "number", "order", "what"}
-)
+_OUR_WORDS = frozenset({"after", "allowed", "description", "details", "expected", "limit", "missing", "ready", "what"})
 _OUR_LENGTH = 400
 
 
@@ -269,20 +267,20 @@ MUNICIPAL: dict[str, Entry] = {
         "Sprawdź numer faktury. Jeśli jest właściwy, skontaktuj się z administratorem gminy.",
     ),
     "number_taken": Entry(
-        "{where}: numer „{value}” ma już inna faktura tej jednostki{first}.",
+        "{where}: numer „{number}” ma już inna faktura tej jednostki: plik „{first_name}” z dnia {first_date}.",
         "Nadaj fakturze następny wolny numer. Jeśli miała to być poprawka, wystaw fakturę korygującą.",
     ),
     "idempotency_key_reused": Entry(
-        "Klucz Idempotency-Key „{value}” został już użyty do wysłania innego pliku.",
+        "Ten klucz Idempotency-Key został już użyty do wysłania innego pliku.",
         "Wyślij plik z nowym kluczem. Ten sam klucz służy tylko do ponowienia tego samego pliku.",
     ),
     "offline24_not_allowed": Entry(
         "Ta jednostka nie może wystawiać faktur w trybie offline24.",
-        "Wyślij plik przez zwykły folder „do-wyslania”. O zgodzie na offline24 decyduje zarządzenie{order}.",
+        "Wyślij plik przez zwykły folder „do-wyslania”. O zgodzie na offline24 decyduje zarządzenie w gminie.",
     ),
     "original_not_numbered": Entry(
         "{where}: korekta dotyczy faktury „{value}”, która jest w KSeF lub czeka na numer KSeF, a nie poza KSeF.",
-        "Podaj w korekcie numer KSeF tej faktury{number}.",
+        "Podaj w korekcie numer KSeF tej faktury{ready}.",
     ),
     "ksef_refused": Entry(
         "KSeF odrzucił fakturę: {description} (kod {status}{details}).",
@@ -299,40 +297,27 @@ MUNICIPAL: dict[str, Entry] = {
 }
 
 ZIP: dict[str, Entry] = {
-    "zip_bad": Entry(
+    "zip_broken": Entry(
         "Archiwum ZIP jest uszkodzone lub niekompletne.", "Utwórz archiwum ponownie i wyślij je jeszcze raz."
     ),
     "zip_encrypted": Entry(
-        "Plik „{name}” w archiwum ZIP jest zaszyfrowany hasłem.", "Utwórz archiwum bez hasła i wyślij je jeszcze raz."
+        "Archiwum ZIP jest zaszyfrowane hasłem.", "Utwórz archiwum bez hasła i wyślij je jeszcze raz."
     ),
     "zip_empty": Entry(
         "W archiwum ZIP nie ma żadnej faktury.", "Włóż do archiwum pliki XML faktur i wyślij je jeszcze raz."
     ),
-    "zip_too_many_entries": Entry(
+    "zip_too_many": Entry(
         "Archiwum ZIP ma {count} plików, a może mieć najwyżej {limit}.", "Podziel je na mniejsze archiwa."
     ),
     "zip_too_big": Entry(
-        "Archiwum ZIP po rozpakowaniu ma ponad {limit} bajtów.", "Podziel je na mniejsze archiwa i wyślij po kolei."
-    ),
-    "zip_entry_too_big": Entry(
-        "Plik „{name}” w archiwum ZIP po rozpakowaniu ma ponad {limit} bajtów.",
-        "Faktura może mieć 1 000 000 bajtów, a z załącznikiem 3 000 000 bajtów.",
+        "Archiwum ZIP jest za duże po rozpakowaniu (plik „{name}”).",
+        "Faktura może mieć 1 000 000 bajtów, a z załącznikiem 3 000 000 bajtów. Podziel duże archiwum na mniejsze.",
     ),
     "zip_bad_name": Entry(
-        "Nazwa „{name}” w archiwum ZIP jest niedozwolona.", "Zmień nazwę tak, by była zwykłą nazwą pliku, bez ścieżki."
+        "Nazwa „{name}” w archiwum ZIP jest niedozwolona.",
+        "Włóż do archiwum tylko pliki .xml o zwykłych nazwach, bez ścieżki.",
     ),
-    "zip_duplicate_name": Entry("Nazwa „{name}” powtarza się w archiwum ZIP.", "Nadaj każdemu plikowi inną nazwę."),
-    "zip_bad_entry": Entry(
-        "Pliku „{name}” nie da się rozpakować z archiwum ZIP.",
-        "Utwórz archiwum ponownie metodą „deflate” (zwykły ZIP).",
-    ),
-    "zip_nested": Entry(
-        "Plik „{name}” w archiwum ZIP jest kolejnym archiwum.", "Włóż faktury bezpośrednio do jednego archiwum."
-    ),
-    "zip_not_file": Entry(
-        "Pozycja „{name}” w archiwum ZIP nie jest zwykłym plikiem.",
-        "Włóż do archiwum same pliki XML, bez skrótów i linków.",
-    ),
+    "zip_same_names": Entry("W archiwum ZIP są dwa pliki o tej samej nazwie.", "Nadaj każdemu plikowi inną nazwę."),
 }
 
 CATALOGUE: dict[str, Entry] = BYTES | FORM | CONTENT | MUNICIPAL | ZIP

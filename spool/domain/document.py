@@ -53,7 +53,9 @@ class ThirdParty:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules need to know of an invoice; the strings are exactly those in the file.
+    """What the rules need to know of an invoice.
+
+    Number and names are exactly as in the file; codes, identifiers and dates have their white space collapsed.
 
     Only FA(3) fills every field; for the other forms of KSeF whatever could be read is set and the rest is empty.
     `corrected_ksef_numbers` are `NrKSeFFaKorygowanej`; `corrected_outside_ksef` lists the `NrFaKorygowanej` whose

@@ -8,6 +8,10 @@ from spool.domain.document import Facts, Mode
 from spool.domain.errors import Problem
 from spool.domain.states import State
 
+ALIVE = "agent_alive"
+"""The condition, of no context, by which the agent says that it lives; its `at` is the last time."""
+ALIVE_EVERY_S = 30.0
+
 
 @dataclass(frozen=True)
 class NewDocument:

@@ -1,6 +1,5 @@
 """Statements A1–A14 of the sandbox contract: logging in."""
 
-# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
 
 from __future__ import annotations
 

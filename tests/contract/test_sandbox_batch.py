@@ -1,6 +1,5 @@
 """Statements I18–I21 of the sandbox contract: batch sessions."""
 
-# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """Statement A13 and the certificate endpoints: enrolment, login with the issued certificate, expiry."""
 
-# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
 
 from __future__ import annotations
 

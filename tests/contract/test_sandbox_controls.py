@@ -1,6 +1,5 @@
 """Statements L1–L5, F1–F7, G1–G7 and the controls of DESIGN §4.7."""
 
-# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
 
 from __future__ import annotations
 

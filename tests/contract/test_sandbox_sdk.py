@@ -1,6 +1,5 @@
 """Statements S1–S9 and the acceptance flows with `ksef-client` over its own httpx."""
 
-# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """Statements I1–I17 and I22–I24 of the sandbox contract: interactive sessions and invoices."""
 
-# ruff: noqa: N802 - tests are named after the statement ids, which have capitals
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from agent.ksef.transport import Timeouts, Transport
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings, Network
 from agent.settings import Receive as ReceiveSettings
+from sluza.samples import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, invoice
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.clock import SandboxClock
@@ -32,7 +33,6 @@ from spool.settings import Paths, Settings
 from spool.workers import Workers
 from spool.xml import read_received
 from tests import credentials
-from tests.invoices import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, invoice
 
 NIP = MUNICIPALITY_NIP
 ROOT = Path(__file__).resolve().parents[2]

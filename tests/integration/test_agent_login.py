@@ -1,10 +1,13 @@
 """Every way into KSeF against the sandbox: EC and RSA certificates, PKCS#12, token; renewal, refusal, pause."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.ksef.api import NoAnswer
+from sluza.samples import SCHOOL_IDWEW, unit_invoice
+from spool.domain.municipality import ContextType
 from spool.domain.states import State
 from tests import credentials
 from tests.integration.agent_rig import NIP, Rig, Sandbox, bench_fixture, make_context, rig_fixture, sandbox_fixture  # noqa: F401
@@ -137,3 +140,12 @@ async def test_unreachable_is_a_condition_and_heals(rig: Rig, sandbox: Sandbox) 
         return (await rig.conditions())["reachable"]["ok"] or None
 
     await rig.eventually(healed, "reachable again")
+
+
+async def test_internal_id_context_sends_for_its_unit(rig: Rig, sandbox: Sandbox) -> None:
+    """A unit's own context: the municipality in Podmiot1, the unit's IDWew in Podmiot3 with role 7 (protocol §15)."""
+    rig.context = replace(rig.context, type=ContextType.INTERNAL_ID, value=SCHOOL_IDWEW)
+    document = await rig.put(unit_invoice(internal_id=SCHOOL_IDWEW, number="IDW/1", issue_date=rig.today()))
+    await rig.start()
+    done = await rig.until_upo(document)
+    assert done.ksef_number == sandbox.ledger()[done.sha256]["ksef_number"]

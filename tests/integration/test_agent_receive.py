@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from sluza.samples import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
 from spool.domain.document import ROLE_JST_RECIPIENT, ThirdParty
 from spool.domain.ledger import Received
 from spool.domain.states import State
 from tests.integration.agent_rig import NIP, Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
-from tests.invoices import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
 
 EXPORT = "POST /v2/invoices/exports"
 
@@ -44,7 +44,7 @@ async def test_purchases_find_their_units_once(rig: Rig, sandbox: Sandbox) -> No
     by_id = _supply(sandbox, purchase_for_unit(internal_id=SCHOOL_IDWEW, number="Z/2", issue_date=day))
     stranger = ThirdParty(ROLE_JST_RECIPIENT, "5250000021", "", "Nieznana")
     tray = _supply(sandbox, purchase_for_unit(number="Z/3", issue_date=day, third_parties=(stranger,)))
-    rig.receive, rig.every_seconds = True, 0.3
+    rig.receive, rig.every_seconds = True, 0.2
     await rig.start()
     found = {r.ksef_number: r for r in await _until_received(rig, 3)}
     assert found[by_nip].unit == found[by_id].unit == "sp1"
@@ -53,7 +53,7 @@ async def test_purchases_find_their_units_once(rig: Rig, sandbox: Sandbox) -> No
     assert found[tray].rule == "tray_unknown_unit"
     stored = await rig.spool.read(lambda store: store.body(found[by_nip].sha256))
     assert b"<P_2>Z/1</P_2>" in stored
-    await _exports(rig, sandbox, 4)
+    await _exports(rig, sandbox, 3)
     assert len(await _received(rig)) == 3
     assert (await rig.condition("last_received"))["at"]
     await rig.stop()
@@ -65,7 +65,7 @@ async def test_purchases_find_their_units_once(rig: Rig, sandbox: Sandbox) -> No
 
 async def test_mark_moves_over_an_empty_window(rig: Rig, sandbox: Sandbox) -> None:
     """Nothing came: the mark still follows the high-water mark, for both subjects."""
-    rig.receive, rig.every_seconds = True, 0.3
+    rig.receive, rig.every_seconds = True, 0.2
     began = sandbox.now()
     await rig.start()
 
@@ -80,7 +80,7 @@ async def test_truncated_packages_are_followed_by_the_next(rig: Rig, sandbox: Sa
     """A package holds only so many: the next one begins where it ended (isTruncated)."""
     sandbox.switch(truncation_threshold=2, export_part_size=600)
     numbers = {_supply(sandbox, purchase_for_unit(number=f"T/{n}", issue_date=rig.today())) for n in range(4)}
-    rig.receive, rig.every_seconds = True, 0.5
+    rig.receive, rig.every_seconds = True, 0.2
     await rig.start()
 
     async def everything() -> bool | None:
@@ -92,7 +92,7 @@ async def test_truncated_packages_are_followed_by_the_next(rig: Rig, sandbox: Sa
 async def test_own_sales_are_not_received(rig: Rig, sandbox: Sandbox) -> None:
     """A unit in role 7 makes our own sale visible to Subject3: it is not a purchase."""
     document = await rig.put(unit_invoice(number="OWN/1", issue_date=rig.today()))
-    rig.receive, rig.every_seconds = True, 0.3
+    rig.receive, rig.every_seconds = True, 0.2
     await rig.start()
     done = await rig.until(document, State.ACCEPTED)
     marker = _supply(sandbox, purchase_for_unit(number="OWN/marker", issue_date=rig.today()))
@@ -101,7 +101,7 @@ async def test_own_sales_are_not_received(rig: Rig, sandbox: Sandbox) -> None:
         return any(r.ksef_number == marker for r in await _received(rig)) or None
 
     await rig.eventually(marked, "the marker")
-    await _exports(rig, sandbox, 4)
+    await _exports(rig, sandbox, 3)
     assert done.ksef_number not in {r.ksef_number for r in await _received(rig)}
 
 
@@ -110,7 +110,7 @@ async def test_fault_K15_failed_export_loses_nothing(rig: Rig, sandbox: Sandbox)
     number = _supply(sandbox, purchase_for_unit(number="K15/1", issue_date=rig.today()))
     sandbox.fault(EXPORT, "timeout_after", 1, hold_s=0.05)
     sandbox.fault("GET /storage/{area}/{ref}/{name}", "truncate", 1)
-    rig.receive, rig.every_seconds = True, 0.5
+    rig.receive, rig.every_seconds = True, 0.2
     await rig.start()
 
     async def there() -> bool | None:
@@ -123,7 +123,7 @@ async def test_town_hall_gets_what_is_for_the_municipality(rig: Rig, sandbox: Sa
     """`JST`=2 and nobody in Podmiot3: addressed to the municipality itself (P5)."""
     raw = invoice(number="TH/1", issue_date=rig.today(), seller_nip="7770001111", buyer_nip=NIP, jst="2")
     number = _supply(sandbox, raw)
-    rig.receive, rig.every_seconds = True, 0.5
+    rig.receive, rig.every_seconds = True, 0.2
     await rig.start()
 
     async def there() -> Received | None:
@@ -139,7 +139,7 @@ async def test_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) ->
     first = _supply(sandbox, purchase_for_unit(number="W/1", issue_date=rig.today()))
     await rig.advance(days=150)
     second = _supply(sandbox, purchase_for_unit(number="W/2", issue_date=rig.today()))
-    rig.receive, rig.every_seconds = True, 0.5
+    rig.receive, rig.every_seconds = True, 0.2
     await rig.start()
 
     async def both() -> bool | None:

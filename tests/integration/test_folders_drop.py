@@ -1,14 +1,10 @@
 """Drop folders: what is taken, when, and what never is. Real directories, a real spool."""
 
 import asyncio
-import contextlib
 import io
 import os
-import socket
-import stat
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -19,11 +15,11 @@ import pysqlite3
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.folders import dropbox, layout
+from gateway.folders import dropbox
 from gateway.settings import Folders
 from spool.bodies import sha256_hex
 from spool.domain.states import State
-from tests.folders_bench import PATIENT, SCHOOL, WELFARE, Bench, bench_at, sale, until
+from tests.folders_bench import SCHOOL, WELFARE, Bench, bench_at, sale, until
 
 
 @pytest.fixture
@@ -72,7 +68,7 @@ async def test_events_wake_the_scan(bench: Bench) -> None:
     """With a scan only every minute, a closed, a renamed and a moved-in file are taken at once."""
     slow = Folders(settle_seconds=0.2, incomplete_seconds=60, empty_minutes=10, rescan_seconds=60)
     async with bench.running(slow):
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.3)
         (bench.inbox() / "zamkniety.xml").write_bytes(sale("E/1"))
         await until(lambda: len(bench.documents()) == 1)
         bench.drop("przemianowany.xml", sale("E/2"))
@@ -98,7 +94,7 @@ async def test_a_broken_archive_is_put_aside_with_its_note(bench: Bench) -> None
 
 async def test_the_same_refused_archive_again_changes_nothing(bench: Bench) -> None:
     broken = b"PK\x03\x04 nothing"
-    async with bench.running(show=False):
+    async with bench.running(Folders(0.1, 0.15, 10, 0.2), show=False):
         for _ in range(2):
             path = bench.drop("paczka.zip", broken)
             await until(lambda path=path: not path.exists())
@@ -204,7 +200,7 @@ async def test_fault_D01_an_open_file_is_never_taken(bench: Bench) -> None:
     async with bench.running():
         with (bench.inbox() / "a.xml").open("wb", buffering=0) as handle:
             handle.write(first)
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(0.5)
             handle.seek(0)
             handle.write(second)
             await asyncio.sleep(0.3)
@@ -386,7 +382,7 @@ async def test_fault_D06_a_swap_in_the_last_instant_is_not_removed(
     real, swapped = dropbox.secrets.token_hex, []
 
     def swap(size: int) -> str:
-        if not swapped:
+        if size == 4 and not swapped:  # the name under which the file is held; document ids ask for more
             swapped.append(True)
             bench.drop("a.xml", sale("D06/2"))
         return real(size)
@@ -425,144 +421,3 @@ async def test_fault_D07_a_file_that_cannot_be_removed_is_sent_once(
         await until(lambda: not path.exists())
     assert bench.door.seen[-1][2] == ["same"]
     assert len(bench.documents()) == 1
-
-
-# -- F, X ----------------------------------------------------------------------------------------------------------
-
-
-async def test_fault_F08_an_unmarked_folder_is_not_scanned(bench: Bench) -> None:
-    """The mount has gone in the middle of work, and a look-alike with files is there: nothing is read or created."""
-    elsewhere = bench.root / "mounted-elsewhere"
-    with capture_logs() as logs:
-        async with bench.running():
-            path = bench.drop("a.xml", sale("F08/1"))
-            await until(lambda: not path.exists())
-            (bench.root / SCHOOL).rename(elsewhere)
-            strange = bench.inbox() / "cudzy.xml"
-            strange.parent.mkdir(parents=True)
-            strange.write_bytes(sale("F08/2"))
-            await until(lambda: [e for e in logs if e["event"] == "folder_unavailable"])
-            await asyncio.sleep(0.5)
-            assert strange.exists()
-            assert sorted(p.name for p in (bench.root / SCHOOL).rglob("*")) == ["cudzy.xml", layout.OUTBOX]
-            (bench.root / SCHOOL).rename(bench.root / "look-alike")
-            elsewhere.rename(bench.root / SCHOOL)
-            bench.drop("b.xml", sale("F08/3"))
-            await until(lambda: len(bench.documents()) == 2)
-    assert [e["event"] for e in logs].count("folder_unavailable") == 1
-    assert [d.facts.number for d in bench.documents()] == ["F08/1", "F08/3"]
-
-
-async def test_fault_X05_sizes_are_decided_before_reading(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terabyte of nothing costs nothing; one byte too many is too many; the limit itself is still read."""
-    read: list[str] = []
-    real = dropbox.DropFile.read
-
-    def remember(file: dropbox.DropFile) -> bytes:
-        read.append(file.name)
-        return real(file)
-
-    monkeypatch.setattr(dropbox.DropFile, "read", remember)
-    sizes = {"tera.xml": 1 << 40, "o-bajt.xml": 3_000_001, "tera.zip": 1 << 40, "o-bajt.zip": 50_000_001}
-    async with bench.running():
-        for name, size in sizes.items():
-            with (bench.inbox() / name).open("wb") as handle:
-                handle.truncate(size)
-        bench.drop("granica.xml", sale() + b" " * (3_000_000 - len(sale())))
-        bench.drop("udaje.zip", sale() + b" " * 3_000_000)
-        await until(lambda: bench.lying("do-wyslania") == [])
-        await until(lambda: len(bench.lying("odrzucone")) == 3 * len(sizes) + 3 + 3)
-    assert sorted(set(read)) == ["granica.xml", "udaje.zip"]
-    assert {bench.json(f"odrzucone/*/{stem}*.json")["errors"][0]["code"] for stem in ("udaje",)} == {"too_big"}
-    assert bench.only().size == 3_000_000
-
-
-HOSTILE = [
-    b"nowy\nwiersz.xml", b"\xe2\x80\xaegpj.xml", b"zero\xe2\x80\x8bwidth.xml", b"-rf.xml", b"za\xbf\xf3\xb3\xe6.xml",
-    b"\xff\xfe.xml", b"x" * 251 + b".xml", b"a\xcc\xa8.xml", b"C:\\x\\y.xml", b"$(reboot).xml", b"' OR 1.xml", b".xml",
-    b"con.xml", b"FA.XML", b" spacja .xml", b"%00.xml", b"\x1b[31m.xml",
-]  # fmt: skip
-
-
-async def test_fault_X08_hostile_names_are_only_labels(bench: Bench) -> None:
-    """Every such file is taken under its own label, its result has a safe name, and the log keeps one line."""
-    async with bench.running(PATIENT):
-        for index, name in enumerate(HOSTILE):
-            bench.drop(os.fsdecode(name), sale(f"X08/{index}"))
-        expected = len(HOSTILE) - 1  # ".xml" is a dot file
-        await until(lambda: len(bench.documents()) == expected)
-        await until(lambda: len(bench.lying("w-toku")) == expected)
-    labels = {d.source_name for d in bench.documents()}
-    assert {"nowy\nwiersz.xml", "zażółć.xml", "C:\\x\\y.xml", "-rf.xml"} <= labels
-    for name in bench.lying("w-toku"):
-        assert not set(name) & set('<>:"/\\|?*\r\n\x1b')
-
-
-async def test_fault_X09_what_is_not_a_plain_file_is_left_alone(bench: Bench) -> None:
-    """Link, hard link, pipe, socket, device, folder: not opened, not removed, one alert each; others go through."""
-    canary = bench.root.parent / "canary.xml"
-    canary.write_bytes(sale("CANARY"))
-    await bench.set_up()
-    inbox = bench.inbox()
-    (inbox / "link.xml").symlink_to(canary)
-    (inbox / "twardy.xml").hardlink_to(canary)
-    os.mkfifo(inbox / "kolejka.xml")
-    (inbox / "folder.xml").mkdir()
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(inbox / "gniazdo.xml"))
-    with contextlib.suppress(PermissionError):
-        os.mknod(inbox / "urzadzenie.xml", stat.S_IFCHR | 0o600, os.makedev(1, 5))
-    odd = sorted(p.name for p in inbox.iterdir() if p.name != "offline24")
-    with capture_logs() as logs:
-        async with bench.running():
-            path = bench.drop("zwykly.xml", sale("X09"))
-            await until(lambda: not path.exists())
-            await asyncio.sleep(1)
-    assert [d.facts.number for d in bench.documents()] == ["X09"]
-    assert sorted(p.name for p in inbox.iterdir() if p.name != "offline24") == odd
-    assert sorted(e["name"] for e in logs if e["event"] == "drop_entry_left") == odd
-
-
-async def test_fault_X09_offline24_replaced_by_a_link(bench: Bench) -> None:
-    """A unit's user points the inner folder elsewhere: nothing is taken from there, the plain folder goes on."""
-    outside = bench.root.parent / "outside"
-    outside.mkdir()
-    (outside / "canary.xml").write_bytes(sale("CANARY"))
-    await bench.set_up()
-    (bench.inbox() / "offline24").rmdir()
-    (bench.inbox() / "offline24").symlink_to(outside)
-    with capture_logs() as logs:
-        async with bench.running():
-            path = bench.drop("zwykly.xml", sale("X09"))
-            await until(lambda: not path.exists())
-            await until(lambda: [e for e in logs if e["event"] == "folder_not_read"])
-    assert [d.facts.number for d in bench.documents()] == ["X09"]
-    assert (outside / "canary.xml").exists()
-
-
-async def test_fault_X10_a_racing_swapper_gets_nothing_read(bench: Bench) -> None:
-    """A name that flips between a file and a link to somebody else's invoice: the other's bytes are never stored."""
-    canary = bench.root.parent / "canary.xml"
-    canary.write_bytes(sale("CANARY"))
-    await bench.set_up()
-    stop = threading.Event()
-
-    def flip() -> None:
-        index = 0
-        while not stop.is_set():
-            index += 1
-            working, link = bench.inbox() / ".w.tmp", bench.inbox() / ".l.tmp"
-            working.write_bytes(sale(f"X10/{index}"))
-            link.symlink_to(canary)
-            link.replace(bench.inbox() / "a.xml")
-            working.replace(bench.inbox() / "a.xml")
-
-    async with bench.running(Folders(0.05, 60, 10, 0.2), show=False):
-        flipping = asyncio.ensure_future(asyncio.to_thread(flip))
-        await asyncio.sleep(1)
-        stop.set()
-        await flipping
-        await until(lambda: bench.lying("do-wyslania") == [])
-    assert bench.documents()
-    assert all(d.facts.number.startswith("X10/") for d in bench.documents())
-    assert canary.read_bytes() == sale("CANARY")

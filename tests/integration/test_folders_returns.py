@@ -161,9 +161,9 @@ async def test_received_for_a_unit_no_longer_configured_goes_to_the_centre(bench
 # -- faults --------------------------------------------------------------------------------------------------------
 
 HOSTILE = [
-    "con", "CON.v1", "aux", "nul.xml", "com1", "lpt9.txt", "a", "A", "a.upo", "a.blad", "a.XML", "ą", "a\u0328", "Ą",
-    "kropka.", "spacja ", "ﬁ", "fi", "dwa:kropki", "a<b>|c?*", "..", "../../etc/passwd", "C:\\x\\y", "-rf", "\u202egpj",
-    "nowy\nwiersz", "zero\u200bwidth", "x" * 300, "ż" * 200, "🧾" * 100, "FV/1/2026", " ", "",
+    "con", "CON.v1", "aux", "nul.xml", "com1", "lpt9.txt", "a", "A", "a.upo", "sam.upo", "a.blad", "a.XML", "ą",
+    "a\u0328", "Ą", "kropka.", "spacja ", "ﬁ", "fi", "dwa:kropki", "a<b>|c?*", "..", "../../etc/passwd", "C:\\x\\y",
+    "-rf", "\u202egpj", "nowy\nwiersz", "zero\u200bwidth", "x" * 300, "ż" * 200, "🧾" * 100, "FV/1/2026", " ", "",
 ]  # fmt: skip
 
 
@@ -179,6 +179,9 @@ async def test_fault_D10_names_never_collide_and_nothing_is_overwritten(bench: B
     assert len(folded) == len(names)
     kept = [p for p in (bench.root / SCHOOL / "wyslane").rglob("*.xml") if not p.name.endswith(".upo.xml")]
     assert {hashlib.sha256(p.read_bytes()).hexdigest() for p in kept} == {d.sha256 for d in bench.documents()}
+    upos = list((bench.root / SCHOOL / "wyslane").rglob("*.upo.xml"))
+    assert len(upos) == len(HOSTILE)
+    assert all(path.read_bytes().startswith(UPO) for path in upos)
     for name in names:
         assert len(name.encode()) <= 255
         assert not set(name) & set('<>:"/\\|?*\r\n')

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.http import listener, logs
+from gateway.http import listener
 from gateway.http.body import MAX_XML, Patience
+from spool import logs
 from tests.http_bench import SCHOOL, TOKENS, Bench, running, school_invoice
 
 INVOICE = school_invoice()
@@ -75,7 +76,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("request_bytes", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_fault_X16_malformed_is_4xx_and_close(  # noqa: N802
+async def test_fault_X16_malformed_is_4xx_and_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_bytes: bytes
 ) -> None:
     """One 4xx in our own words, the connection closed, nothing stored, and what follows is never a second request."""
@@ -93,7 +94,7 @@ async def test_fault_X16_malformed_is_4xx_and_close(  # noqa: N802
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 40, 41, *range(100, len(INVOICE), 256), len(INVOICE) - 1])
-async def test_fault_D09_client_dies_mid_body(tmp_path: Path, cut: int) -> None:  # noqa: N802
+async def test_fault_D09_client_dies_mid_body(tmp_path: Path, cut: int) -> None:
     """The connection ends after so many bytes, announced or chunked, half-closed or reset: nothing is stored."""
     async with running(tmp_path) as bench:
         part = INVOICE[:cut]
@@ -117,7 +118,7 @@ async def test_fault_D09_client_dies_mid_body(tmp_path: Path, cut: int) -> None:
         assert (await bench.post(INVOICE)).status == 202
 
 
-async def test_fault_X16_slow_head_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802
+async def test_fault_X16_slow_head_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head that trickles in is cut off, however regularly a byte comes."""
     monkeypatch.setattr(listener, "HEADER_SECONDS", 1.0)  # asyncio rounds longer timers up to whole seconds
     async with running(tmp_path) as bench:
@@ -129,7 +130,7 @@ async def test_fault_X16_slow_head_is_closed(tmp_path: Path, monkeypatch: pytest
         assert time.monotonic() - start < 10
 
 
-async def test_fault_X16_slow_body_is_408(tmp_path: Path) -> None:  # noqa: N802
+async def test_fault_X16_slow_body_is_408(tmp_path: Path) -> None:
     """A body below the least speed is given up with 408; one that is slow but fast enough is taken."""
     async with running(tmp_path, patience=Patience(grace_s=0.3, bytes_per_s=2000)) as bench:
         pieces: list[bytes | float] = [head(f"Content-Length: {len(INVOICE)}")]
@@ -144,7 +145,7 @@ async def test_fault_X16_slow_body_is_408(tmp_path: Path) -> None:  # noqa: N802
         assert b" 202 " in (await talk(bench, *pieces)).splitlines()[0]
 
 
-async def test_fault_X16_endless_chunks_end_at_the_cap(tmp_path: Path) -> None:  # noqa: N802
+async def test_fault_X16_endless_chunks_end_at_the_cap(tmp_path: Path) -> None:
     """Chunks without end are refused at three million bytes and the connection closes."""
     async with running(tmp_path) as bench:
         chunk = b"10000\r\n" + b"<" * 0x10000 + b"\r\n"
@@ -153,7 +154,7 @@ async def test_fault_X16_endless_chunks_end_at_the_cap(tmp_path: Path) -> None: 
         assert await bench.stored() == 0
 
 
-async def test_fault_X16_tiny_chunks_are_taken(tmp_path: Path) -> None:  # noqa: N802
+async def test_fault_X16_tiny_chunks_are_taken(tmp_path: Path) -> None:
     """Ten thousand parts are only a slow way to send one invoice."""
     async with running(tmp_path) as bench:
         parts = b"".join(b"1\r\n%c\r\n" % byte for byte in INVOICE)
@@ -161,7 +162,7 @@ async def test_fault_X16_tiny_chunks_are_taken(tmp_path: Path) -> None:  # noqa:
         assert b" 202 " in answer.splitlines()[0]
 
 
-async def test_fault_X16_others_are_served_meanwhile(tmp_path: Path) -> None:  # noqa: N802
+async def test_fault_X16_others_are_served_meanwhile(tmp_path: Path) -> None:
     """With three hundred half-open requests another client is answered within two seconds."""
     async with running(tmp_path) as bench:
         idle = [await asyncio.open_connection("127.0.0.1", bench.port) for _ in range(300)]
@@ -174,7 +175,7 @@ async def test_fault_X16_others_are_served_meanwhile(tmp_path: Path) -> None:  #
             writer.transport.abort()
 
 
-async def test_fault_X16_connections_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802
+async def test_fault_X16_connections_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the cap a connection is dropped at once; when others leave there is room again."""
     monkeypatch.setattr(listener, "MAX_CONNECTIONS", 5)
     async with running(tmp_path) as bench:
@@ -215,7 +216,7 @@ async def log_text() -> AsyncIterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-async def test_fault_X22_tokens_never_reach_the_log(tmp_path: Path, log_text: io.StringIO) -> None:  # noqa: N802
+async def test_fault_X22_tokens_never_reach_the_log(tmp_path: Path, log_text: io.StringIO) -> None:
     """A good token, a wrong one, one in a malformed header, in the path, in the query, in a failing request."""
     canary = "canary-0123456789abcdef0123456789"
     async with running(tmp_path) as bench:
@@ -234,7 +235,7 @@ async def test_fault_X22_tokens_never_reach_the_log(tmp_path: Path, log_text: io
     assert "Wynajem" not in text
 
 
-async def test_fault_X14_one_record_is_one_line(tmp_path: Path, log_text: io.StringIO) -> None:  # noqa: N802
+async def test_fault_X14_one_record_is_one_line(tmp_path: Path, log_text: io.StringIO) -> None:
     """Line breaks and escapes in paths, names and methods never make a second record; each names its document."""
     async with running(tmp_path) as bench:
         accepted = await bench.post(INVOICE, X_File_Name="a%0d%0aevil%1b%5b31m.xml")

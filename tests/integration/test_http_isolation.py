@@ -30,7 +30,7 @@ async def documents_of(bench: Bench, unit: str) -> list[str]:
     return [a.json["id"] for a in (refused, queued, numbered, delivered)]
 
 
-async def test_inv_I7_foreign_and_absent_documents_are_the_same_answer(tmp_path: Path) -> None:  # noqa: N802
+async def test_inv_I7_foreign_and_absent_documents_are_the_same_answer(tmp_path: Path) -> None:
     """Two units × all routes with an id × documents in every kind of state, byte for byte, GET and HEAD."""
     async with running(tmp_path) as bench:
         owned = {unit: await documents_of(bench, unit) for unit in (SCHOOL, WELFARE)}
@@ -47,7 +47,7 @@ async def test_inv_I7_foreign_and_absent_documents_are_the_same_answer(tmp_path:
                 assert (await bench.call("GET", f"/v1/invoices/{document_id}", unit=owner)).status == 200
 
 
-async def test_inv_I7_foreign_and_absent_received_are_the_same_answer(tmp_path: Path) -> None:  # noqa: N802
+async def test_inv_I7_foreign_and_absent_received_are_the_same_answer(tmp_path: Path) -> None:
     """Other units' purchases and the central tray look like nothing at all."""
     async with running(tmp_path) as bench:
         school, tray = await bench.receive(SCHOOL, 1), await bench.receive(None, 2)
@@ -61,7 +61,7 @@ async def test_inv_I7_foreign_and_absent_received_are_the_same_answer(tmp_path: 
 
 
 @pytest.mark.parametrize("path", ["/v1/invoices", "/v1/received"])
-async def test_inv_I7_lists_and_cursors(tmp_path: Path, path: str) -> None:  # noqa: N802
+async def test_inv_I7_lists_and_cursors(tmp_path: Path, path: str) -> None:
     """A list has only the unit's own rows, and a foreign cursor is as unknown as an absent one."""
     async with running(tmp_path) as bench:
         owned = {unit: await documents_of(bench, unit) for unit in (SCHOOL, WELFARE)}
@@ -75,7 +75,7 @@ async def test_inv_I7_lists_and_cursors(tmp_path: Path, path: str) -> None:  # n
             assert len(answers) == 1
 
 
-async def test_inv_I7_posting_tells_nothing_of_others(tmp_path: Path) -> None:  # noqa: N802
+async def test_inv_I7_posting_tells_nothing_of_others(tmp_path: Path) -> None:
     """The refusal of a foreign number reads the same whatever became of the other document."""
     async with running(tmp_path) as bench:
         texts = []

@@ -1,6 +1,7 @@
 """The gateway as a process: ready line, HTTPS with our own CA, clean stop, exit codes, secrets."""
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -19,13 +20,24 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 
 from gateway import __main__ as process
+from sluza.samples import MUNICIPALITY_NIP, SCHOOL_NIP, unit_invoice
 from spool.access import FILE, Spool
-from tests.invoices import MUNICIPALITY_NIP, SCHOOL_NIP, unit_invoice
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "canary-token-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """`main` sets up the logging of its process, which here is also the tests'."""
+    root = logging.getLogger()
+    handlers, level, raising = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    root.handlers[:], root.level, logging.raiseExceptions = handlers, level, raising
+    structlog.reset_defaults()
 
 
 def configuration(directory: Path, http: str = "", admin: str = "", more: str = "") -> Path:
@@ -117,7 +129,7 @@ def today_invoice(number: str = "SP1/1/2026") -> bytes:
     return unit_invoice(number=number, issue_date=datetime.now(ZoneInfo("Europe/Warsaw")).date())
 
 
-def test_a_whole_life(tmp_path: Path) -> None:
+def test_a_whole_life(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Ready line, HTTPS trusted through ca_file, an invoice in, status page, a second one refused, a clean stop."""
     give_token(tmp_path)
     config = configuration(tmp_path)
@@ -134,11 +146,8 @@ def test_a_whole_life(tmp_path: Path) -> None:
         assert gateway.call(f"/v1/invoices/{document_id}/pdf")[1].startswith(b"%PDF-")
         assert gateway.call(gateway.ready["admin_url"] + "/readyz")[0] == 200
         assert (tmp_path / "folders" / "sp1" / "do-wyslania").is_dir()
-        second = subprocess.run(
-            [sys.executable, "-m", "gateway", "--config", str(config)], cwd=ROOT, capture_output=True, text=True
-        )
-        assert second.returncode == 3
-        assert "Śluza już działa" in second.stderr
+        assert process.main(["--config", str(config)]) == 3
+        assert "Śluza już działa" in capfd.readouterr().err
         assert gateway.stop() == 0
     spool = Spool(tmp_path / "state" / FILE)
     assert spool.read_now(lambda store: store.body(store.document(document_id).sha256)) == raw
@@ -224,7 +233,7 @@ def test_exposed_admin_token_is_refused(tmp_path: Path, capfd: pytest.CaptureFix
     assert "chmod 600" in capfd.readouterr().err
 
 
-def test_taken_port_is_a_sentence_and_code_1(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_taken_port_is_a_sentence_and_code_5(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The other program may be about to stop, so the supervisor tries again."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -232,12 +241,12 @@ def test_taken_port_is_a_sentence_and_code_1(tmp_path: Path, capfd: pytest.Captu
         path = configuration(tmp_path)
         port = taken.getsockname()[1]
         path.write_text(path.read_text().replace("127.0.0.1:0", f"127.0.0.1:{port}", 1))
-        assert process.main(["--config", str(path)]) == 1
+        assert process.main(["--config", str(path)]) == 5
     assert f"127.0.0.1:{port}" in capfd.readouterr().err
 
 
 async def test_a_part_that_dies_ends_the_process(caplog: pytest.LogCaptureFixture) -> None:
-    """With or without an error, before anybody asked it to: exit code 1 and a line that names it."""
+    """With or without an error, before anybody asked it to: exit code 5 and a line that names it."""
     import asyncio
 
     async def dies(_stop: asyncio.Event) -> None:
@@ -252,7 +261,7 @@ async def test_a_part_that_dies_ends_the_process(caplog: pytest.LogCaptureFixtur
     for part in (dies, ends):
         stop = asyncio.Event()
         code = await asyncio.wait_for(process._watch_over({"part": part(stop), "other": waits(stop)}, stop), 5)
-        assert code == 1
+        assert code == 5
         assert stop.is_set()
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, stop.set)

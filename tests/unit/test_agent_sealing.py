@@ -17,9 +17,9 @@ from agent import package, upo
 from agent.ksef.api import NoAnswer, PublicKey
 from agent.ksef.sealing import SymmetricKey, choose, hex_of, sha256_base64, wrap
 from agent.package import BadPackage
+from sluza.samples import ksef_number_for
 from spool.bodies import sha256_hex
 from tests import credentials
-from tests.invoices import ksef_number_for
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from gateway.render import Marks, render_invoice
+from sluza.samples import invoice
 from spool.domain.codes import kod1_url, kod2_unsigned
 from spool.domain.municipality import ContextType
-from tests.invoices import invoice
 
 QR = "https://qr-test.ksef.mf.gov.pl"
 HASH = "UtQp9Gpc51y-u3xApZjIjgkpZ01js-J8KflSPW8WzIE"

@@ -1,16 +1,21 @@
 """The sentences: which field, which line, what is wrong, and the cure, for every way an invoice goes wrong."""
 
+import ast
 import re
 import string
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from sluza import samples as invoices
+from sluza.samples import invoice
 from spool.domain.catalogue import CATALOGUE, printable, problem
 from spool.domain.errors import Problem
 from spool.xml import examine
 from spool.xml.examine import SHOWN_PROBLEMS
-from tests import invoices
-from tests.invoices import invoice
+
+ROOT = Path(__file__).parents[2]
 
 
 def changed(old: str, new: str, raw: bytes | None = None) -> bytes:
@@ -251,6 +256,29 @@ def test_every_code_has_a_sentence_and_a_cure(code: str) -> None:
     assert not re.search(r"[{}]", made.message + made.hint)
     assert ".." not in made.message
     assert set(made.as_dict()) == {"code", "message", "hint", "field", "line"}
+
+
+def calls_of_the_catalogue() -> Iterator[tuple[str, ast.Call]]:
+    """Every `problem("code", …)` in modules that import it from the catalogue."""
+    for package in ("spool", "gateway", "agent", "sluza"):
+        for file in (ROOT / package).rglob("*.py"):
+            text = file.read_text()
+            if "from spool.domain.catalogue import problem" not in text:
+                continue
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "problem":
+                    yield f"{file.name}:{node.lineno}", node
+
+
+def test_every_use_of_the_catalogue_knows_the_code_and_gives_its_values() -> None:
+    """A sentence that fails to format would be an error in the middle of a refusal."""
+    for place, call in calls_of_the_catalogue():
+        if not (call.args and isinstance(call.args[0], ast.Constant)):
+            continue
+        code = call.args[0].value
+        assert code in CATALOGUE, place
+        given = {keyword.arg for keyword in call.keywords}
+        assert None in given or placeholders(CATALOGUE[code]) - {"where"} <= given, (place, code)
 
 
 def test_a_duplicate_in_the_municipality_reveals_nothing() -> None:

@@ -9,13 +9,13 @@ import pytest
 import structlog
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from gateway.http import logs
 from gateway.http.answers import as_file
 from gateway.http.app import ROUTES
 from gateway.http.body import Room
 from gateway.http.openapi import DOCUMENT
 from gateway.http.problems import HttpProblem
 from gateway.http.throttle import Throttle
+from spool import logs
 
 
 def test_brake_counts_per_address_and_forgets() -> None:
@@ -82,7 +82,7 @@ def stream() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def test_fault_X22_secrets_are_blacked_out(stream: io.StringIO) -> None:  # noqa: N802
+def test_fault_X22_secrets_are_blacked_out(stream: io.StringIO) -> None:
     """By key, by shape, in tracebacks and in lines of other libraries."""
     canary = "canary0123456789abcdef"
     log = structlog.get_logger("x")
@@ -97,7 +97,7 @@ def test_fault_X22_secrets_are_blacked_out(stream: io.StringIO) -> None:  # noqa
     assert len(stream.getvalue().splitlines()) == 4
 
 
-def test_fault_X14_one_record_one_line(stream: io.StringIO) -> None:  # noqa: N802
+def test_fault_X14_one_record_one_line(stream: io.StringIO) -> None:
     """Whatever a reader may take for a line break or an escape is spelled out; Polish stays readable."""
     structlog.get_logger("x").info("ż", value="a\r\nb\x1b[31m\x85\u2028\u202e\x9b\ud800")
     text = stream.getvalue()
@@ -106,7 +106,7 @@ def test_fault_X14_one_record_one_line(stream: io.StringIO) -> None:  # noqa: N8
     assert json.loads(text)["event"] == "ż"
 
 
-def test_fault_F20_a_broken_log_does_not_hurt(stream: io.StringIO) -> None:  # noqa: N802
+def test_fault_F20_a_broken_log_does_not_hurt(stream: io.StringIO) -> None:
     """Writing fails: the line is lost, the work goes on."""
     stream.close()
     structlog.get_logger("x").error("lost")

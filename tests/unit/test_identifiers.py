@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluza.samples import ksef_number_for
 from spool.domain.identifiers import internal_id_is_valid, ksef_number_is_valid, nip_is_valid
-from tests.invoices import ksef_number_for
 
 INTERNAL_IDS = ["6824515772-12343", "7243438295-85299", "5265877635-12346", "5080014460-00011"]
 KSEF_NUMBERS = [

@@ -17,10 +17,10 @@ from gateway.render.blocks import Indented
 from gateway.render.compose import compose
 from gateway.render.metrics import BOLD, REGULAR, covered, width, wrap
 from gateway.render.text import account, amount, clean, day, moment, quantity
+from sluza import samples as invoices
+from sluza.samples import FA3_NS, Line, invoice
 from spool.domain.document import ThirdParty
 from spool.xml.schema import fa3_explaining
-from tests import invoices
-from tests.invoices import FA3_NS, Line, invoice
 
 KOD1 = "https://qr-test.ksef.mf.gov.pl/invoice/5080014460/20-11-2026/UtQp9Gpc51y-u3xApZjIjgkpZ01js-J8KflSPW8WzIE"
 KOD2 = (

@@ -7,7 +7,7 @@ from spool.domain.states import FIRST, HOLDS_NUMBER, LABELS, LIVE, MOVES, TERMIN
 
 def test_every_state_is_live_or_terminal() -> None:
     """Live and terminal states split the whole set."""
-    assert LIVE | TERMINAL == set(State)
+    assert set(State) == LIVE | TERMINAL
     assert not LIVE & TERMINAL
 
 

@@ -113,7 +113,7 @@ async def test_strict_clients_accept_it(tmp_path: Path) -> None:
     server.close()
 
 
-async def test_fault_X24_old_tls_is_refused(tmp_path: Path) -> None:  # noqa: N802
+async def test_fault_X24_old_tls_is_refused(tmp_path: Path) -> None:
     """TLS 1.1 finds no common version; 1.2 does."""
     made = tls.own(tmp_path, NAMES, datetime.now(UTC))
     server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0, ssl=tls.server_context(made))
@@ -164,7 +164,7 @@ def test_supplied_certificate_is_used_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o644, 0o606])
-def test_fault_X23_world_readable_key_is_refused(tmp_path: Path, mode: int) -> None:  # noqa: N802
+def test_fault_X23_world_readable_key_is_refused(tmp_path: Path, mode: int) -> None:
     """With the command that mends it; a group may read (Debian's ssl-cert)."""
     made = tls.own(tmp_path, NAMES, NOW)
     made.key.chmod(mode)
@@ -175,7 +175,7 @@ def test_fault_X23_world_readable_key_is_refused(tmp_path: Path, mode: int) -> N
     tls.supplied(made.cert, made.key)
 
 
-def test_fault_X23_own_key_opened_by_somebody_is_refused(tmp_path: Path) -> None:  # noqa: N802
+def test_fault_X23_own_key_opened_by_somebody_is_refused(tmp_path: Path) -> None:
     """Our own keys are looked at on every start, too."""
     tls.own(tmp_path, NAMES, NOW)
     (tmp_path / "ca.key").chmod(0o644)

@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 
 from gateway.validation import check
+from sluza import samples as invoices
 from spool.domain.document import Facts, ThirdParty
 from spool.domain.municipality import Context, ContextType, Municipality, Unit
 from spool.xml import examine
-from tests import invoices
 
 TODAY = date(2026, 11, 20)
 TOWN = "5080014460"

@@ -1,0 +1,71 @@
+"""What gateway and agent have in common as processes: their command line, their errors, their lock, their clock.
+
+An error of ours becomes one Polish sentence on stderr and an exit code; what was not foreseen goes to the log with its
+traceback, never to a person.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+
+import structlog
+
+from spool import settings as shared_settings
+from spool.clock import Clock, SandboxClock, system_clock
+from spool.domain.errors import ConfigError, SluzaError
+from spool.domain.exits import Exit, exit_for
+from spool.lock import RoleLock
+from spool.logs import to_stderr
+from spool.settings import Settings
+from spool.toml import Table
+
+Serve = Callable[[Settings, Table], Coroutine[None, None, int]]
+
+
+def run(role: str, description: str, argv: Sequence[str] | None, serve: Serve) -> int:
+    """The whole life of a process: read the configuration, `serve` until it is told to stop, return the exit code."""
+    parser = argparse.ArgumentParser(prog=role, description=description)
+    parser.add_argument("--config", help="plik konfiguracji (domyślnie SLUZA_CONFIG albo /etc/sluza/sluza.toml)")
+    given = parser.parse_args(argv)
+    to_stderr()
+    try:
+        shared, root = shared_settings.read(shared_settings.find_config(given.config))
+        return asyncio.run(serve(shared, root))
+    except SluzaError as error:
+        print(f"{error} {error.hint}".strip(), file=sys.stderr)
+        return exit_for(error)
+    except KeyboardInterrupt:
+        return Exit.OK
+    except OSError as error:
+        print(f"Program „{role}” nie może działać: {error.strerror or error}.", file=sys.stderr)
+        return Exit.FAILED
+    except Exception:
+        structlog.get_logger(role).exception("died")
+        print(f"Program „{role}” przerwał pracę; przyczyna jest w dzienniku.", file=sys.stderr)
+        return Exit.FAILED
+
+
+def hold(state: Path, role: str) -> RoleLock:
+    """The state directory, made when missing, and the lock in it. Raises ConfigError or AlreadyRunning."""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return RoleLock(state, role)
+    except OSError as error:
+        raise ConfigError(
+            f"Nie można użyć katalogu stanu {state} (pole „paths.state”): {error.strerror}.",
+            "Katalog musi istnieć i należeć do użytkownika, który uruchamia Śluzę.",
+        ) from error
+
+
+def clock_for(url: str) -> Clock:
+    """Our own time, or, with `url`, the sandbox's. Raises SluzaError, so that the supervisor tries again."""
+    if not url:
+        return system_clock
+    try:
+        return SandboxClock(url)
+    except (OSError, ValueError, KeyError) as error:
+        raise SluzaError(
+            f"Zegar piaskownicy {url} nie odpowiada ({error}).", "Proszę uruchomić piaskownicę."
+        ) from error
