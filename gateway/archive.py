@@ -8,10 +8,13 @@ from itertools import pairwise
 
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
+from spool.xml import DEFAULT
 
 MAX_ENTRIES = 1_000
-MAX_ENTRY = 3_000_000
-"""Bytes of one unpacked document: the largest invoice KSeF takes, one with an attachment (protocol §10)."""
+MAX_XML = DEFAULT.with_attachment
+"""Bytes of one document: the largest invoice KSeF takes, one with an attachment; the schema check knows the rest."""
+MAX_ZIP = 50_000_000
+"""Bytes of the largest archive we open."""
 MAX_TOTAL = 200_000_000
 """Bytes of everything unpacked."""
 
@@ -70,9 +73,9 @@ def _inflate(opened: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> tuple[l
     total = 0
     for entry in entries:
         with opened.open(entry) as stream:
-            raw = stream.read(MAX_ENTRY + 1)
+            raw = stream.read(MAX_XML + 1)
         total += len(raw)
-        if len(raw) > MAX_ENTRY or total > MAX_TOTAL:
+        if len(raw) > MAX_XML or total > MAX_TOTAL:
             return [], [problem("zip_too_big", name=entry.filename)]
         out.append((entry.filename, raw))
     return out, []

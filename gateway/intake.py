@@ -27,10 +27,6 @@ from spool.store import Store
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 from spool.xml import Examined, examine
 
-MAX_XML = archive.MAX_ENTRY
-"""Bytes of the largest document we look at; the schema check knows the rest."""
-MAX_ZIP = 50_000_000
-"""Bytes of the largest ZIP we unpack."""
 NEEDS_BATCH = "Faktura z załącznikiem czeka na wysyłkę wsadową."
 
 

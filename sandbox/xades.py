@@ -39,11 +39,15 @@ PSS_METHODS = {f"{MORE2007}{name}-rsa-MGF1" for name in ("sha1", "sha256", "sha3
 ECDSA_METHODS = {f"{MORE}ecdsa-sha{bits}" for bits in (1, 256, 384, 512)} | {
     f"{MORE2007}ecdsa-sha3-{bits}" for bits in (256, 384, 512)
 }
+BASE64 = DS + "base64"
+XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
+FILTER2 = "http://www.w3.org/2002/06/xmldsig-filter2"
+MAX_REFERENCES = 20
 TRANSFORMS = {
     DS + "enveloped-signature",
-    DS + "base64",
-    "http://www.w3.org/TR/1999/REC-xpath-19991116",
-    "http://www.w3.org/2002/06/xmldsig-filter2",
+    BASE64,
+    XPATH,
+    FILTER2,
     *(
         method + comments
         for method in (
@@ -120,44 +124,87 @@ def _certificate(signature: etree._Element) -> x509.Certificate:
 
 
 def _check_structure(root: etree._Element, signature: etree._Element) -> None:
-    """Algorithms allowed; every Id unique; one reference covers the document, one the SignedProperties."""
-    ids = [str(value) for value in _find(root, "//@Id | //@ID | //@id")]
-    if len(ids) != len(set(ids)):
-        raise BadRequest(9105, "Powtórzony identyfikator elementu.")
+    """Algorithms allowed; every Id unique; the document and the SignedProperties covered, nothing foreign (A4)."""
+    names = _by_id(root)
     references = signature.findall(f"{{{DS}}}SignedInfo/{{{DS}}}Reference")
+    if len(references) > MAX_REFERENCES:
+        raise BadRequest(9105, "Podpis ma za dużo referencji.")
     for element in signature.iter(f"{{{DS}}}Transform", f"{{{DS}}}CanonicalizationMethod"):
         _check_transform(element)
     for element in signature.iter(f"{{{DS}}}DigestMethod"):
         if element.get("Algorithm") not in DIGESTS:
             raise BadRequest(9105, f"Niedozwolony algorytm skrótu {element.get('Algorithm')}.")
-    properties = _find(signature, "ds:Object/xades:QualifyingProperties/xades:SignedProperties/@Id")
+    properties = _find(signature, "ds:Object/xades:QualifyingProperties/xades:SignedProperties")
     typed = [ref for ref in references if ref.get("Type") == SIGNED_PROPERTIES]
-    if len(properties) != 1 or [ref.get("URI") for ref in typed] != [f"#{properties[0]}"]:
+    if len(properties) != 1 or len(typed) != 1 or _target(names, typed[0]) is not properties[0]:
         raise BadRequest(9105, "Podpis nie obejmuje SignedProperties.")
-    covering = [ref for ref in references if ref not in typed and _covers(root, signature, ref.get("URI"))]
-    if len(covering) != 1 or len(references) != len(typed) + 1:
+    documents = _documents(root, signature)
+    covering = [ref for ref in references if _target(names, ref, root) in documents]
+    if len(covering) != 1 or typed[0] in covering:
         raise BadRequest(9105, "Podpis nie obejmuje dokumentu.")
+    for reference in covering + typed:
+        if any(step.get("Algorithm") == BASE64 for step in reference.iter(f"{{{DS}}}Transform")):
+            raise BadRequest(9105, "Niedozwolona transformacja base64 podpisanego dokumentu.")
+    for reference in references:
+        if reference not in covering and not _of_signature(signature, _target(names, reference)):
+            raise BadRequest(9105, f"Niedozwolona referencja {reference.get('URI')}.")
 
 
-def _covers(root: etree._Element, signature: etree._Element, uri: str | None) -> bool:
+def _by_id(root: etree._Element) -> dict[str, etree._Element]:
+    """Elements by Id, ID, id or xml:id, as the verifier will resolve them; 9105 if a name occurs twice."""
+    found: dict[str, etree._Element] = {}
+    for element in root.iter(etree.Element):
+        names = {value for name, value in element.attrib.items() if etree.QName(name).localname.lower() == "id"}
+        if names & set(found) or len(names) > 1:
+            raise BadRequest(9105, "Powtórzony identyfikator elementu.")
+        found |= dict.fromkeys(map(str, names), element)
+    return found
+
+
+def _target(
+    names: dict[str, etree._Element], reference: etree._Element, whole: etree._Element | None = None
+) -> etree._Element | None:
+    """The element a Reference points to; `whole` for URI="", None for anything but a bare name that exists."""
+    uri = reference.get("URI")
+    if uri == "":
+        return whole
+    return names.get(uri[1:]) if uri is not None and uri.startswith("#") else None
+
+
+def _documents(root: etree._Element, signature: etree._Element) -> list[etree._Element]:
+    """What a reference must point to for the document to be covered."""
     if signature is not root:
-        return uri == "" or (uri is not None and uri == f"#{root.get('Id') or root.get('ID')}")
-    targets = _find(root, "ds:Object/*[local-name()='AuthTokenRequest']/..")
-    targets += _find(root, "ds:Object/*[local-name()='AuthTokenRequest']")
-    return any(uri == f"#{target.get('Id') or target.get('ID')}" for target in targets)
+        return [root]
+    inside = _find(root, "ds:Object/*[local-name()='AuthTokenRequest']")
+    return [*inside, *(element.getparent() for element in inside)]
+
+
+def _of_signature(signature: etree._Element, target: etree._Element | None) -> bool:
+    """Whether an element is the signature's KeyInfo or Object, or lies in one."""
+    while target is not None and target.getparent() is not signature:
+        target = target.getparent()
+    return target is not None and target.tag in (f"{{{DS}}}KeyInfo", f"{{{DS}}}Object")
 
 
 def _check_transform(element: etree._Element) -> None:
     method = element.get("Algorithm") or ""
     if method not in TRANSFORMS:
         raise BadRequest(9105, f"Niedozwolona transformacja {method}.")
-    expression = "".join("".join(str(text) for text in element.itertext()).split())
-    if method.endswith("REC-xpath-19991116") and expression != "not(ancestor-or-self::ds:Signature)":
+    steps = [step for step in element if isinstance(step.tag, str)]
+    if method == XPATH:
+        _check_expression(steps, "XPath", ("not(ancestor-or-self::ds:Signature)",))
+    elif method == FILTER2:
+        _check_expression(steps, "XPath", ("/descendant::ds:Signature", "here()/ancestor::ds:Signature[1]"))
+        if steps[0].get("Filter") != "subtract":
+            raise BadRequest(9105, "Niedozwolony filtr XPath.")
+
+
+def _check_expression(steps: list[etree._Element], name: str, allowed: tuple[str, ...]) -> None:
+    """Exactly one expression, out of the allowed, with the prefix it uses bound to XML Signature."""
+    expressions = ["".join((step.text or "").split()) for step in steps if local(step) == name]
+    if len(steps) != 1 or len(expressions) != 1 or len(steps[0]) or expressions[0] not in allowed:
         raise BadRequest(9105, "Niedozwolone wyrażenie XPath.")
-    if method.endswith("xmldsig-filter2") and expression not in (
-        "/descendant::ds:Signature",
-        "here()/ancestor::ds:Signature[1]",
-    ):
+    if steps[0].nsmap.get("ds") != DS:
         raise BadRequest(9105, "Niedozwolone wyrażenie XPath.")
 
 

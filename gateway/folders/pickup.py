@@ -19,7 +19,7 @@ from gateway.folders import layout
 from gateway.folders.alerts import Alerts
 from gateway.folders.dropbox import ChangedError, Drop, DropFile, OddEntryError
 from gateway.folders.placing import Shelf
-from gateway.folders.refusals import XML_LIMIT, ZIP_LIMIT, Refusal, foreign, put_aside, too_big
+from gateway.folders.refusals import Refusal, foreign, put_aside, too_big
 from gateway.folders.settling import (
     Decision,
     Followed,
@@ -159,7 +159,7 @@ class Pickup:
             if (stored.size, stored.ctime_ns) == (file.size, file.stat.st_ctime_ns):
                 return await self._remove(drop, file, stored.sha256)
             del self._stored[file.identity]
-        kind = kind_of(file.name, file.size, XML_LIMIT, ZIP_LIMIT)
+        kind = kind_of(file.name, file.size, archive.MAX_XML, archive.MAX_ZIP)
         look, raw = await self._desk.io(_look, file, kind)
         now = monotonic()
         followed = self._followed[file.name] = follow(self._followed.get(file.name), look, now)
@@ -173,7 +173,7 @@ class Pickup:
 
     async def _hand_in(self, drop: Drop, file: DropFile, raw: bytes, *, may_wait: bool) -> float | None:
         """Give the bytes to the front door and do with the file what the verdicts say."""
-        if len(raw) > XML_LIMIT and not archive.is_zip(raw):  # an XML called .zip
+        if len(raw) > archive.MAX_XML and not archive.is_zip(raw):  # an XML called .zip
             return await self._put_aside(drop, file, [too_big(file.name + ".xml", file.size)], None)
         origin = Origin(self._unit, "folder", _label(file.name), offline24=self._offline24)
         verdicts = await self._desk.door.accept(raw, origin, may_wait=may_wait)

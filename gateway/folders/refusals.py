@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.archive import MAX_XML, MAX_ZIP
 from gateway.folders import layout, notes
 from gateway.folders.dropbox import Drop, DropFile
 from gateway.folders.placing import JSON, NOTE, Shelf, beside, stem_for_source
@@ -23,10 +24,6 @@ from spool.domain.errors import Problem
 from spool.domain.ledger import Document
 from spool.domain.municipality import Unit
 from spool.domain.states import State
-
-XML_LIMIT = 3_000_000
-ZIP_LIMIT = 50_000_000
-"""Bytes of a dropped file. KSeF's own limits for the single invoice are checked when it is examined."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class Refusal:
 
 def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Refusal) -> bool:
     """Note, file, JSON; True when the file has left the drop folder. Raises OSError, then it is still there."""
-    hashed = file.size <= ZIP_LIMIT
+    hashed = file.size <= MAX_ZIP
     fingerprint = file.digest() if hashed else file.fingerprint()
     directory = layout.ensure_month(root, refusal.unit.id, layout.REFUSED, refusal.at)
     name, ending = stem_for_source(refusal.label, fingerprint[:16])
@@ -62,12 +59,8 @@ def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Ref
 def too_big(name: str, size: int) -> Problem:
     """The finding for a file over the limit of its kind."""
     if name.casefold().endswith(".zip"):
-        return Problem(
-            "too_big",
-            f"Archiwum ZIP ma {size} bajtów, a Śluza przyjmuje archiwa do {ZIP_LIMIT} bajtów.",
-            "Proszę podzielić faktury na mniejsze archiwa i zapisać je po kolei.",
-        )
-    return problem("too_big", size=size, limit=XML_LIMIT)
+        return problem("zip_file_too_big", size=size, limit=MAX_ZIP)
+    return problem("too_big", size=size, limit=MAX_XML)
 
 
 def foreign(name: str) -> Problem:
@@ -82,7 +75,7 @@ def _move(drop: Drop, file: DropFile, target: Path, fingerprint: str) -> bool:
     try:
         return drop.move(file, target)
     except OSError as error:
-        if error.errno != errno.EXDEV or file.size > ZIP_LIMIT:
+        if error.errno != errno.EXDEV or file.size > MAX_ZIP:
             raise
     files.write(target, file.read())
     return drop.remove(file, fingerprint)

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.archive import is_zip
+from gateway.archive import MAX_XML, MAX_ZIP, is_zip
 from gateway.http.problems import HttpProblem
 
-MAX_XML = 3_000_000
-"""Bytes of the largest invoice KSeF takes, one with an attachment (protocol §10)."""
-MAX_ZIP = 50_000_000
 _TYPES = {
     "application/xml": MAX_XML,
     "text/xml": MAX_XML,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.http.body import MAX_XML, MAX_ZIP
+from gateway.archive import MAX_XML, MAX_ZIP
 from gateway.http.parameters import LIMIT, MAX_LIMIT
 from gateway.http.schemas import SCHEMAS, ref
 from spool.domain.states import State

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from gateway import archive, validation
-from gateway.intake import MAX_XML
 from sluza import options
 from sluza.console import emit, out, plain
 from spool.domain.calendar import WARSAW
@@ -51,8 +50,8 @@ def _reports(path: Path, nip: str, unit_nip: str, today: date) -> list[dict[str,
 
 
 def _report(name: str, raw: bytes, nip: str, unit_nip: str, today: date) -> dict[str, Any]:
-    if len(raw) > MAX_XML:
-        return _as_report(name, "", (problem("too_big", size=len(raw), limit=MAX_XML),), ())
+    if len(raw) > archive.MAX_XML:
+        return _as_report(name, "", (problem("too_big", size=len(raw), limit=archive.MAX_XML),), ())
     examined = examine(raw)
     problems, warnings = examined.problems, examined.warnings
     if examined.facts and not problems:

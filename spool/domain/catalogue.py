@@ -309,6 +309,10 @@ ZIP: dict[str, Entry] = {
     "zip_too_many": Entry(
         "Archiwum ZIP ma {count} plików, a może mieć najwyżej {limit}.", "Podziel je na mniejsze archiwa."
     ),
+    "zip_file_too_big": Entry(
+        "Archiwum ZIP ma {size} bajtów, a Śluza przyjmuje archiwa do {limit} bajtów.",
+        "Podziel faktury na mniejsze archiwa i wyślij je po kolei.",
+    ),
     "zip_too_big": Entry(
         "Archiwum ZIP jest za duże po rozpakowaniu (plik „{name}”).",
         "Faktura może mieć 1 000 000 bajtów, a z załącznikiem 3 000 000 bajtów. Podziel duże archiwum na mniejsze.",

@@ -6,7 +6,8 @@ from pathlib import Path
 import pysqlite3
 import pytest
 
-from gateway.http.body import MAX_XML, Room
+from gateway.archive import MAX_XML
+from gateway.http.body import Room
 from gateway.http.throttle import Throttle
 from sluza.samples import sized
 from spool.workers import WorkerCrashed
