@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +40,14 @@ PSS_METHODS = {f"{MORE2007}{name}-rsa-MGF1" for name in ("sha1", "sha256", "sha3
 ECDSA_METHODS = {f"{MORE}ecdsa-sha{bits}" for bits in (1, 256, 384, 512)} | {
     f"{MORE2007}ecdsa-sha3-{bits}" for bits in (256, 384, 512)
 }
+ENVELOPED = DS + "enveloped-signature"
 BASE64 = DS + "base64"
+BARE_NAME = re.compile(r"#([A-Za-z_][A-Za-z0-9_.\-]*)")
 XPATH = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 FILTER2 = "http://www.w3.org/2002/06/xmldsig-filter2"
 MAX_REFERENCES = 20
 TRANSFORMS = {
-    DS + "enveloped-signature",
+    ENVELOPED,
     BASE64,
     XPATH,
     FILTER2,
@@ -140,14 +143,21 @@ def _check_structure(root: etree._Element, signature: etree._Element) -> None:
         raise BadRequest(9105, "Podpis nie obejmuje SignedProperties.")
     documents = _documents(root, signature)
     covering = [ref for ref in references if _target(names, ref, root) in documents]
-    if len(covering) != 1 or typed[0] in covering:
+    if not covering or typed[0] in covering:
         raise BadRequest(9105, "Podpis nie obejmuje dokumentu.")
     for reference in covering + typed:
-        if any(step.get("Algorithm") == BASE64 for step in reference.iter(f"{{{DS}}}Transform")):
-            raise BadRequest(9105, "Niedozwolona transformacja base64 podpisanego dokumentu.")
+        _check_whole(reference, leaves=signature is not root and reference in covering)
     for reference in references:
         if reference not in covering and not _of_signature(signature, _target(names, reference)):
             raise BadRequest(9105, f"Niedozwolona referencja {reference.get('URI')}.")
+
+
+def _check_whole(reference: etree._Element, *, leaves: bool) -> None:
+    """Transforms that keep the whole element; `leaves` allows those that leave the signature itself out."""
+    for step in reference.iter(f"{{{DS}}}Transform"):
+        method = step.get("Algorithm")
+        if method == BASE64 or (not leaves and method in (ENVELOPED, XPATH, FILTER2)):
+            raise BadRequest(9105, f"Transformacja {method} nie obejmuje całego elementu.")
 
 
 def _by_id(root: etree._Element) -> dict[str, etree._Element]:
@@ -168,7 +178,8 @@ def _target(
     uri = reference.get("URI")
     if uri == "":
         return whole
-    return names.get(uri[1:]) if uri is not None and uri.startswith("#") else None
+    name = BARE_NAME.fullmatch(uri or "")
+    return names.get(name.group(1)) if name else None
 
 
 def _documents(root: etree._Element, signature: etree._Element) -> list[etree._Element]:

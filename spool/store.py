@@ -283,11 +283,6 @@ class Store:
         )
         return rows.instant(row["at"]) if row and row["at"] else None
 
-    def in_session(self, session: str) -> list[Document]:
-        """Documents whose last attempt went into this session."""
-        found = self._db.execute("SELECT * FROM document WHERE session = ? ORDER BY seq", (session,))
-        return [rows.document(r) for r in found]
-
     def unshown(self, limit: int = 200) -> list[Document]:
         """Documents that changed since their unit's folder was last written."""
         found = self._db.execute("SELECT * FROM document WHERE shown < version ORDER BY seq LIMIT ?", (limit,))

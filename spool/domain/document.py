@@ -4,7 +4,7 @@ The facts are produced by `spool.xml` in a worker process; everything above work
 """
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -81,7 +81,6 @@ class Facts:
     corrected_ksef_numbers: tuple[str, ...] = ()
     corrected_outside_ksef: tuple[str, ...] = ()
     payment_due: tuple[str, ...] = ()
-    encoding_notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def number_key(self) -> str:

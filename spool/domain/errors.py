@@ -3,16 +3,16 @@
     Problem                  one thing wrong with one document: code, field, line, sentence, cure (data, not raised)
     SluzaError               base of everything we raise; carries a stable code, a Polish sentence and a hint
     ├── ConfigError          the configuration file or a credential is wrong; names field and value
-    ├── SpoolError           the spool cannot be used
-    │   ├── SpoolTooNew      the schema was written by a newer program
-    │   ├── AlreadyRunning   another process holds this role on this spool
-    │   ├── BodyDamaged      stored bytes no longer match their SHA-256
-    │   └── MoveRefused      the document is not in a state that this move may leave
-    └── DocumentRefused      intake says no; carries the problems
-        ├── NumberTaken      the business number is held by another live or numbered document of the same unit
-        └── KeyReused        an Idempotency-Key came back with other bytes
+    └── SpoolError           the spool cannot be used
+        ├── SpoolTooNew      the schema was written by a newer program
+        ├── AlreadyRunning   another process holds this role on this spool
+        ├── BodyDamaged      stored bytes no longer match their SHA-256
+        └── MoveRefused      the document is not in a state that this move may leave
 
-What KSeF or the network answered is not an error but an outcome: `spool.domain.outcomes`.
+`spool.workers` adds WorkerTimeout and WorkerCrashed: a document that broke its worker.
+
+A refusal at intake is a verdict with problems, not an exception: `gateway.intake.Verdict`. What KSeF or the network
+answered is not an error but an outcome: `spool.domain.outcomes`.
 """
 
 from dataclasses import asdict, dataclass
@@ -82,25 +82,3 @@ class MoveRefused(SpoolError):  # noqa: N818 - reads as the fact it states
     """The document is no longer in a state that the wanted move may leave."""
 
     code = "move_refused"
-
-
-class DocumentRefused(SluzaError):  # noqa: N818 - reads as the fact it states
-    """Intake refuses a document; `problems` says why, at least one entry."""
-
-    code = "refused"
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__(problems[0].message, problems[0].hint)
-        self.problems = problems
-
-
-class NumberTaken(DocumentRefused):
-    """The same seller, kind and number are held by another live or numbered document of the same unit."""
-
-    code = "number_taken"
-
-
-class KeyReused(DocumentRefused):
-    """The same Idempotency-Key came back with other bytes."""
-
-    code = "key_reused"
