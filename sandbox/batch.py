@@ -17,7 +17,7 @@ from sandbox.fields import Fields, json_body
 from sandbox.permissions import BATCHING, context_of
 from sandbox.principal import caller
 from sandbox.replies import reply
-from sandbox.sessions import create, read_encryption, rules_for
+from sandbox.sessions import create, read_encryption, rules_for, unseal
 from sandbox.store import Row
 from sandbox.testdata import context_limits
 from sandbox.world import World, world_of
@@ -32,11 +32,14 @@ async def open_batch(request: web.Request) -> web.Response:
     """POST /sessions/batch: 201 with one upload request per declared part (I18)."""
     world = world_of(request)
     who = caller(request, *BATCHING)
-    body = await json_body(request)
+    body = await json_body(request, collect=True)
     form = forms.read(body.object("formCode"), batch=True, profile=world.profile)
     batch = _declared(body.object("batchFile"))
     offline = body.flag("offlineMode")
-    encryption = read_encryption(world, body.object("encryption"))
+    sealed = read_encryption(body.object("encryption"))
+    body.verify()
+    _check_sizes(batch["parts"])
+    encryption = unseal(world, sealed)
     window = world.switches.ms("upload_window_s") * len(batch["parts"])
     batch["window_ms"] = world.now + window
     columns = {"sym_key": encryption.key, "iv": encryption.iv, "offline": int(offline)}
@@ -94,7 +97,7 @@ async def process(world: World, ref: str) -> None:
 
 
 def _declared(body: Fields) -> dict[str, Any]:
-    """The declaration of the package: 21405 for bad fields, 21161 and 21157 for parts over the limits."""
+    """The declaration of the package: 21405 for bad fields."""
     parts: list[dict[str, Any]] = [
         {
             "ordinal": part.integer("ordinalNumber", 1, 1000),
@@ -103,19 +106,23 @@ def _declared(body: Fields) -> dict[str, Any]:
         }
         for part in body.objects("fileParts", 1)
     ]
-    if len(parts) > MAX_PARTS:
-        raise BadRequest(21161, f"Liczba części {len(parts)} przekracza {MAX_PARTS}.")
-    if sorted(part["ordinal"] for part in parts) != list(range(1, len(parts) + 1)):
-        raise body.bad("fileParts", "numery części muszą być kolejne od 1")
-    for part in parts:
-        if part["size"] > MAX_PART:
-            raise BadRequest(21157, f"Rozmiar części '{part['ordinal']}' przekracza dozwolony limit.")
+    if body.sound and sorted(part["ordinal"] for part in parts) != list(range(1, len(parts) + 1)):
+        body.reject("fileParts", "numery części muszą być kolejne od 1")
     return {
         "size": body.integer("fileSize", 1, MAX_PACKAGE),
         "hash": body.hash64("fileHash"),
         "compression": body.choice("compressionType", ("Zip", "TarGz"), "Zip"),
         "parts": sorted(parts, key=lambda part: part["ordinal"]),
     }
+
+
+def _check_sizes(parts: list[dict[str, Any]]) -> None:
+    """21161 for more parts than allowed, 21157 for a part over its limit."""
+    if len(parts) > MAX_PARTS:
+        raise BadRequest(21161, f"Liczba części {len(parts)} przekracza {MAX_PARTS}.")
+    for part in parts:
+        if part["size"] > MAX_PART:
+            raise BadRequest(21157, f"Rozmiar części '{part['ordinal']}' przekracza dozwolony limit.")
 
 
 def _check_uploads(world: World, session: Row) -> None:

@@ -212,6 +212,8 @@ def _names(world: World, who: Principal) -> dict[str, str]:
         names["serialNumber"] = f"{prefix}-{who.subject_value}"
     else:
         names["uniqueIdentifier"] = who.subject_value
+    if "organizationName" not in names:
+        names |= {name: given[short] for name, short in (("givenName", "GN"), ("surname", "SN")) if short in given}
     return names
 
 

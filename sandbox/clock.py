@@ -42,6 +42,11 @@ def parse_iso(text: str) -> int:
     return round(stamp.timestamp() * 1000)
 
 
+def plausible(instant_ms: int) -> bool:
+    """Whether an instant somebody sent is between 1900 and 3000, where calendars and zones can follow."""
+    return -2_208_988_800_000 <= instant_ms < 32_503_680_000_000
+
+
 def warsaw_day(instant_ms: int) -> date:
     """The calendar day in Europe/Warsaw that contains the instant (I10)."""
     return datetime.fromtimestamp(instant_ms / 1000, WARSAW).date()

@@ -4,6 +4,7 @@ Refusal
 ├── BadRequest        400, numbered (exceptionCode)
 ├── Unauthorized      401, always problem+json
 ├── Forbidden         403, always problem+json with reasonCode
+├── NotFound          404, an endpoint that does not exist
 ├── Gone              410, always problem+json
 └── TooManyRequests   429 with Retry-After
 """
@@ -89,23 +90,34 @@ class BadRequest(Refusal):
 
     def __init__(self, code: int, *details: str) -> None:
         self.code = code
-        self.description = DESCRIPTIONS[code]
         self.details = list(details)
-        super().__init__(self.description)
+        self.problems = [(code, text) for text in details] or [(code, "")]
+        super().__init__(DESCRIPTIONS[code])
+
+    @classmethod
+    def of(cls, problems: list[tuple[int, str]]) -> BadRequest:
+        """One refusal for several problems (code, detail), in their order; at least one (L4)."""
+        refusal = cls(problems[0][0], *(text for _, text in problems))
+        refusal.problems = problems
+        return refusal
 
     def legacy(self, now: str) -> dict[str, Any]:
-        """The default envelope `exception.exceptionDetailList` (L4)."""
-        item: dict[str, Any] = {"exceptionCode": self.code, "exceptionDescription": self.description}
-        if self.details:
-            item["details"] = self.details
-        body = {"exceptionDetailList": [item], "serviceCode": uuid.uuid4().hex, "timestamp": now}
+        """The default envelope `exception.exceptionDetailList`, one entry per code (L4)."""
+        items: list[dict[str, Any]] = []
+        for code in dict.fromkeys(code for code, _ in self.problems):
+            texts = [text for other, text in self.problems if other == code and text]
+            named = {"exceptionCode": code, "exceptionDescription": DESCRIPTIONS[code]}
+            items.append(named | ({"details": texts} if texts else {}))
+        body = {"exceptionDetailList": items, "serviceCode": uuid.uuid4().hex, "timestamp": now}
         return {"exception": body}
 
     def problem(self, instance: str, now: str) -> dict[str, Any]:
-        """Problem details with one `errors[]` item per detail text (L4)."""
+        """Problem details with one `errors[]` item per problem (L4)."""
         body = super().problem(instance, now) | {"title": "Bad Request"}
-        item: dict[str, Any] = {"code": self.code, "description": self.description}
-        body["errors"] = [item | {"details": [text]} for text in self.details] or [item]
+        body["errors"] = [
+            {"code": code, "description": DESCRIPTIONS[code]} | ({"details": [text]} if text else {})
+            for code, text in self.problems
+        ]
         return body
 
 
@@ -133,6 +145,12 @@ class Forbidden(Refusal):
         if self.reason == "security-service-blocked":
             del body["timestamp"]
         return body
+
+
+class NotFound(Refusal):
+    """HTTP 404: no such endpoint."""
+
+    status = 404
 
 
 class Gone(Refusal):

@@ -13,14 +13,14 @@ from typing import Any
 from aiohttp import web
 
 from sandbox import numbers, query, register, storage
-from sandbox.clock import iso, warsaw_day
+from sandbox.clock import iso, parse_iso, warsaw_day
 from sandbox.crypto import encrypt_cbc, sha256_b64
 from sandbox.errors import BadRequest, Forbidden, Gone
 from sandbox.fields import Fields, json_body
 from sandbox.permissions import READING, Context
 from sandbox.principal import caller
 from sandbox.replies import compact, reply, status_info
-from sandbox.sessions import read_encryption
+from sandbox.sessions import read_encryption, unseal
 from sandbox.store import Row
 from sandbox.world import World, world_of
 
@@ -47,11 +47,13 @@ async def start(request: web.Request) -> web.Response:
     """POST /invoices/exports: 201 with an EH reference; 21181, 21182 (E1)."""
     world = world_of(request)
     who = caller(request, *READING)
-    body = await json_body(request)
-    encryption = read_encryption(world, body.object("encryption"))
+    body = await json_body(request, collect=True)
+    sealed = read_encryption(body.object("encryption"))
     filters = query.read_filters(world, body.object("filters"))
     body.flag("onlyMetadata")
     body.choice("compressionType", ("Zip", "TarGz"), "Zip")
+    body.verify()
+    encryption = unseal(world, sealed)
     if who.context.type == "InternalId" and filters.subject != "Subject3":
         text = f"Nie można wyeksportować paczki faktur dla podmiotu ({filters.subject}) i kontekstu (InternalId)."
         raise BadRequest(21181, text)
@@ -126,7 +128,7 @@ async def _build(world: World, export: Row, context: Context) -> None:
     wanted = json.loads(export["request"])
     body = Fields(wanted["filters"])
     dates = body.body["dateRange"]
-    body.body["dateRange"] = {**dates, "to": iso(wanted["asOf"])}
+    body.body["dateRange"] = {**dates, "to": iso(max(wanted["asOf"], parse_iso(dates["from"])))}
     filters = query.read_filters(world, body)
     mark = register.high_water_mark(world)
     rows = query.find(world, context, filters, mark)

@@ -39,7 +39,9 @@ def read(body: Fields, *, batch: bool, profile: str) -> Form:
             if (batch and not form.batch) or (form.only_test and profile == "prod"):
                 break
             return form
-    raise body.bad("systemCode", "nieobsługiwany kod formularza")
+    if all(named):
+        body.reject("systemCode", "nieobsługiwany kod formularza")
+    return FORMS[0]
 
 
 def by_system_code(code: str) -> Form | None:

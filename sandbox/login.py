@@ -57,6 +57,7 @@ async def challenge(request: web.Request) -> web.Response:
 async def xades_signature(request: web.Request) -> web.Response:
     """POST /auth/xades-signature: verify now, let the status settle later (A4, A5)."""
     world = world_of(request)
+    _check_envelope(request)
     data = await request.read()
     signed = await world.off_loop(xades.verify, data)
     wanted = login_request.read(signed.content)
@@ -108,6 +109,14 @@ async def ksef_token(request: web.Request) -> web.Response:
     token_ref = token["ref"] if token else numbers.reference("EC", warsaw_day(world.now))
     login = Login(subject, context, verdict, permissions, allowed, token_ref=token_ref)
     return _record(request, login)
+
+
+def _check_envelope(request: web.Request) -> None:
+    """21001 for another media type than XML, 21405 for a `verifyCertificateChain` that is no boolean."""
+    if "Content-Type" in request.headers and not request.content_type.endswith(("/xml", "+xml")):
+        raise BadRequest(21001, f"Nieobsługiwany typ treści {request.content_type}; oczekiwano application/xml.")
+    if request.query.get("verifyCertificateChain", "true").lower() not in ("true", "false"):
+        raise BadRequest(21405, "Parametr 'verifyCertificateChain' musi mieć wartość true albo false.")
 
 
 def _check_pairing(subject: Subject, context: Context) -> None:

@@ -42,16 +42,16 @@ class Filters:
 
 
 def read_filters(world: World, body: Fields) -> Filters:
-    """The filters of a query or export; 21405 for a missing field or a range above 100 days (Q1)."""
+    """The filters of a query or export; 21405 for a missing field or a range above 100 days (Q1); not yet verified."""
     dates = body.object("dateRange")
     start = dates.instant("from")
     end = dates.optional_instant("to")
     restricted = dates.flag("restrictToPermanentStorageHwmDate")
     last = world.now if end is None else end
-    if last - start > MAX_RANGE_MS:
-        raise dates.bad("to", "zakres nie może przekraczać 100 dni")
-    if end is not None and end < start:
-        raise dates.bad("to", "data końcowa wcześniejsza niż początkowa")
+    if dates.sound and last - start > MAX_RANGE_MS:
+        dates.reject("to", "zakres nie może przekraczać 100 dni")
+    if dates.sound and end is not None and end < start:
+        dates.reject("to", "data końcowa wcześniejsza niż początkowa")
     kind = dates.choice("dateType", tuple(DATES))
     filters = Filters(body.choice("subjectType", SUBJECTS), kind, start, last, restricted, body)
     _check_optional(body)
@@ -94,7 +94,9 @@ async def metadata(request: web.Request) -> web.Response:
     """POST /invoices/query/metadata (Q1–Q5)."""
     world = world_of(request)
     who = caller(request, *READING)
-    filters = read_filters(world, await json_body(request))
+    body = await json_body(request, collect=True)
+    filters = read_filters(world, body)
+    body.verify()
     order = request.query.get("sortOrder", "Asc")
     if order not in ("Asc", "Desc"):
         raise BadRequest(21405, "Parametr 'sortOrder' musi mieć wartość Asc albo Desc.")
@@ -112,13 +114,13 @@ async def metadata(request: web.Request) -> web.Response:
     first = offset * size
     page = rows[first : min(first + size, threshold)]
     stored = filters.date_type == "PermanentStorage"
-    body: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "hasMore": first + size < len(rows),
         "isTruncated": len(rows) > threshold and first + size >= threshold,
         "permanentStorageHwmDate": iso(min(mark, filters.to_ms)) if stored else None,
         "invoices": [register.metadata(row) for row in page],
     }
-    return reply(request, body)
+    return reply(request, answer)
 
 
 async def download(request: web.Request) -> web.Response:
@@ -154,15 +156,14 @@ def _check_optional(body: Fields) -> None:
     body.optional_choice("formType", ("FA", "PEF", "FA_RR"))
     body.optional_flag("isSelfInvoicing")
     body.optional_flag("hasAttachment")
-    for name in ("currencyCodes", "invoiceTypes"):
-        if not all(isinstance(value, str) for value in body.values(name)):
-            raise body.bad(name, "oczekiwano listy napisów")
-    known = {*KINDS.values(), "VatPef", "VatPefSp", "KorPef"}
-    if not set(body.values("invoiceTypes")) <= known:
-        raise BadRequest(21001, "Pole 'invoiceTypes': nieznana wartość.")
+    if not all(isinstance(value, str) for value in body.values("currencyCodes")):
+        body.reject("currencyCodes", "oczekiwano listy napisów")
+    body.choices("invoiceTypes", (*KINDS.values(), "VatPef", "VatPefSp", "KorPef"))
     amount = body.optional_object("amount")
     if amount:
         amount.choice("type", ("Brutto", "Netto", "Vat"))
+        amount.number("from")
+        amount.number("to")
     buyer = body.optional_object("buyerIdentifier")
     if buyer:
         buyer.choice("type", ("Nip", "VatUe", "Other", "None"))

@@ -105,11 +105,13 @@ def accept_inbound(world: World, body: bytes, found: InvoiceFacts) -> str | None
 
 def release(world: World, hold: str) -> int:
     """Let go of every invoice held at 150 for this reason; how many (I5)."""
-    rows = world.store.all("SELECT id, code FROM invoices WHERE hold = ?", hold)
-    now = world.now
+    rows = world.store.all("SELECT id, code FROM invoices WHERE hold = ? ORDER BY id", hold)
+    now = latest = world.now
     with world.store.transaction():
         for row in rows:
-            storage = storage_after(world, now) if row["code"] == 200 else None
+            storage = None
+            if row["code"] == 200:
+                storage = latest = storage_after(world, now, above=latest)
             sql = "UPDATE invoices SET hold = NULL, final_ms = ?, storage_ms = ? WHERE id = ?"
             world.store.run(sql, now, storage, row["id"])
     return len(rows)
@@ -137,10 +139,23 @@ def high_water_mark(world: World) -> int:
     return mark
 
 
-def storage_after(world: World, final_ms: int) -> int:
-    """When an invoice numbered at `final_ms` reaches permanent storage: later, and above the mark (I6, Q2)."""
+def storage_after(world: World, final_ms: int, *, above: int = 0) -> int:
+    """When an invoice numbered at `final_ms` is stored: later, above the mark, at an instant of its own (I6, Q2).
+
+    No two invoices share the instant, so a loop "next `from` = last date" always gets on (Q4).
+    """
     published = int(world.store.get_meta("hwm_ms", 0))
-    return max(final_ms + max(1, world.switches.ms("storage_delay_s")), published + 1)
+    first = max(final_ms + max(1, world.switches.ms("storage_delay_s")), published + 1, above + 1)
+    if world.store.one("SELECT 1 FROM invoices WHERE storage_ms = ?", first) is None:
+        return first
+    gap = world.store.one(
+        "SELECT i.storage_ms + 1 AS ms FROM invoices i WHERE i.storage_ms >= ?"
+        " AND NOT EXISTS (SELECT 1 FROM invoices n WHERE n.storage_ms = i.storage_ms + 1)"
+        " ORDER BY i.storage_ms LIMIT 1",
+        first,
+    )
+    assert gap is not None
+    return int(gap["ms"])
 
 
 def _verdict(world: World, item: Submission) -> tuple[int, list[str], dict[str, str] | None, Row | None]:

@@ -26,7 +26,7 @@ from sandbox import (
     storage,
     testdata,
 )
-from sandbox.errors import Refusal, TooManyRequests
+from sandbox.errors import NotFound, Refusal, TooManyRequests
 from sandbox.principal import ACCESS, peek
 from sandbox.replies import refusal_reply
 from sandbox.testdata import rate_limits
@@ -177,6 +177,10 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return web.json_response({"error": str(error)}, status=400)
     except web.HTTPRequestEntityTooLarge:
         return web.Response(status=413)
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+        if not request.path.startswith("/v2/"):
+            raise
+        return refusal_reply(request, NotFound("Nie znaleziono zasobu o podanym adresie."))
 
 
 @web.middleware

@@ -31,6 +31,7 @@ DESCRIPTIONS = {
     500: "Nieznany błąd (500)",
     550: "Operacja została anulowana przez system",
 }
+STATUSES = {"InProgress", "Succeeded", "Failed", "Cancelled"}
 INSTANTS = ("Created", "Closed", "Modified")
 
 
@@ -41,6 +42,9 @@ async def list_all(request: web.Request) -> web.Response:
     kind = request.query.get("sessionType")
     if kind not in ("Online", "Batch"):
         raise BadRequest(21405, "Parametr 'sessionType' jest wymagany: Online albo Batch.")
+    unknown = set(_statuses(request)) - STATUSES
+    if unknown:
+        raise BadRequest(21405, f"Parametr 'statuses': nieznana wartość '{sorted(unknown)[0]}'.")
     rows = _visible(world, who, kind)
     found = [(row, session_state.state(world, row)) for row in rows if _named(request, row)]
     chosen = [(row, state) for row, state in found if _matches(request, row, state, world.now)]
@@ -136,8 +140,12 @@ def _matches(request: web.Request, row: Row, state: State, now: int) -> bool:
             return False
         if instant is not None and not (low or 0) <= instant <= (1 << 62 if high is None else high):
             return False
-    statuses = request.query.getall("statuses", []) + request.query.getall("statuses[]", [])
+    statuses = _statuses(request)
     return not statuses or state.common in statuses
+
+
+def _statuses(request: web.Request) -> list[str]:
+    return request.query.getall("statuses", []) + request.query.getall("statuses[]", [])
 
 
 def _bound(request: web.Request, name: str) -> int | None:
@@ -146,7 +154,7 @@ def _bound(request: web.Request, name: str) -> int | None:
         return None
     try:
         return parse_iso(text.replace(" ", "+"))
-    except ValueError as fault:
+    except (ValueError, OverflowError) as fault:
         raise BadRequest(21405, f"Parametr '{name}' musi być datą ze wskazaniem strefy.") from fault
 
 

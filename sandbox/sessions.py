@@ -33,16 +33,29 @@ class Encryption:
     iv: bytes
 
 
-def read_encryption(world: World, body: Fields) -> Encryption:
-    """The EncryptionInfo object; 21470 for an unknown `publicKeyId`; a wrong key is found out later (I2)."""
+@dataclass(frozen=True)
+class Sealed:
+    """An EncryptionInfo object as it came."""
+
+    wrapped: bytes
+    iv: bytes
+    key_id: str | None
+
+
+def read_encryption(body: Fields) -> Sealed:
+    """The fields of an EncryptionInfo object; an IV of another length than 16 bytes is 21405."""
     wrapped = body.base64("encryptedSymmetricKey")
     iv = body.base64("initializationVector", 16)
-    key_id = body.optional_text("publicKeyId", 44, 44)
-    private = world.authority.key_for("SymmetricKeyEncryption", key_id)
+    return Sealed(wrapped, iv, body.optional_text("publicKeyId", 44, 44))
+
+
+def unseal(world: World, sealed: Sealed) -> Encryption:
+    """The caller's key; 21470 for an unknown `publicKeyId`; a wrong key is found out later (I2)."""
+    private = world.authority.key_for("SymmetricKeyEncryption", sealed.key_id)
     if private is None:
-        raise BadRequest(21470, f"Klucz o identyfikatorze {key_id} nie jest wspierany.")
-    key = unwrap_oaep(private, wrapped)
-    return Encryption(key if key is not None and len(key) == 32 else None, iv)
+        raise BadRequest(21470, f"Klucz o identyfikatorze {sealed.key_id} nie jest wspierany.")
+    key = unwrap_oaep(private, sealed.wrapped)
+    return Encryption(key if key is not None and len(key) == 32 else None, sealed.iv)
 
 
 def create(request: web.Request, who: Principal, kind: str, form: forms.Form, **columns: Any) -> tuple[str, int]:
@@ -77,9 +90,11 @@ async def open_online(request: web.Request) -> web.Response:
     """POST /sessions/online (I1, I2)."""
     world = world_of(request)
     who = caller(request, *SENDING)
-    body = await json_body(request)
+    body = await json_body(request, collect=True)
     form = forms.read(body.object("formCode"), batch=False, profile=world.profile)
-    encryption = read_encryption(world, body.object("encryption"))
+    sealed = read_encryption(body.object("encryption"))
+    body.verify()
+    encryption = unseal(world, sealed)
     ref, until = create(request, who, "Online", form, sym_key=encryption.key, iv=encryption.iv)
     return reply(request, {"referenceNumber": ref, "validUntil": iso(until)}, 201)
 
@@ -91,10 +106,9 @@ async def send(request: web.Request) -> web.Response:
     ref = request.match_info["referenceNumber"]
     session = session_state.find(world, who, ref, "Online")
     _must_accept(world, session)
-    body = await json_body(request)
+    body = await json_body(request, collect=True)
     encrypted = _encrypted(body, context_limits(world.store, who.context))
-    offline = body.flag("offlineMode")
-    corrects = _corrected(world, body, offline=offline)
+    corrects = _corrected(world, body, offline=body.flag("offlineMode"))
     plain, finding = await _judge(world, session, encrypted, body, correction=corrects is not None)
     forced = request.get(VERDICT)
     return _accept(request, session, body, plain, Finding(forced) if forced else finding, corrects)
@@ -125,16 +139,22 @@ def _must_accept(world: World, session: Row) -> int:
 
 
 def _encrypted(body: Fields, limits: dict[str, Any]) -> bytes:
-    """The encrypted bytes, size and hash verified: 21402, 21403 (I3, I12)."""
+    """The encrypted bytes, every field checked, size and hash verified: 21402, 21403 (I3, I12)."""
     content = body.base64("encryptedInvoiceContent")
     size = body.integer("encryptedInvoiceSize", 1, 1 << 40)
+    digest = body.hash64("encryptedInvoiceHash")
+    body.hash64("invoiceHash")
+    plain_size = body.integer("invoiceSize", 1, 1 << 40)
+    body.flag("offlineMode")
+    if body.body.get("hashOfCorrectedInvoice") is not None:
+        body.hash64("hashOfCorrectedInvoice")
+    body.verify()
     if size != len(content):
         raise BadRequest(21402, f"Długość treści nie zgadza się z rozmiarem pliku ({size}, {len(content)}).")
-    if body.hash64("encryptedInvoiceHash") != sha256_b64(content):
+    if digest != sha256_b64(content):
         raise BadRequest(21403, "Skrót treści nie zgadza się ze skrótem pliku.")
-    body.hash64("invoiceHash")
     largest = limits["onlineSession"]["maxInvoiceWithAttachmentSizeInMB"] * 1_000_000
-    if body.integer("invoiceSize", 1, 1 << 40) > largest:
+    if plain_size > largest:
         raise BadRequest(21402, f"Rozmiar faktury przekracza dozwolony limit {largest} bajtów.")
     return content
 

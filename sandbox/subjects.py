@@ -11,6 +11,7 @@ from cryptography.x509.oid import NameOID
 
 PERSON_PESEL = re.compile(r"(?:PNOPL|PESEL).*?(\d{11})")
 PERSON_NIP = re.compile(r"(?:TINPL|NIP).*?(\d{10})")
+NAMES = {NameOID.GIVEN_NAME: "GN", NameOID.SURNAME: "SN"}
 SEAL_NIP = re.compile(r"VATPL.*?(\d{10})")
 
 
@@ -26,7 +27,10 @@ class Subject:
 
 def of_certificate(certificate: x509.Certificate, identifier_type: str) -> Subject | None:
     """The subject of a certificate under the SubjectIdentifierType asked for; None if unusable (21115, A4)."""
-    details = {attribute.rfc4514_attribute_name: str(attribute.value) for attribute in certificate.subject}
+    details: dict[str, str] = {}
+    for attribute in certificate.subject:
+        name = NAMES.get(attribute.oid, attribute.rfc4514_attribute_name)
+        details[name] = f"{details[name]} {attribute.value}" if name in details else str(attribute.value)
     if identifier_type == "certificateFingerprint":
         print_ = certificate.fingerprint(hashes.SHA256()).hex().upper()
         return Subject("Fingerprint", print_, "QualifiedSignature", details)

@@ -82,7 +82,7 @@ def test_sandbox_A4_three_references_with_key_info(box: Box, family: str) -> Non
 
 
 def test_sandbox_A4_reference_to_an_object_of_the_signature(box: Box) -> None:
-    """A further reference to ds:Object is allowed, and the root may be named by its Id instead of URI=""."""
+    """A further reference to ds:Object is allowed."""
     more = usual({"uri": "#O", "target": "object"})
     assert submit(box, build(box.signer(), request(box.challenge(), "Nip", NIP), more)).status_code == 202
 
