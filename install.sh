@@ -6,6 +6,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv="$here/.venv"
 wheels=""
 config=""
+release=""
 
 test_packages="poppler-utils zbar-tools"
 
@@ -110,7 +111,7 @@ test_system_packages() {
 install_appliance() {
   [ "$(id -u)" -eq 0 ] || die "instalacja wymaga uprawnień administratora: sudo ./install.sh (pokaz: ./install.sh --demo)"
   command -v systemctl >/dev/null 2>&1 || die "nie znaleziono systemd"
-  local python release
+  local python
   # The system's own Python: one under somebody's home could not be run by the user sluza.
   python=$(find_python "${SLUZA_PYTHON:-}" /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 /usr/bin/python3) \
     || need_python
@@ -125,7 +126,7 @@ install_appliance() {
 
   # A release is complete before the link moves to it; an interrupted run leaves the previous one in place.
   release="/opt/sluza/releases/$(date -u +%Y%m%d%H%M%S)-$$"
-  trap 'rm -rf "$release"' EXIT
+  trap interrupted EXIT
   say "Instaluję program w $release…"
   make_venv "$python" "$release" "$here/requirements.lock"
   install_package "$release"
@@ -139,6 +140,11 @@ install_appliance() {
   install -m 0644 "$here/systemd/sluza.service" /etc/systemd/system/sluza.service
   find /opt/sluza/releases -mindepth 1 -maxdepth 1 -type d | sort | head -n -2 | xargs -r rm -rf
   start_service
+}
+
+interrupted() {
+  rm -rf "$release"
+  say "Błąd: instalacja przerwana. Poprzednia wersja, jeśli była, działa bez zmian."
 }
 
 write_configuration() {

@@ -145,7 +145,10 @@ async def authorise(request: web.Request) -> web.Response:
     seller, context, scopes = body.get("seller"), body.get("context"), body.get("scopes")
     if not NIP_PATTERN.fullmatch(str(seller)) or not isinstance(scopes, list) or not set(scopes) <= set(SCOPES):
         raise ControlError(f"expected seller NIP, context value and scopes out of {SCOPES}")
-    world.store.set_fact("authorization", f"{seller}|{context}", scopes)
+    kind = "Nip" if NIP_PATTERN.fullmatch(str(context)) else "PeppolId"
+    wanted = dict.fromkeys(scopes, False)
+    subject = (kind, str(context))
+    grants.replace(world, grants.Grant("authorization", Context("Nip", str(seller)), subject, wanted, "Dane testowe"))
     return web.Response(status=204)
 
 

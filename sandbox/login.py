@@ -67,7 +67,7 @@ async def xades_signature(request: web.Request) -> web.Response:
     context = Context(wanted.context_type, wanted.context_value)
     _check_pairing(subject, context)
     _use_challenge(world, wanted.challenge)
-    permissions = granted(world.store, subject, context)
+    permissions = granted(world.store, subject, context, world.now)
     internal = _issued_here(world, signed.certificate)
     verdict = _certificate_verdict(world, signed.certificate, internal=internal)
     verdict = verdict or _access_verdict(world, context, permissions)
@@ -102,7 +102,7 @@ async def ksef_token(request: web.Request) -> web.Response:
     subject = Subject("Nip", context.nip, "Token", {})
     if token is not None:
         subject = Subject(token["author_type"], token["author_value"], "Token", {})
-        held = granted(world.store, subject, context)
+        held = granted(world.store, subject, context, world.now)
         permissions = tuple(item for item in json.loads(token["permissions"]) if item in held)
         world.store.run("UPDATE ksef_tokens SET last_use_ms = ? WHERE ref = ?", world.now, token["ref"])
     verdict = verdict or _access_verdict(world, context, permissions)

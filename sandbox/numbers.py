@@ -9,6 +9,13 @@ from datetime import date
 NIP_PATTERN = re.compile(r"[1-9]((\d[1-9])|([1-9]\d))\d{7}")
 INTERNAL_ID_PATTERN = re.compile(r"[1-9]((\d[1-9])|([1-9]\d))\d{7}-\d{5}")
 
+IDENTIFIERS = {
+    "Nip": NIP_PATTERN,
+    "Pesel": re.compile(r"\d{11}"),
+    "Fingerprint": re.compile(r"[0-9A-Fa-f]{64}"),
+    "PeppolId": re.compile(r"P[A-Z]{2}[0-9]{6}"),
+}
+
 
 def crc8(text: str) -> str:
     """CRC-8 (polynomial 0x07, initial 0, no reflection) of ASCII text as two upper-case hex digits (I6)."""
@@ -44,6 +51,10 @@ def internal_id_checksum_ok(internal_id: str) -> bool:
     """Whether an InternalId `NIP-ddddd` has a valid NIP and a valid last check digit (I11)."""
     if not INTERNAL_ID_PATTERN.fullmatch(internal_id):
         return False
+    return internal_id_check_digit(internal_id) == internal_id[-1] and nip_checksum_ok(internal_id[:10])
+
+
+def internal_id_check_digit(internal_id: str) -> str:
+    """The digit an InternalId `NIP-dddd…` must end with (protocol §12.2)."""
     digits = internal_id.replace("-", "")
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits[:14]))
-    return total % 10 == int(digits[14]) and nip_checksum_ok(internal_id[:10])
+    return str(sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(digits[:14])) % 10)

@@ -19,6 +19,8 @@ OWNER = (
     "CollectiveIdentifierManage",
 )
 GRANTABLE = frozenset(OWNER)
+ENTITY_SCOPES = ("InvoiceWrite", "InvoiceRead", "CollectiveIdentifierManage")
+SCOPES = ("SelfInvoicing", "RRInvoicing", "TaxRepresentative", "PefInvoicing")
 SENDING = ("InvoiceWrite", "PefInvoiceWrite", "EnforcementOperations")
 BATCHING = ("InvoiceWrite", "EnforcementOperations")
 LOOKING = ("InvoiceWrite", "Introspection", "PefInvoiceWrite", "EnforcementOperations")
@@ -48,7 +50,7 @@ def context_of(row: Row) -> Context:
     return Context(row["context_type"], row["context_value"])
 
 
-def granted(store: Store, subject: Subject, context: Context) -> tuple[str, ...]:
+def granted(store: Store, subject: Subject, context: Context, now: int) -> tuple[str, ...]:
     """Permissions of a subject in a context; the owner of the NIP has them all; empty means status 415 (A6)."""
     if subject.type == "Nip" and subject.value == context.nip:
         return OWNER
@@ -56,8 +58,39 @@ def granted(store: Store, subject: Subject, context: Context) -> tuple[str, ...]
         person = store.get_fact("person", context.nip)
         if person and person["pesel"] == subject.value:
             return OWNER
-    found = store.get_fact("grant", f"{context.key}|{subject.type}|{subject.value}")
-    return tuple(found) if found else ()
+    return scopes_of(store, "kind <> 'authorization'", context, (subject.type, subject.value), now)
+
+
+def scopes_of(store: Store, kinds: str, context: Context, subject: tuple[str, str], now: int) -> tuple[str, ...]:
+    """Scopes in force of a subject in a context, by every grant of these kinds (an SQL condition of ours)."""
+    rows = store.all(
+        f"SELECT DISTINCT scope FROM grants WHERE {kinds} AND context_type = ? AND context_value = ?"  # noqa: S608
+        " AND subject_type = ? AND subject_value = ? AND start_ms <= ? AND (end_ms IS NULL OR end_ms > ?)"
+        " ORDER BY scope",
+        context.type,
+        context.value,
+        *subject,
+        now,
+        now,
+    )
+    return tuple(row["scope"] for row in rows)
+
+
+def roles(store: Store, nip: str) -> dict[str, tuple[str, str, int]]:
+    """Roles of a NIP in the register of subjects: (parent NIP or empty, description, since when in ms)."""
+    units = {"JST": "LocalGovernmentUnit", "VatGroup": "VatGroupUnit", "EnforcementAuthority": "EnforcementAuthority"}
+    found: dict[str, tuple[str, str, int]] = {}
+    if (store.get_fact("person", nip) or {}).get("isBailiff"):
+        found["CourtBailiff"] = ("", "Komornik sądowy", 0)
+    for owner, fact in store.facts("subject").items():
+        since = fact.get("created_ms", 0)
+        if owner == nip:
+            found[units[fact["subjectType"]]] = ("", fact.get("description") or "Rola podmiotu", since)
+        for unit in fact.get("subunits") or []:
+            if unit["subjectNip"] == nip:
+                role = units[fact["subjectType"]].replace("Unit", "SubUnit")
+                found[role] = (owner, unit.get("description") or "Podmiot podrzędny", since)
+    return found
 
 
 def is_owner(permissions: tuple[str, ...]) -> bool:
@@ -65,7 +98,7 @@ def is_owner(permissions: tuple[str, ...]) -> bool:
     return set(permissions) == set(OWNER)
 
 
-def may_issue(store: Store, context: Context, facts: InvoiceFacts, *, lenient: bool) -> bool:
+def may_issue(store: Store, context: Context, facts: InvoiceFacts, now: int, *, lenient: bool) -> bool:
     """Rules 1–6 of the contract's §7: whether invoices of this seller may be sent from the context (I13)."""
     seller = facts.seller_nip
     if context.type == "Nip" and context.value == seller:
@@ -75,7 +108,7 @@ def may_issue(store: Store, context: Context, facts: InvoiceFacts, *, lenient: b
         return bool(roles) and (lenient or 7 in roles)
     if context.type == "Nip" and _is_subunit(store, seller, context.value, facts, lenient=lenient):
         return True
-    if _authorised(store, seller, context, facts):
+    if _authorised(store, seller, context, facts, now):
         return True
     enforcing = store.get_fact("subject", context.nip) or {}
     bailiff = (store.get_fact("person", context.nip) or {}).get("isBailiff", False)
@@ -91,10 +124,13 @@ def _is_subunit(store: Store, seller: str, child: str, facts: InvoiceFacts, *, l
     return any(party.nip == child and (lenient or party.role == role) for party in facts.third)
 
 
-def _authorised(store: Store, seller: str, context: Context, facts: InvoiceFacts) -> bool:
-    scopes = store.get_fact("authorization", f"{seller}|{context.value}") or []
+def _authorised(store: Store, seller: str, context: Context, facts: InvoiceFacts, now: int) -> bool:
+    who = (context.type, context.value)
+    scopes = scopes_of(store, "kind = 'authorization'", Context("Nip", seller), who, now)
     if "TaxRepresentative" in scopes:
         return True
     if facts.form == "FA_RR":
         return "RRInvoicing" in scopes
+    if facts.form == "PEF" and "PefInvoicing" in scopes:
+        return True
     return "SelfInvoicing" in scopes and facts.self_invoicing

@@ -164,7 +164,7 @@ def _verdict(world: World, item: Submission) -> tuple[int, list[str], dict[str, 
         return item.finding.code, list(item.finding.details), None, None
     context = context_of(item.session)
     lenient = world.switches["authorization"] == "lenient"
-    if not may_issue(world.store, context, found, lenient=lenient):
+    if not may_issue(world.store, context, found, world.now, lenient=lenient):
         detail = (
             f"Kontekst {context.type} {context.value} nie jest uprawniony do wystawiania dla NIP {found.seller_nip}."
         )

@@ -57,6 +57,12 @@ CREATE TABLE IF NOT EXISTS upos (
 CREATE TABLE IF NOT EXISTS exports (
   ref TEXT PRIMARY KEY, context_type TEXT, context_value TEXT, request TEXT, sym_key BLOB, iv BLOB,
   created_ms INTEGER, ready_ms INTEGER, completed_ms INTEGER, code INTEGER, package TEXT);
+CREATE TABLE IF NOT EXISTS grants (
+  id TEXT PRIMARY KEY, kind TEXT, context_type TEXT, context_value TEXT, granted_in TEXT, subject_type TEXT,
+  subject_value TEXT, scope TEXT, can_delegate INTEGER, description TEXT, details TEXT, unit_name TEXT,
+  author_type TEXT, author_value TEXT, start_ms INTEGER, end_ms INTEGER);
+CREATE TABLE IF NOT EXISTS operations (
+  ref TEXT PRIMARY KEY, context TEXT, created_ms INTEGER, ready_ms INTEGER, code INTEGER);
 CREATE TABLE IF NOT EXISTS certificates (
   serial TEXT PRIMARY KEY, ref TEXT UNIQUE, name TEXT, type TEXT, common_name TEXT, subject_type TEXT,
   subject_value TEXT, der BLOB, valid_from_ms INTEGER, valid_to_ms INTEGER, requested_ms INTEGER,

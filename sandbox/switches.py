@@ -13,6 +13,7 @@ DEFAULTS: dict[str, tuple[Any, Any]] = {
     "ocsp_delay_s": (0.0, 0.0),
     "token_activation_delay_s": (1.0, 0.02),
     "certificate_delay_s": (1.0, 0.02),
+    "permission_delay_s": (1.0, 0.02),
     "key_check_delay_s": (0.5, 0.02),
     "invoice_accept_delay_s": (0.3, 0.01),
     "invoice_process_delay_s": (1.2, 0.03),

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox import grants
 from sandbox import limits as request_limits
 from sandbox.errors import BadRequest
 from sandbox.fields import Fields, json_body
@@ -150,11 +151,16 @@ async def create_subject(request: web.Request) -> web.Response:
     body = await json_body(request)
     nip = _nip(body, "subjectNip")
     kind = body.choice("subjectType", ("EnforcementAuthority", "VatGroup", "JST"))
-    body.text("description", 5, 256)
-    units = [{"subjectNip": _nip(unit, "subjectNip")} for unit in body.objects("subunits")]
+    description = body.text("description", 5, 256)
+    units = [
+        {"subjectNip": _nip(unit, "subjectNip"), "description": unit.optional_text("description")}
+        for unit in body.objects("subunits")
+    ]
     if store.get_fact("subject", nip):
         raise BadRequest(30001, f"Podmiot {nip} już istnieje.")
-    store.set_fact("subject", nip, {"subjectType": kind, "subunits": units})
+    since = body.optional_instant("createdDate") or world_of(request).now
+    known = {"subjectType": kind, "subunits": units, "description": description, "created_ms": since}
+    store.set_fact("subject", nip, known)
     return web.Response()
 
 
@@ -190,14 +196,17 @@ async def grant(request: web.Request) -> web.Response:
     """POST /testdata/permissions: permissions for a subject in a NIP context."""
     body = await json_body(request)
     names = [item.choice("permissionType", tuple(GRANTABLE)) for item in body.objects("permissions", 1)]
-    world_of(request).store.set_fact("grant", _grant_key(body), names)
+    context, subject = _granted_to(body)
+    grants.replace(
+        world_of(request), grants.Grant("person", context, subject, dict.fromkeys(names, False), "Dane testowe")
+    )
     return web.Response()
 
 
 async def revoke(request: web.Request) -> web.Response:
     """POST /testdata/permissions/revoke."""
     body = await json_body(request)
-    world_of(request).store.drop_fact("grant", _grant_key(body))
+    grants.withdraw(world_of(request), "person", *_granted_to(body))
     return web.Response()
 
 
@@ -247,7 +256,7 @@ def _context(body: Fields) -> Context:
     return Context(inner.choice("type", tuple(CONTEXTS)), inner.text("value"))
 
 
-def _grant_key(body: Fields) -> str:
+def _granted_to(body: Fields) -> tuple[Context, tuple[str, str]]:
     who = body.object("authorizedIdentifier")
     kind = who.choice("type", ("Nip", "Pesel", "Fingerprint"))
-    return f"{_context(body).key}|{kind}|{who.text('value', 10, 64)}"
+    return _context(body), (kind, who.text("value", 10, 64))
