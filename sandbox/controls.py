@@ -7,14 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox import register
+from sandbox import grants, register
 from sandbox.authority import USAGES
 from sandbox.clock import iso, parse_iso
 from sandbox.crypto import b64_to_hex
 from sandbox.numbers import NIP_PATTERN
+from sandbox.permissions import SCOPES, Context
 from sandbox.world import world_of
-
-SCOPES = ("SelfInvoicing", "TaxRepresentative", "RRInvoicing")
 
 
 class ControlError(ValueError):

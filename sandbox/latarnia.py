@@ -78,10 +78,26 @@ def changed(world: World, state: dict[str, Any], body: dict[str, Any]) -> dict[s
     return state
 
 
+def _announce(world: World, state: dict[str, Any], body: dict[str, Any]) -> None:
+    """Announce maintenance from `start` (or now) to `end`; the clock does the rest (G7)."""
+    start = parse_iso(body["start"]) if body.get("start") else world.now
+    if body.get("end") and parse_iso(body["end"]) <= start:
+        raise ValueError("end: not after start")
+    state["status"], state["current"] = "AVAILABLE", []
+    state["event"] += 1
+    fresh = body | {"start": body.get("start") or iso(world.now)}
+    message = _written(world, state, "MAINTENANCE", "MAINTENANCE_ANNOUNCEMENT", fresh)
+    _publish(state, message)
+    state["planned"] = [*state.get("planned", []), message["id"]]
+
+
 def _turn(world: World, state: dict[str, Any], body: dict[str, Any]) -> None:
     """Change the status; where no messages are given, write them as the ministry would (G3, G4)."""
     word = body["status"]
     given = [message["id"] for message in body.get("messages") or []]
+    if word == "MAINTENANCE" and not given and (body.get("start") or body.get("end")):
+        _announce(world, state, body)
+        return
     before = state["status"]
     state["status"] = word
     if given:
@@ -90,6 +106,7 @@ def _turn(world: World, state: dict[str, Any], body: dict[str, Any]) -> None:
     if word == "AVAILABLE":
         if before in ("FAILURE", "TOTAL_FAILURE"):
             _publish(state, _written(world, state, before, "FAILURE_END", body))
+        state["over"] = [*state.get("over", []), *(message["id"] for message in _maintenance(world, state))]
         state["current"] = []
         return
     if before == "AVAILABLE" or not body.get("same_event"):
@@ -126,10 +143,17 @@ def _start_of(state: dict[str, Any]) -> str | None:
 
 
 def _publish(state: dict[str, Any], message: dict[str, Any]) -> None:
-    """Add a message; the same id again replaces the former version (G3)."""
+    """Add a message; the same id again replaces it, one version higher unless a higher one is given (G3)."""
     for name in ("id", "eventId", "category", "type", "start", "published"):
         if name not in message:
             raise ValueError(f"message without {name}")
+    for name in ("start", "end") if message["type"] == "MAINTENANCE_ANNOUNCEMENT" else ():
+        if message.get(name):
+            parse_iso(message[name])
+    former = [known["version"] for known in state["history"] if known["id"] == message["id"]]
+    given = int(message.get("version") or 1)
+    message = message | {"version": max(given, former[0] + 1) if former else given}
+    state["over"] = [known for known in state.get("over", []) if known != message["id"]]
     state["history"] = [known for known in state["history"] if known["id"] != message["id"]] + [message]
     state["event"] = max(state["event"], int(message["eventId"]))
 
@@ -138,14 +162,22 @@ def _present(world: World, state: dict[str, Any]) -> tuple[str, list[dict[str, A
     """The status now: what was set, or MAINTENANCE while an announced one runs (G7)."""
     if state["status"] != "AVAILABLE":
         return state["status"], [message for message in state["history"] if message["id"] in state["current"]]
-    running = [message for message in state["history"] if _maintained(message, world.now)]
+    running = _maintenance(world, state)
     return ("MAINTENANCE", running) if running else ("AVAILABLE", [])
 
 
-def _maintained(message: dict[str, Any], now: int) -> bool:
-    if message["type"] != "MAINTENANCE_ANNOUNCEMENT" or not message.get("end"):
-        return False
-    return parse_iso(message["start"]) <= now < parse_iso(message["end"])
+def _maintenance(world: World, state: dict[str, Any]) -> list[dict[str, Any]]:
+    """Announced maintenance running now; one set by `status` without an end runs until somebody says AVAILABLE."""
+    running = []
+    for message in state["history"]:
+        endless = not message.get("end") and message["id"] in state.get("planned", [])
+        if message["type"] != "MAINTENANCE_ANNOUNCEMENT" or message["id"] in state.get("over", []):
+            continue
+        if not endless and not message.get("end"):
+            continue
+        if parse_iso(message["start"]) <= world.now and (endless or world.now < parse_iso(message["end"])):
+            running.append(message)
+    return running
 
 
 def _load(world: World) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def of_certificate(certificate: x509.Certificate, identifier_type: str) -> Subje
     details: dict[str, str] = {}
     for attribute in certificate.subject:
         name = NAMES.get(attribute.oid, attribute.rfc4514_attribute_name)
-        details[name] = " ".join([details[name]] if name in details else []) + str(attribute.value)
+        details[name] = " ".join(filter(None, (details.get(name), str(attribute.value))))
     if identifier_type == "certificateFingerprint":
         print_ = certificate.fingerprint(hashes.SHA256()).hex().upper()
         return Subject("Fingerprint", print_, "QualifiedSignature", details)

@@ -153,7 +153,7 @@ async def create_subject(request: web.Request) -> web.Response:
     kind = body.choice("subjectType", ("EnforcementAuthority", "VatGroup", "JST"))
     description = body.text("description", 5, 256)
     units = [
-        {"subjectNip": _nip(unit, "subjectNip"), "description": unit.optional_text("description")}
+        {"subjectNip": _nip(unit, "subjectNip"), "description": unit.optional_text("description", 5, 256)}
         for unit in body.objects("subunits")
     ]
     if store.get_fact("subject", nip):

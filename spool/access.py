@@ -132,6 +132,8 @@ def _commit_group(connection: pysqlite3.Connection, store: Store, group: list[tu
         if group:
             connection.execute("BEGIN IMMEDIATE")
         for job, done in group:
+            if not done.set_running_or_notify_cancel():
+                continue  # the caller has gone; from here on it cannot be cancelled any more
             connection.execute("SAVEPOINT job")
             try:
                 answers.append((done, job(store)))

@@ -1,6 +1,7 @@
 """What a person may do to a document, the same for the command line and, later, the pages: one transaction each.
 
-Every action is a move of the one table with the person's name in the history (DESIGN 4.6).
+Every action is a move of the one table with the person's name in the history (DESIGN 4.6). A refused or withdrawn
+document goes back to the queue only through `gateway.intake`, which judges its bytes again.
 """
 
 from datetime import datetime
@@ -21,28 +22,33 @@ def hold(store: Store, document_id: str, now: datetime, actor: str, reason: str)
 def release(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
     """Let a held document go, and lift the pause of its context, because a person has looked."""
     document = _need(store, document_id, {State.HELD})
-    if any(c.name == "paused" for c in store.conditions(document.context)):
-        store.set_condition(document.context, "paused", None, now)
-        store.log(f"context:{document.context}", "resumed", now, actor, "Wznowiono wysyłkę w kontekście.")
+    _resume(store, document.context, now, actor)
     return store.move(document_id, State.QUEUED, now, actor, reason or "Zwolniono ręcznie.", attempts=0)
 
 
 def withdraw(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
-    """Take a document back before it was sent; its number is free again. Never while an attempt lacks a verdict."""
-    _need(store, document_id, {State.QUEUED, State.WAITING, State.HELD})
-    return store.move(document_id, State.WITHDRAWN, now, actor, reason or "Wycofano ręcznie.")
+    """Take a document back before it was sent; its number is free again. Never while an attempt lacks a verdict.
+
+    When it was the last held one, a pause that a refused send had put on its context has nothing left to wait for.
+    """
+    document = _need(store, document_id, {State.QUEUED, State.WAITING, State.HELD})
+    done = store.move(document_id, State.WITHDRAWN, now, actor, reason or "Wycofano ręcznie.")
+    if document.state is State.HELD and not store.holds(document.context):
+        _resume(store, document.context, now, actor)
+    return done
 
 
-def retry(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
-    """Queue an ended document once more; denied while another document holds its number."""
-    document = _need(store, document_id, {State.REFUSED, State.WITHDRAWN, State.QUARANTINED, State.CEASED})
-    facts = document.facts
-    if not facts.number or facts.issue_date is None:
-        raise MoveRefused("Tego pliku nie da się wysłać: nie udało się odczytać z niego faktury.")
-    if store.elsewhere(document.unit, document.sha256) or store.holder(facts.seller_nip, facts.kind, facts.number_key):
-        raise MoveRefused("Numer tej faktury zajmuje już inny dokument.")
-    note = reason or "Ponowiono ręcznie."
-    return store.move(document_id, State.QUEUED, now, actor, note, attempts=0, problems=(), session=None)
+def ask_again(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
+    """A conflict is read once more at KSeF, for example after a permission was mended; nothing is sent."""
+    _need(store, document_id, {State.CONFLICT})
+    note = reason or "Sprawdzamy w KSeF jeszcze raz, na prośbę człowieka."
+    return store.move(document_id, State.UNKNOWN, now, actor, note, reason=note)
+
+
+def _resume(store: Store, context: str, now: datetime, actor: str) -> None:
+    if any(c.name == "paused" for c in store.conditions(context)):
+        store.set_condition(context, "paused", None, now)
+        store.log(f"context:{context}", "resumed", now, actor, "Wznowiono wysyłkę w kontekście.")
 
 
 def _need(store: Store, document_id: str, states: set[State]) -> Document:

@@ -245,6 +245,15 @@ class Store:
         found = self._db.execute(f"SELECT * FROM document {where} ORDER BY seq LIMIT ?", (*values, limit))  # noqa: S608
         return [rows.document(r) for r in found]
 
+    def most_urgent(self, *, unit: str | None, states: Iterable[str], limit: int) -> list[Document]:
+        """Documents in these states (none: in all), the nearest deadline first, those without one last."""
+        where, values = _where(seq=0, unit=unit, state=sorted(states))
+        found = self._db.execute(
+            f"SELECT * FROM document {where} ORDER BY due_safe IS NULL, due_safe, seq LIMIT ?",  # noqa: S608
+            (*values, limit),
+        )
+        return [rows.document(r) for r in found]
+
     def by_due(self, limit: int = 100) -> list[Document]:
         """Documents without a number that are still alive, the nearest deadline first."""
         found = self._db.execute(
@@ -282,6 +291,10 @@ class Store:
             *wanted,
         )
         return rows.instant(row["at"]) if row and row["at"] else None
+
+    def holds(self, context: str) -> bool:
+        """True when a document of this context is HELD."""
+        return bool(self._one("SELECT 1 FROM document WHERE context = ? AND state = 'HELD'", context))
 
     def unshown(self, limit: int = 200) -> list[Document]:
         """Documents that changed since their unit's folder was last written."""

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,10 @@ class Table:
 
     def day(self, key: str) -> date:
         """A required TOML date (no quotes)."""
-        return date.fromisoformat(str(self._typed(key, date, None)))
+        value = self._typed(key, date, None)
+        if isinstance(value, datetime):  # TOML's date with a time is a date for Python, too
+            raise self.bad(key, value, "data bez godziny, np. 2026-11-01")
+        return date.fromisoformat(str(value))
 
     def path(self, key: str, default: str = "") -> Path | None:
         """A path, relative ones counted from the configuration file; None when empty."""

@@ -3,6 +3,7 @@
 import click
 
 from agent import settings as agent_settings
+from certs import keyring
 from gateway import settings as gateway_settings
 from sluza import options
 from sluza.console import emit, out, plain
@@ -18,6 +19,9 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
     shared, root = settings.read(settings.find_config(options.chosen(config, own_config)))
     gateway_settings.read(shared, root)
     agent_settings.read(shared, root)
+    for context in shared.municipality.contexts.values():
+        keyring.authentication(context)
+        keyring.token(context)
     town = shared.municipality
     if as_json:
         emit({"ok": True, "file": str(shared.source), "units": len(town.units), "contexts": len(town.contexts)})

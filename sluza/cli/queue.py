@@ -1,17 +1,19 @@
 """`sluza queue …`: the outgoing documents."""
 
 import getpass
+import sys
 from collections.abc import Callable
 from datetime import datetime
 
 import click
 
 from gateway.results import result
-from sluza import options
+from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state, table
 from sluza.workbench import bench
 from spool import actions
 from spool.domain.errors import ConfigError
+from spool.domain.exits import Exit
 from spool.domain.ledger import Document
 from spool.domain.states import LIVE, State
 
@@ -41,10 +43,9 @@ def list_documents(
     """Dokumenty w kolejce, najpilniejsze na górze."""
     wanted = states or (() if everything else tuple(LIVE))
     with bench(options.chosen(config, own_config)) as opened:
-        found = opened.spool.read_now(lambda s: s.documents(unit=unit_id, states=wanted, limit=limit))
+        found = opened.spool.read_now(lambda s: s.most_urgent(unit=unit_id, states=wanted, limit=limit))
         town = opened.settings.shared.municipality
         now = opened.clock()
-    found.sort(key=lambda d: (d.due_safe is None, d.due_safe or now, d.seq))
     if as_json:
         emit([result(d, (), town) for d in found])
         return
@@ -131,4 +132,31 @@ def _action(name: str, does: Callable[..., Document], text: str) -> None:
 _action("hold", actions.hold, "Wstrzymaj dokument, zanim zostanie wysłany.")
 _action("release", actions.release, "Zwolnij wstrzymany dokument i wznów wysyłkę w jego kontekście.")
 _action("withdraw", actions.withdraw, "Wycofaj dokument, zanim zostanie wysłany; numer będzie wolny.")
-_action("retry", actions.retry, "Skieruj do wysyłki dokument odrzucony, wycofany albo z kwarantanny.")
+
+
+@queue.command("retry")
+@click.argument("document_id", metavar="IDENTYFIKATOR")
+@click.option("--reason", default="", metavar="TEKST", help="Powód, zapisywany w historii.")
+@options.as_json
+@options.config
+@click.pass_obj
+def retry(config: str | None, own_config: str | None, document_id: str, reason: str, as_json: bool) -> None:
+    """Sprawdź i skieruj do wysyłki dokument odrzucony albo wycofany; konflikt sprawdź w KSeF jeszcze raz."""
+    with bench(options.chosen(config, own_config)) as opened:
+        now, actor = opened.clock(), getpass.getuser()
+        try:
+            document = opened.spool.read_now(lambda s: s.document(document_id))
+        except KeyError:
+            raise _absent(document_id) from None
+        if document.state in {State.REFUSED, State.WITHDRAWN}:
+            done = by_hand.again(opened, document, actor)
+        else:
+            done = opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))
+        town = opened.settings.shared.municipality
+    if as_json:
+        emit(result(done, (), town))
+    else:
+        out.print(f"{plain(done.facts.number or done.source_name)}: {state(done.state)}")
+        for found in done.problems:
+            out.print(f"  [red]•[/] {plain(found.message)}\n    → {plain(found.hint)}")
+    sys.exit(Exit.REFUSED if done.state is State.REFUSED else Exit.OK)

@@ -1,20 +1,18 @@
 """`sluza submit FILE --unit U`: the front door, by hand."""
 
-import asyncio
 import getpass
 import sys
 from pathlib import Path
 
 import click
 
-from gateway.intake import FrontDoor, Origin, Verdict
+from gateway.intake import Origin, Verdict
 from gateway.results import result
-from sluza import options
+from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state
 from sluza.workbench import Bench, bench
 from spool.domain.errors import ConfigError
 from spool.domain.exits import Exit
-from spool.workers import Workers
 
 
 @click.command()
@@ -33,20 +31,10 @@ def submit(
         if unit_id not in units:
             raise ConfigError(f"Nie ma jednostki „{unit_id}”.", f"Jednostki: {', '.join(sorted(units))}.")
         origin = Origin(units[unit_id], "cli", file.name, offline24=offline24, actor=getpass.getuser())
-        verdicts = asyncio.run(_accept(opened, file.read_bytes(), origin))
+        verdicts = by_hand.accept(opened, file.read_bytes(), origin)
         for verdict in verdicts:
             _print(opened, verdict, as_json)
     sys.exit(Exit.REFUSED if any(v.kind == "refused" for v in verdicts) else Exit.OK)
-
-
-async def _accept(opened: Bench, raw: bytes, origin: Origin) -> list[Verdict]:
-    workers = Workers(processes=1)
-    try:
-        shared = opened.settings.shared
-        door = FrontDoor(opened.spool, workers, shared.municipality, opened.settings.policies, opened.clock)
-        return await door.accept(raw, origin)
-    finally:
-        workers.close()
 
 
 def _print(opened: Bench, verdict: Verdict, as_json: bool) -> None:

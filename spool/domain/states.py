@@ -44,7 +44,8 @@ MOVES: dict[State, frozenset[State]] = {
     S.SUBMITTED: frozenset({S.ACCEPTED, S.REFUSED, S.UNKNOWN, S.QUEUED, S.HELD, S.CONFLICT}),
     # An attempt without a verdict never ends as withdrawn, ceased or quarantined (DESIGN 4.6).
     S.UNKNOWN: frozenset({S.SUBMITTED, S.ACCEPTED, S.REFUSED, S.QUEUED, S.HELD, S.CONFLICT}),
-    S.CONFLICT: frozenset({S.ACCEPTED, S.REFUSED, S.QUEUED}),
+    # Back to UNKNOWN: a person has KSeF read once more.
+    S.CONFLICT: frozenset({S.ACCEPTED, S.REFUSED, S.QUEUED, S.UNKNOWN}),
     S.ACCEPTED: frozenset({S.DELIVERED}),
     S.DELIVERED: frozenset(),
     S.REFUSED: frozenset({S.QUEUED}),

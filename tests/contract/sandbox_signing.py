@@ -38,6 +38,10 @@ class Signer:
         text = subject or (f"VATPL-{nip}" if seal else f"TINPL-{nip}")
         parts = [(NameOID.COUNTRY_NAME, "PL"), (oid, text), (NameOID.COMMON_NAME, "Contract test")]
         name = x509.Name([x509.NameAttribute(part, value) for part, value in parts])
+        self.rename(name)
+
+    def rename(self, name: x509.Name) -> None:
+        """A fresh certificate of the same key under this name."""
         now = datetime.now(UTC)
         self.certificate = (
             x509.CertificateBuilder()

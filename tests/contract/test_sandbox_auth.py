@@ -1,6 +1,5 @@
 """Statements A1–A14 of the sandbox contract: logging in."""
 
-
 from __future__ import annotations
 
 import base64

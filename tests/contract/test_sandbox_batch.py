@@ -1,6 +1,5 @@
 """Statements I18–I21 of the sandbox contract: batch sessions."""
 
-
 from __future__ import annotations
 
 import io

@@ -1,6 +1,5 @@
 """Statement A13 and the certificate endpoints: enrolment, login with the issued certificate, expiry."""
 
-
 from __future__ import annotations
 
 import base64

@@ -1,6 +1,5 @@
 """Statements L1–L5, F1–F7, G1–G7 and the controls of DESIGN §4.7."""
 
-
 from __future__ import annotations
 
 import hashlib
@@ -60,6 +59,7 @@ def test_sandbox_L1_windows_slide_with_the_clock(start: Callable[..., Box]) -> N
 
 def test_sandbox_L1_limits_are_shown_and_settable(box: Box) -> None:
     """GET /rate-limits has every group; POST /testdata/rate-limits changes the context's."""
+    box.switch(rate_limits="on")
     token = box.login()
     shown = box.get("/v2/rate-limits", token).json()
     assert shown["invoiceSend"] == {"perSecond": 10, "perMinute": 30, "perHour": 180}

@@ -1,6 +1,5 @@
 """Statements U1–U6, Q1–Q5 and E1–E4 of the sandbox contract: UPO, download, query, export."""
 
-
 from __future__ import annotations
 
 import io

@@ -1,6 +1,5 @@
 """Statements S1–S9 and the acceptance flows with `ksef-client` over its own httpx."""
 
-
 from __future__ import annotations
 
 import io
@@ -221,6 +220,7 @@ def test_sandbox_S7_sdk_parses_limits(sdk_box: Box) -> None:
     """Limits and rate limits parse with every required field."""
     with KsefClient(options(sdk_box)) as client:
         access = login(client)
+        sdk_box.switch(rate_limits="on")
         assert client.rate_limits.get_rate_limits(access_token=access).invoice_send.per_hour == 180
         assert client.limits.get_context_limits(access_token=access).online_session.max_invoices == 10000
         assert client.limits.get_subject_limits(access_token=access)

@@ -1,6 +1,5 @@
 """Statements I1–I17 and I22–I24 of the sandbox contract: interactive sessions and invoices."""
 
-
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor

@@ -25,10 +25,12 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     opened.close()
 
 
-def add(spool: Spool, raw: bytes = b"<a/>", state: State = State.QUEUED, unit: str = "sp1") -> Document:
-    """A document in the given first state."""
-    facts = Facts(seller_nip="5080014460", kind="VAT", number="FV/1", issue_date=date(2026, 11, 20))
-    new = NewDocument(unit, "gmina", "http", "a.xml", sha256_hex(raw), 4, facts, Mode.ONLINE, NOW, state, due_safe=NOW)
+def add(spool: Spool, raw: bytes = b"<a/>", number: str = "FV/1") -> Document:
+    """A queued document."""
+    facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=date(2026, 11, 20))
+    new = NewDocument(
+        "sp1", "gmina", "http", "a.xml", sha256_hex(raw), 4, facts, Mode.ONLINE, NOW, State.QUEUED, due_safe=NOW
+    )
     return spool.write_now(lambda s: s.add(new, raw, "a", NOW))
 
 
@@ -47,17 +49,27 @@ def test_nothing_on_its_way_is_withdrawn(spool: Spool) -> None:
     """A document with an attempt that lacks a verdict cannot be withdrawn or held."""
     document = add(spool)
     spool.write_now(lambda s: s.begin_attempt(document, "SO-1", NOW))
-    for action in (actions.hold, actions.withdraw, actions.release, actions.retry):
+    for action in (actions.hold, actions.withdraw, actions.release, actions.ask_again):
         with pytest.raises(MoveRefused, match="wysyłana"):
             spool.write_now(lambda s, a=action: a(s, document.id, NOW, "Anna", ""))  # type: ignore[misc]
 
 
-def test_a_retry_is_denied_while_another_document_holds_the_number(spool: Spool) -> None:
-    """The way back from WITHDRAWN is closed when the number was used meanwhile."""
-    first = add(spool)
+def test_a_pause_does_not_outlive_its_last_held_document(spool: Spool) -> None:
+    """Withdrawing the last held document of a context lifts the pause that was waiting for it."""
+    first, second = add(spool), add(spool, b"<b/>", number="FV/2")
+    for document in (first, second):
+        spool.write_now(lambda s, d=document: s.move(d.id, State.HELD, NOW, "agent", "410"))  # type: ignore[misc]
+    spool.write_now(lambda s: s.set_condition("gmina", "paused", {"reason": "410"}, NOW))
     spool.write_now(lambda s: actions.withdraw(s, first.id, NOW, "Anna", ""))
-    second = add(spool, b"<b/>")
-    with pytest.raises(MoveRefused, match="Numer"):
-        spool.write_now(lambda s: actions.retry(s, first.id, NOW, "Anna", ""))
+    assert spool.read_now(lambda s: s.conditions("gmina"))
     spool.write_now(lambda s: actions.withdraw(s, second.id, NOW, "Anna", ""))
-    assert spool.write_now(lambda s: actions.retry(s, first.id, NOW, "Anna", "")).state is State.QUEUED
+    assert not spool.read_now(lambda s: s.conditions("gmina"))
+
+
+def test_a_conflict_is_read_again(spool: Spool) -> None:
+    """A person can have KSeF asked once more; nothing is sent by that."""
+    document = add(spool)
+    spool.write_now(lambda s: s.begin_attempt(document, "SO-1", NOW))
+    for state in (State.UNKNOWN, State.CONFLICT):
+        spool.write_now(lambda s, t=state: s.move(document.id, t, NOW, "agent", ""))  # type: ignore[misc]
+    assert spool.write_now(lambda s: actions.ask_again(s, document.id, NOW, "Anna", "")).state is State.UNKNOWN

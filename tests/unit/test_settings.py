@@ -66,6 +66,7 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
         ('id = "sp1"', 'id = "con"', "unit[1].id"),
         ('context = "gmina"', 'context = "gops"', "unit[1].context"),
         ("since = 2026-11-01", 'since = "wczoraj"', "receive.since"),
+        ("since = 2026-11-01", "since = 2026-11-01T00:00:00", "receive.since"),
         ("since = 2026-11-01", "since = 2026-11-01\nevery_seconds = 5", "receive.every_seconds"),
         ("since = 2026-11-01", "since = 2026-11-01\n[folders]\nsetle_seconds = 2", "folders.setle_seconds"),
         ("since = 2026-11-01", 'since = 2026-11-01\n[http]\nlisten = "8443"', "http.listen"),

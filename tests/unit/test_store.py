@@ -88,6 +88,14 @@ async def test_a_failed_job_does_not_harm_its_group(spool: Spool) -> None:
     assert isinstance(done[10], ValueError)
 
 
+async def test_a_caller_that_gives_up_harms_nobody(spool: Spool) -> None:
+    """A cancelled write leaves the writer alive: the next one is done."""
+    gone = asyncio.ensure_future(spool.write(lambda s: s.put_body(b"gone")))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await asyncio.wait_for(spool.write(lambda s: s.put_body(b"next")), 10) == sha256_hex(b"next")
+
+
 def test_history_is_written_with_the_move(spool: Spool) -> None:
     """A move and its event are one; the event names both states."""
     document = add(spool)
