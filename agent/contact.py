@@ -24,6 +24,7 @@ from spool.store import Store
 LOGIN, SEND = "login", "send"
 _LONGEST_SILENCE_S = 60.0
 _CLOCKS_MAY_DIFFER_S = 120
+_ABOUT_ONE = "http:"
 _PACED = ("http:429", "budget:")
 """The budget keeps this group still by itself; the other groups go on (faults K04)."""
 
@@ -48,6 +49,8 @@ class Contact:
         self._known = _Known()
         self._failures = 0
         self._quiet_until: datetime | None = None
+        self._quiet_for = timedelta()
+        self._doubted: set[str] = set()
 
     @property
     def paused(self) -> bool:
@@ -58,8 +61,13 @@ class Contact:
         """Seconds for which KSeF should be left alone; 0 when it may be asked."""
         if self._quiet_until is None:
             return 0.0
-        left = (self._quiet_until - self._clock()).total_seconds()
-        return min(max(left, 0.0), _LONGEST_SILENCE_S)
+        now = self._clock()
+        self._quiet_until = min(self._quiet_until, now + self._quiet_for)  # the clock may have gone back
+        return min(max((self._quiet_until - now).total_seconds(), 0.0), _LONGEST_SILENCE_S)
+
+    def _be_quiet(self, seconds: float) -> None:
+        self._quiet_for = timedelta(seconds=seconds)
+        self._quiet_until = self._clock() + self._quiet_for
 
     async def begin(self) -> None:
         """Take over what an earlier run wrote. A pause because of the login is tried once more, as promised."""
@@ -93,6 +101,7 @@ class Contact:
     async def worked(self) -> None:
         """KSeF answered."""
         self._failures, self._quiet_until = 0, None
+        self._doubted.clear()
         if self._known.reachable is not True:
             await self._set("reachable", {"ok": True, "since": self._clock().isoformat(), "detail": ""})
             self._known.reachable = True
@@ -107,13 +116,13 @@ class Contact:
             await self.pause(self._login.refused, LOGIN)
         if isinstance(outcome, Later) and not is_network(no.code):
             if outcome.scope is Scope.CONTEXT and not outcome.person and not no.code.startswith(_PACED):
-                self._quiet_until = self._clock() + timedelta(seconds=outcome.after_s or 1.0)
+                self._be_quiet(outcome.after_s or 1.0)
             if outcome.after_s is not None:
                 return outcome.after_s
         self._failures += 1
         pause = retry.backoff(self._failures, random.random(), longest=_LONGEST_SILENCE_S)  # noqa: S311 - jitter
         if is_network(no.code):
-            self._quiet_until = self._clock() + timedelta(seconds=pause)
+            self._be_quiet(pause)
             if self._known.reachable is not False:
                 self.log.warning("unreachable", code=no.code)
                 since = self._clock().isoformat()
@@ -123,6 +132,18 @@ class Contact:
             self.log.warning("no_answer", code=no.code)
         return pause
 
+    async def failed_about(self, document_id: str, no: NoAnswer) -> float:
+        """A call about one document failed; returns seconds to wait.
+
+        An HTTP answer without sense may be about this document alone: it says something about KSeF only when another
+        document meets the same with no success in between. The caller puts the document itself off.
+        """
+        if is_network(no.code) and no.code.startswith(_ABOUT_ONE):
+            self._doubted.add(document_id)
+            if len(self._doubted) == 1:
+                return 0.0
+        return await self.failed(no)
+
     async def compare_clocks(self, server_now: datetime | None) -> None:
         """KSeF's clock and ours should agree within two minutes; otherwise the page says so (faults F14, K17)."""
         if server_now is None:
@@ -130,8 +151,8 @@ class Contact:
         apart = round((self._clock() - server_now).total_seconds())
         wrong = {"seconds": apart} if abs(apart) > _CLOCKS_MAY_DIFFER_S else None
         if wrong is not None or self._known.clock_wrong:
-            self._known.clock_wrong = wrong is not None
             await self._set("clock", wrong)
+            self._known.clock_wrong = wrong is not None
 
     async def pause(self, reading: Reading, kind: str) -> None:
         """Send nothing more in this context until a person has looked; once, with one event."""
@@ -139,13 +160,14 @@ class Contact:
         value = {"reason": _reason(reading), "hint": reading.hint, "code": reading.code, "kind": kind}
         if self._known.paused is not None:
             return
-        self._known.paused = value
-        self.log.error("paused", code=reading.code)
 
         def write(store: Store) -> None:
-            pause_in(store, self.context, value, now)
+            if not any(c.name == "paused" for c in store.conditions(self.context)):
+                pause_in(store, self.context, value, now)
 
         await self._spool.write(write)
+        self._known.paused = value
+        self.log.error("paused", code=reading.code)
 
     async def _set(self, name: str, value: dict[str, Any] | None) -> None:
         now = self._clock()

@@ -23,6 +23,9 @@ UPO_PATIENCE = timedelta(minutes=10)
 """If KSeF gives no receipt for so long after the number, the session is closed: UNCERTAIN 9 of the protocol."""
 _UPO_LONGEST_S = 3600.0
 _CLOSING_TAKES = timedelta(minutes=3)
+_LINE_BREAKS_S = 10.0
+"""A document whose question met a broken line is not put off for long: the line is what has to heal."""
+_NOT_SHOWN = ("http:21173", "http:21178", "http:403")
 
 
 class Verdicts:
@@ -30,6 +33,7 @@ class Verdicts:
 
     def __init__(self, tools: Tools) -> None:
         self._t = tools
+        self._unlisted: set[str] = set()
 
     async def step(self) -> float:
         """Ask about one document, or about one session when many wait in it."""
@@ -41,9 +45,9 @@ class Verdicts:
             at = await t.spool.read(lambda store: store.next_action(t.context.id, [State.SUBMITTED]))
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
         session, documents = _largest(due)
-        if len(documents) >= _LIST_FROM and t.ksef.wait("sessionInvoiceList") == 0:
-            await self._settle(documents, await session_list(t, session))
-            return 0.0
+        listed = len(documents) >= _LIST_FROM and session not in self._unlisted
+        if listed and t.ksef.wait("sessionInvoiceList") == 0:
+            return await self._ask_list(session, documents)
         if (pause := t.ksef.wait("invoiceStatus")) > 0:
             return pause
         document = due[0]
@@ -54,6 +58,17 @@ class Verdicts:
         except NoAnswer as no:
             return await give_time(t, document, no)
         await self._settle([document], [status])
+        return 0.0
+
+    async def _ask_list(self, session: str, documents: list[Document]) -> float:
+        """All of a session at once; a list that cannot be read is not asked for again, its documents one by one."""
+        try:
+            statuses = await session_list(self._t, session)
+        except NoAnswer as no:
+            if no.code.startswith("http:") and no.code != "http:429":
+                self._unlisted.add(session)
+            return await give_time(self._t, documents[0], no)
+        await self._settle(documents, statuses)
         return 0.0
 
     async def _settle(self, documents: list[Document], statuses: list[InvoiceStatus]) -> None:
@@ -68,6 +83,7 @@ class Verdicts:
                     continue  # a person, or a late answer, was here first (faults K02)
                 status = by_reference.get(str(document.invoice_ref))
                 if status is None or status.invoice_hash != document.sha256:
+                    verdict.overdue(store, document, now)
                     store.postpone(document.id, now + timedelta(seconds=30))
                     continue
                 verdict.settle(store, document, status.reading, now, random.random())  # noqa: S311 - jitter
@@ -101,6 +117,9 @@ class Receipts:
         try:
             raw = await self._fetch(document)
         except NoAnswer as no:
+            if document.invoice_ref is None and no.code.startswith(_NOT_SHOWN):
+                await self._elsewhere(document, no)
+                return 0.0
             if no.code == "http:21178":
                 await self._not_yet(document)
                 return 0.0
@@ -120,7 +139,7 @@ class Receipts:
             try:
                 return await t.ksef.upo_by_number(session, document.ksef_number)
             except NoAnswer as no:
-                if not no.code.startswith(("http:21173", "http:21178", "http:403")):
+                if not no.code.startswith(_NOT_SHOWN):
                     raise
         return await t.ksef.upo_by_number(candidates[-1], document.ksef_number)
 
@@ -138,6 +157,7 @@ class Receipts:
             if good:
                 sha256 = store.put_body(raw)
                 store.touch(document.id, now, upo_sha256=sha256, next_action_at=now)
+                store.set_condition(document.context, f"no_upo:{document.id}", None, now)
                 store.log(document.id, "upo", now, "agent", "Zapisano UPO.", {"sha256": sha256})
                 return
             if all(event.move != "upo_wrong" for event in store.history(document.id)):
@@ -149,6 +169,25 @@ class Receipts:
         await t.contact.worked()
         if document.session:
             self._overdue.discard(document.session)
+
+    async def _elsewhere(self, document: Document, no: NoAnswer) -> None:
+        """An adopted original whose session does not show us its receipt: asked again, and people are told once."""
+        t, now = self._t, self._t.clock()
+        age = now - document.updated_at
+        if age > UPO_PATIENCE and document.session:
+            self._overdue.add(document.session)  # it may be one of ours that is still open
+        pause = min(_UPO_LONGEST_S, max(2.0, retry.next_look(age.total_seconds()), 0.3 * age.total_seconds()))
+
+        def job(store: Store) -> None:
+            store.postpone(document.id, now + timedelta(seconds=pause))
+            if age < UPO_PATIENCE or any(event.move == "no_upo" for event in store.history(document.id)):
+                return
+            note = "KSeF nie pokazuje UPO tego dokumentu: wysłał go wcześniej inny program. Numer KSeF jest ważny."
+            store.log(document.id, "no_upo", now, "agent", note, {"code": no.code})
+            value = {"document": document.id, "since": now.isoformat(), "code": no.code}
+            store.set_condition(document.context, f"no_upo:{document.id}", value, now)
+
+        await t.spool.write(job)
 
     async def _not_yet(self, document: Document) -> None:
         """Soon again while it is young; after ten minutes the session is closed for its sake."""
@@ -183,15 +222,20 @@ async def after_verdicts(tools: Tools, statuses: list[InvoiceStatus]) -> None:
 
 async def give_time(tools: Tools, document: Document, no: NoAnswer) -> float:
     """A question about one document got no answer: ask again later, and let others go first meanwhile."""
-    if is_network(no.code) or no.code.startswith(("budget:", "auth:", "keys:")) or no.code == "http:429":
+    if no.code.startswith(("budget:", "auth:", "keys:")) or no.code == "http:429":
         return await tools.contact.failed(no)
     tools.contact.log.warning("no_answer", document=document.id, code=no.code)
     now = tools.clock()
     asked = getattr(no.reading.outcome, "after_s", None) or 0.0
-    age = (now - document.updated_at).total_seconds()
-    pause = max(asked, 2.0, retry.next_look(age))
-    await tools.spool.write(lambda store: store.postpone(document.id, now + timedelta(seconds=pause)))
-    return 0.0
+    look = retry.next_look((now - document.updated_at).total_seconds())
+    pause = max(asked, 2.0, min(look, _LINE_BREAKS_S) if no.code.startswith("network:") else look)
+
+    def job(store: Store) -> None:
+        verdict.overdue(store, store.document(document.id), now)
+        store.postpone(document.id, now + timedelta(seconds=pause))
+
+    await tools.spool.write(job)
+    return await tools.contact.failed_about(document.id, no) if is_network(no.code) else 0.0
 
 
 def _largest(due: list[Document]) -> tuple[str, list[Document]]:

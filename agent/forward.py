@@ -22,12 +22,14 @@ from spool.domain.ledger import Document
 from spool.domain.municipality import Context
 from spool.domain.outcomes import Later
 from spool.domain.states import State
-from spool.store import Store
+from spool.store import LONGEST_PAUSE, Store
 
 NEEDS_BATCH = "Wymaga wysyłki wsadowej (załącznik)."
 IDLE_S = 30.0
 _AFTER_MIDNIGHT = timedelta(minutes=2)
 _DAMAGED_AGAIN = timedelta(hours=1)
+_DAMAGED = "damaged:"
+"""The condition of one document; the rest of its name is the document's id."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +51,40 @@ class Forward:
 
     def __init__(self, tools: Tools) -> None:
         self._t = tools
+        self._clean = True
 
     async def begin(self) -> None:
-        """Documents that an earlier run left between intent and answer: nobody knows, so KSeF is read first."""
+        """Documents left between intent and answer by an earlier run or a step that broke: KSeF is read first.
+
+        Right before a step of this loop, too, because it sends one document at a time.
+        """
         now = self._t.clock()
 
         def job(store: Store) -> int:
             left = store.work(self._t.context.id, [State.SENDING], now + timedelta(days=3650), 1_000_000)
             for document in left:
                 store.end_attempt(document.id, "unknown", now)
-                reason = "Program został przerwany w trakcie wysyłki; sprawdzamy w KSeF."
+                reason = "Wysyłka została przerwana w trakcie; sprawdzamy w KSeF."
                 store.move(document.id, State.UNKNOWN, now, "agent", reason, reason=reason)
+            _lift_damaged(store, self._t.context.id, now)
             return len(left)
 
         if count := await self._t.spool.write(job):
             self._t.contact.log.warning("interrupted_sends", count=count)
 
     async def step(self) -> float:
-        """Send the most urgent document; returns seconds until there may be more to do."""
+        """Send the most urgent document; returns seconds until there may be more to do.
+
+        Whatever broke the step before, a document it left SENDING becomes UNKNOWN first.
+        """
+        if not self._clean:
+            await self.begin()
+        self._clean = False
+        pause = await self._step()
+        self._clean = True
+        return pause
+
+    async def _step(self) -> float:
         t, now = self._t, self._t.clock()
         if t.contact.paused:
             return IDLE_S
@@ -82,9 +100,18 @@ class Forward:
         except BodyDamaged as damage:
             await self._damaged(document, damage)
             return 0.0
-        session = await t.sessions.ready()
-        await self._send(document, raw, session)
+        await self._send(document, raw, await self._session_for(document))
         return 0.0
+
+    async def _session_for(self, document: Document) -> Current:
+        """Never one that this document was sent into before: its list must say one thing about these bytes."""
+        t = self._t
+        used = await t.spool.read(lambda store: store.attempt_sessions(document.id))
+        session = await t.sessions.ready()
+        if session.reference in used:
+            t.sessions.leave(session.reference)
+            session = await t.sessions.ready()
+        return session
 
     async def _send(self, document: Document, raw: bytes, session: Current) -> None:
         """Intent, call, result. Between the first and the last line the truth is only at KSeF."""
@@ -92,7 +119,7 @@ class Forward:
         log = t.contact.log.bind(document=document.id, session=session.reference)
         sealed, started = session.seal(raw), t.clock()
         try:
-            claimed = await t.spool.write(lambda store: store.begin_attempt(document, session.reference, started))
+            claimed = await t.spool.write(lambda store: _claim(store, document, session.reference, started))
         except MoveRefused:
             return  # a person withdrew or held it a moment ago
         session.sent += 1
@@ -117,7 +144,7 @@ class Forward:
             if outcome.person:
                 t.contact.learn(await t.spool.read(lambda store: store.conditions(t.context.id)))
         if no.code.startswith(("network:", "http:")):
-            await t.contact.failed(no)
+            await t.contact.failed_about(document.id, no)
 
     async def _next(self, now: datetime) -> Document | None:
         found = await self._t.spool.read(lambda store: store.work(self._t.context.id, [State.QUEUED], now, 1))
@@ -136,6 +163,7 @@ class Forward:
             return False
         until = not_before(document, now, self._t.transport.server_now())
         if until is not None:
+            until = min(until, now + LONGEST_PAUSE)
             await self._t.spool.write(lambda store: store.postpone(document.id, until))
         return until is None
 
@@ -145,12 +173,28 @@ class Forward:
         self._t.contact.log.error("body_damaged", document=document.id)
 
         def job(store: Store) -> None:
-            store.set_condition(document.context, "damaged", {"document": document.id, "detail": str(damage)}, now)
+            value = {"document": document.id, "detail": str(damage)}
+            store.set_condition(document.context, f"{_DAMAGED}{document.id}", value, now)
             if all(event.move != "damaged" for event in store.history(document.id)):
                 store.log(document.id, "damaged", now, "agent", f"{damage} {damage.hint}")
             store.postpone(document.id, now + _DAMAGED_AGAIN)
 
         await self._t.spool.write(job)
+
+
+def _claim(store: Store, document: Document, session: str, now: datetime) -> Document:
+    """The intent; the bytes were read and are right, so an alarm about them is over."""
+    store.set_condition(document.context, f"{_DAMAGED}{document.id}", None, now)
+    return store.begin_attempt(document, session, now)
+
+
+def _lift_damaged(store: Store, context: str, now: datetime) -> None:
+    """Alarms about the bytes of documents that nobody wants to send any more."""
+    for condition in store.conditions(context):
+        if condition.name.startswith(_DAMAGED):
+            document = store.document(condition.name.removeprefix(_DAMAGED))
+            if document.state not in {State.QUEUED, State.WAITING, State.HELD}:
+                store.set_condition(context, condition.name, None, now)
 
 
 def not_before(document: Document, now: datetime, server_now: datetime | None) -> datetime | None:

@@ -164,7 +164,7 @@ class Office:
     async def _ask_limits(self) -> float:
         """The limits of this context as KSeF has them; the published ones hold until then."""
         now = self._house.clock()
-        if self._limits_asked is not None and now - self._limits_asked < _LIMITS_EVERY:
+        if self._limits_asked is not None and abs(now - self._limits_asked) < _LIMITS_EVERY:
             return IDLE_S
         if (pause := self.contact.silence()) > 0:
             return pause

@@ -28,31 +28,38 @@ class BadPackage(Exception):  # noqa: N818 - reads as the fact it states
 
 @dataclass(frozen=True)
 class Contents:
-    """The KSeF numbers in a package with the size of each invoice, and what KSeF says about each."""
+    """The KSeF numbers in a package with the size of each invoice, and what KSeF says about each.
+
+    `strange` are the names of entries that are no invoice, or one a second time; they are left out.
+    """
 
     numbers: tuple[str, ...]
     sizes: tuple[int, ...]
     metadata: dict[str, dict[str, Any]]
+    strange: tuple[str, ...] = ()
 
 
 def contents(path: Path) -> Contents:
-    """What is inside. Raises BadPackage for anything but invoices and one metadata file within the limits."""
+    """What is inside. Raises BadPackage when it cannot be read or is beyond the limits."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            names = [e.filename for e in entries if e.filename != _METADATA]
-            if len(names) > MOST_INVOICES or len(set(names)) != len(names):
-                raise BadPackage("za dużo plików albo powtórzona nazwa")
+            if len(entries) > MOST_INVOICES + 1:
+                raise BadPackage("za dużo plików")
             if sum(e.file_size for e in entries) > LARGEST_TOTAL:
                 raise BadPackage("paczka po rozpakowaniu jest za duża")
-            found = [_NAME.fullmatch(name) for name in names]
-            if not all(found):
-                raise BadPackage("plik o nieoczekiwanej nazwie")
             raw = _inflate(archive, _METADATA, LARGEST_METADATA) if _METADATA in archive.namelist() else b"{}"
     except _BROKEN as error:
         raise BadPackage(type(error).__name__) from error
-    sizes = tuple(e.file_size for e in entries if e.filename != _METADATA)
-    return Contents(tuple(m[1] for m in found if m), sizes, _metadata(raw))
+    sizes: dict[str, int] = {}
+    strange: list[str] = []
+    for entry in entries:
+        match = _NAME.fullmatch(entry.filename)
+        if match and match[1] not in sizes:
+            sizes[match[1]] = entry.file_size
+        elif entry.filename != _METADATA:
+            strange.append(ascii(entry.filename)[:100])
+    return Contents(tuple(sizes), tuple(sizes.values()), _metadata(raw), tuple(strange))
 
 
 def groups(contents: Contents, most: int, most_bytes: int) -> Iterator[tuple[str, ...]]:
@@ -69,13 +76,21 @@ def groups(contents: Contents, most: int, most_bytes: int) -> Iterator[tuple[str
         yield tuple(group)
 
 
-def invoices(path: Path, numbers: tuple[str, ...]) -> list[bytes]:
-    """The bytes of these invoices, in this order. Raises BadPackage."""
+def invoices(path: Path, numbers: tuple[str, ...]) -> list[bytes | None]:
+    """The bytes of these invoices, in this order; None for one that cannot be unpacked. Raises BadPackage."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return [_inflate(archive, f"{number}.xml", LARGEST_INVOICE) for number in numbers]
-    except (*_BROKEN, KeyError) as error:
+            return [_maybe(archive, f"{number}.xml") for number in numbers]
+    except _BROKEN as error:
         raise BadPackage(type(error).__name__) from error
+
+
+def _maybe(archive: zipfile.ZipFile, name: str) -> bytes | None:
+    """One invoice, or None when it is broken or too large: one entry does not spoil the others."""
+    try:
+        return _inflate(archive, name, LARGEST_INVOICE)
+    except (BadPackage, *_BROKEN, KeyError):
+        return None
 
 
 def _inflate(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
@@ -90,6 +105,6 @@ def _inflate(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 def _metadata(raw: bytes) -> dict[str, dict[str, Any]]:
     try:
         listed = json.loads(raw).get("invoices", [])
-        return {str(item["ksefNumber"]): item for item in listed}
+        return {str(item["ksefNumber"]): item for item in listed if isinstance(item, dict) and "ksefNumber" in item}
     except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
         raise BadPackage("plik _metadata.json jest nieczytelny") from error

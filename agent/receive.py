@@ -16,19 +16,20 @@ from typing import Any
 
 from agent import package, retry
 from agent.forward import IDLE_S, Tools
-from agent.ksef.api import Export, NoAnswer, Part
-from agent.ksef.errors import broken, garbled
+from agent.ksef.api import Export, NoAnswer, Part, Reading
+from agent.ksef.errors import garbled
 from agent.ksef.login import Keys
 from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey, hex_of
 from agent.ksef.values import instant
 from agent.package import BadPackage, Contents
 from agent.settings import AgentSettings
+from agent.trouble import Trouble
 from spool.bodies import sha256_hex
 from spool.domain.calendar import WARSAW
 from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived
 from spool.domain.municipality import Context, ContextType
-from spool.domain.outcomes import Later
+from spool.domain.outcomes import Later, Unknown
 from spool.domain.routing import is_own_sale, route
 from spool.store import Store
 from spool.xml import read_received
@@ -41,6 +42,9 @@ _GROUP, _GROUP_BYTES = 50, 16_000_000
 _EXPORT_PATIENCE_S = 900.0
 _NEW_ENOUGH = timedelta(minutes=1)
 _NOTHING_YET = ("http:21183", "export:420")
+_ABOUT_THE_LINE = ("network:", "auth:", "keys:", "http:401")
+"""What fails here for a reason that stops everything else, too."""
+_PACED = ("budget:", "http:429")
 
 
 def subjects(context: Context) -> tuple[str, ...]:
@@ -66,6 +70,8 @@ class Receive:
         self._next = dict.fromkeys(subjects(tools.context), datetime.min.replace(tzinfo=UTC))
         self._resume: dict[str, datetime] = {}
         self._seen_own: set[str] = set()
+        self._seen_bad: set[str] = set()
+        self._trouble = Trouble(tools, frozenset(self._next))
         self._told: datetime | None = None
 
     async def step(self) -> float:
@@ -73,14 +79,26 @@ class Receive:
         t, now = self._t, self._t.clock()
         if (pause := t.contact.silence()) > 0:
             return pause
+        every = timedelta(seconds=self._settings.receive.every_seconds)
+        self._next = {name: min(at, now + every) for name, at in self._next.items()}  # the clock may have gone back
         subject = min(self._next, key=lambda name: self._next[name])
         if (left := (self._next[subject] - now).total_seconds()) > 0:
             return min(IDLE_S, left)
         if (pause := t.ksef.wait("invoiceExport")) > 0:
             return pause
-        self._next[subject] = now + timedelta(seconds=self._settings.receive.every_seconds)
-        if await self._one(subject):
-            self._next[subject] = now
+        self._next[subject] = now + every
+        try:
+            if await self._one(subject):
+                self._next[subject] = now
+        except NoAnswer as no:
+            if no.code.startswith(_PACED):
+                raise
+            await self._trouble.failed(subject, str(getattr(no.reading.outcome, "reason", "")), no.code)
+            if no.code.startswith(_ABOUT_THE_LINE):
+                raise
+        except Exception as error:
+            await self._trouble.failed(subject, "Nie udało się przetworzyć paczki faktur.", type(error).__name__)
+            raise
         return 0.0
 
     async def _one(self, subject: str) -> bool:
@@ -98,9 +116,12 @@ class Receive:
             if no.code in _NOTHING_YET:
                 return False
             raise
-        new = await self._take(export, key) if export.invoices else 0
+        try:
+            new = await self._take(export, key) if export.invoices else 0
+        except NoAnswer as no:  # the store of packages is not KSeF's API: nothing else stops because of it
+            raise NoAnswer(Reading(no.reading.outcome, f"package:{no.code}")) from no
         upto = await self._advance(window, export)
-        await self._tell(new)
+        await self._tell(subject, new)
         return export.truncated or (window.until is not None and upto is not None and upto >= window.until)
 
     async def _window(self, subject: str) -> _Window:
@@ -124,7 +145,7 @@ class Receive:
                 pause = min(15.0, retry.next_look(waited))
             await asyncio.sleep(pause)
             waited += pause
-        raise broken(True, "eksport trwa zbyt długo", "export")
+        raise NoAnswer(Reading(Unknown("KSeF zbyt długo przygotowuje paczkę faktur."), "export:late"))
 
     async def _take(self, export: Export, key: SymmetricKey) -> int:
         """Download, unseal, unpack and store a package; returns how many invoices were new."""
@@ -134,6 +155,8 @@ class Receive:
                 await self._fetch(part, key, directory / "part.aes", archive)
             try:
                 inside = await self._t.bench.run(package.contents, archive)
+                if inside.strange:
+                    await self._t.spool.write(partial(self._note_bad, names=inside.strange, why="nieoczekiwana nazwa"))
                 return await self._store_all(archive, inside)
             except BadPackage as error:
                 raise garbled(f"paczka eksportu: {error}") from error
@@ -157,10 +180,20 @@ class Receive:
         new = 0
         for numbers in package.groups(inside, _GROUP, _GROUP_BYTES):
             bodies = await self._t.bench.run(package.invoices, archive, numbers)
-            read = [await self._facts(raw) for raw in bodies]
-            entries = list(zip(numbers, bodies, read, strict=True))
+            entries = [(n, raw, await self._facts(raw)) for n, raw in zip(numbers, bodies, strict=True) if raw]
+            if broken := tuple(n for n, raw in zip(numbers, bodies, strict=True) if not raw):
+                await self._t.spool.write(partial(self._note_bad, names=broken, why="nie daje się rozpakować"))
             new += await self._t.spool.write(partial(self._store, entries=entries, metadata=inside.metadata))
         return new
+
+    def _note_bad(self, store: Store, names: tuple[str, ...], why: str) -> None:
+        """Left out of its package, which otherwise would never end: an event of the context, once, for a person."""
+        for name in names:
+            if name not in self._seen_bad:
+                note = f"Pominięto pozycję paczki faktur z KSeF ({why}): {name}. Proszę sprawdzić ją w KSeF."
+                store.log(f"context:{self._t.context.id}", "received_bad", self._t.clock(), "agent", note)
+                self._t.contact.log.error("received_bad", entry=name, why=why)
+            self._seen_bad.add(name)
 
     async def _facts(self, raw: bytes) -> Facts:
         """What the invoice says; an invoice that breaks its reader says nothing and goes to the central tray."""
@@ -171,14 +204,14 @@ class Receive:
             return Facts()
 
     def _store(self, store: Store, entries: list[tuple[str, bytes, Facts]], metadata: dict[str, dict[str, Any]]) -> int:
-        """Inside one transaction: what is new and not a sale of ours. Raises NoAnswer when bytes and hash differ."""
+        """Inside one transaction: what is new and not a sale of ours. One that has not KSeF's hash is left out."""
         now, new = self._t.clock(), 0
         for number, raw, facts in entries:
             about = metadata.get(number, {})
             sha256 = sha256_hex(raw)
             if about.get("invoiceHash") and hex_of(str(about["invoiceHash"])) != sha256:
-                raise garbled("skrót faktury w paczce")
-            if not self._skip_own(store, number, sha256, facts, now):
+                self._note_bad(store, (number,), "skrót się nie zgadza")
+            elif not self._skip_own(store, number, sha256, facts, now):
                 new += store.add_received(self._as_new(number, sha256, facts, about, now), raw, now)
         return new
 
@@ -194,8 +227,8 @@ class Receive:
 
     def _as_new(self, number: str, sha256: str, facts: Facts, about: dict[str, Any], now: datetime) -> NewReceived:
         where = route(facts, self._settings.shared.municipality)
-        acquired = instant(about["acquisitionDate"]) if about.get("acquisitionDate") else now
-        stored = instant(about["permanentStorageDate"]) if about.get("permanentStorageDate") else acquired
+        acquired = _when(about.get("acquisitionDate"), now)
+        stored = _when(about.get("permanentStorageDate"), acquired)
         context = self._t.context.id
         return NewReceived(number, context, sha256, facts, about, acquired, stored, where.unit, where.rule, where.why)
 
@@ -214,11 +247,12 @@ class Receive:
         await t.spool.write(lambda store: store.set_mark(t.context.id, window.subject, reached))
         return reached
 
-    async def _tell(self, new: int) -> None:
-        """When we last heard; written for news, and otherwise once in a while."""
+    async def _tell(self, subject: str, new: int) -> None:
+        """When we last heard everything; written for news, and otherwise once in a while."""
         t, now = self._t, self._t.clock()
         await t.contact.worked()
-        if new or self._told is None or now - self._told >= _NEW_ENOUGH:
+        well = await self._trouble.worked(subject)
+        if well and (new or self._told is None or abs(now - self._told) >= _NEW_ENOUGH):
             self._told = now
             value = {"at": now.isoformat(), "new": new}
             await t.spool.write(lambda store: store.set_condition(t.context.id, "last_received", value, now))
@@ -234,3 +268,11 @@ class Receive:
             yield self._tmp
         finally:
             shutil.rmtree(self._tmp, ignore_errors=True)
+
+
+def _when(value: Any, otherwise: datetime) -> datetime:
+    """An instant of the metadata; what is none does not keep its invoice away."""
+    try:
+        return instant(str(value))
+    except (ValueError, OverflowError):
+        return otherwise

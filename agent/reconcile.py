@@ -13,7 +13,7 @@ from agent.follow import after_verdicts, give_time, session_list
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import NoAnswer, Registered
 from agent.ksef.errors import garbled
-from agent.ksef.values import subject_for
+from agent.ksef.values import day_of, is_ksef_number, is_reference, subject_for
 from spool.bodies import sha256_hex
 from spool.domain.calendar import WARSAW
 from spool.domain.ledger import Document
@@ -21,15 +21,14 @@ from spool.domain.outcomes import Unknown
 from spool.domain.states import State
 from spool.store import Store
 
-OTHER_DOCUMENT = "Ten numer faktury ma już w KSeF inny dokument ({number}). Decyzję musi podjąć człowiek."
-UNREADABLE = "KSeF zgłosił duplikat, ale nie pokazuje pierwotnej faktury {number}. Decyzję musi podjąć człowiek."
+OTHER_DOCUMENT = "Ten numer faktury ma już w KSeF inny dokument. Decyzję musi podjąć człowiek."
+UNREADABLE = "KSeF zgłosił duplikat, ale nie pokazuje pierwotnej faktury. Decyzję musi podjąć człowiek."
 NOT_FOUND = "KSeF zgłosił duplikat, ale nie podał i nie pokazuje pierwotnej faktury. Decyzję musi podjąć człowiek."
 _LIST_SETTLES = timedelta(seconds=1)
 """How long a document may be missing from the list of its open session before the session is closed for proof.
 
 Short, because closing is what makes the answer certain: whatever arrives later is refused with 21180.
 """
-_ALARM_AFTER = timedelta(minutes=30)
 _GIVE_UP_SEARCH = timedelta(minutes=30)
 
 
@@ -39,7 +38,6 @@ class Reconcile:
     def __init__(self, tools: Tools) -> None:
         self._t = tools
         self._in_doubt: set[str] = set()
-        self._alarmed: set[str] = set()
 
     @property
     def sessions_to_close(self) -> frozenset[str]:
@@ -53,12 +51,10 @@ class Reconcile:
             return pause
         due = await t.spool.read(lambda store: store.work(t.context.id, [State.UNKNOWN], now, 1))
         if not due:
-            await self._lift_alarm()
             at = await t.spool.read(lambda store: store.next_action(t.context.id, [State.UNKNOWN]))
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
         document = due[0]
         assert document.session is not None
-        await self._raise_alarm(document)
         try:
             if document.invoice_ref is None:
                 await self._look_for(document, document.session)
@@ -69,54 +65,44 @@ class Reconcile:
         await t.contact.worked()
         return 0.0
 
-    async def _lift_alarm(self) -> None:
-        """Every document for which it was raised has its answer."""
-        t, now = self._t, self._t.clock()
-
-        def job(store: Store) -> bool:
-            open_ones = [i for i in self._alarmed if store.document(i).state is State.UNKNOWN]
-            if not open_ones:
-                store.set_condition(t.context.id, "unknown", None, now)
-            return not open_ones
-
-        if self._alarmed:
-            over = await t.spool.write(job)
-            self._alarmed = set() if over else self._alarmed
-
-    async def _raise_alarm(self, document: Document) -> None:
-        """Nobody knows for half an hour: once, on the document and on the context (faults K01, I11)."""
-        t, now = self._t, self._t.clock()
-        if document.id in self._alarmed or now - document.updated_at < _ALARM_AFTER:
-            return
-        self._alarmed.add(document.id)
-
-        def job(store: Store) -> None:
-            value = {"document": document.id, "since": document.updated_at.isoformat()}
-            store.set_condition(document.context, "unknown", value, now)
-            note = "Od ponad 30 minut nie wiadomo, czy KSeF ma ten dokument. Pytamy dalej, nic nie wysyłamy ponownie."
-            store.log(document.id, "unknown_long", now, "agent", note)
-
-        await t.spool.write(job)
-
     async def _look_for(self, document: Document, session: str) -> None:
         """Was it heard? The list of its session says yes at once, and no only when the session is over."""
         t = self._t
         known = await t.spool.read(lambda store: store.session(session))
         over = known is not None and known.final_at is not None
-        found = next((s for s in await session_list(t, session) if s.invoice_hash == document.sha256), None)
-        now = t.clock()
+        earlier = await t.spool.read(lambda store: store.earlier_references(document.id))
+        try:
+            listed = [s for s in await session_list(t, session) if s.reference not in earlier]
+        except NoAnswer as no:
+            if no.code != "http:21173" or not await self._registered_as_ours(document):
+                raise
+            return
+        found = next((s for s in listed if s.invoice_hash == document.sha256), None)
+        now, dice = t.clock(), random.random()  # noqa: S311 - jitter
         if found is not None:
             await t.spool.write(lambda store: verdict.submitted(store, document, found.reference, now))
             self._in_doubt.discard(session)
         elif over:
-            await t.spool.write(lambda store: verdict.absent(store, document, now))
+            await t.spool.write(lambda store: verdict.absent(store, document, now, dice))
             self._in_doubt.discard(session)
         else:
             age = now - document.updated_at
             if age > _LIST_SETTLES:
                 self._in_doubt.add(session)
             pause = timedelta(seconds=max(0.5, retry.next_look(age.total_seconds()) / 2))
-            await t.spool.write(lambda store: store.postpone(document.id, now + pause))
+
+            def job(store: Store) -> None:
+                verdict.overdue(store, document, now)
+                store.postpone(document.id, now + pause)
+
+            await t.spool.write(job)
+
+    async def _registered_as_ours(self, document: Document) -> bool:
+        """KSeF does not know the session: only presence can still be proven, by our bytes among the registered."""
+        same = next((r for r in await self._registered(document) if r.sha256 == document.sha256), None)
+        if same is not None:
+            await self._adopt(document, same.ksef_number, same.acquisition_date, "")
+        return same is not None
 
     async def _look_at(self, document: Document, session: str, reference: str) -> None:
         """KSeF knows it: read its verdict again, and settle a duplicate by comparing bytes."""
@@ -138,19 +124,19 @@ class Reconcile:
 
     async def _duplicate(self, document: Document, outcome: Unknown) -> None:
         """440: our own earlier send, or somebody else's document with our number. Only the bytes can tell."""
-        if not outcome.original_ksef_number:
+        number = outcome.original_ksef_number
+        if not is_ksef_number(number):
             await self._search(document)
             return
-        number = outcome.original_ksef_number
         try:
             raw = await self._t.ksef.invoice(number)
         except NoAnswer as no:
-            if no.code == "http:21164" or no.code.startswith("http:403"):
-                await self._conflict(document, UNREADABLE.format(number=number))
+            if no.code == "http:21164" or no.code.startswith("http:403:"):  # an empty 403 is only the front door
+                await self._conflict(document, UNREADABLE, number)
                 return
             raise
         if sha256_hex(raw) != document.sha256:
-            await self._conflict(document, OTHER_DOCUMENT.format(number=number))
+            await self._conflict(document, OTHER_DOCUMENT, number)
             return
         found = await self._registered(document)
         mine = next((r for r in found if r.ksef_number == number), None)
@@ -164,7 +150,7 @@ class Reconcile:
         if same is not None:
             await self._adopt(document, same.ksef_number, same.acquisition_date, "")
         elif clash := next((r for r in found if _same_kind(r, document)), None):
-            await self._conflict(document, OTHER_DOCUMENT.format(number=clash.ksef_number))
+            await self._conflict(document, OTHER_DOCUMENT, clash.ksef_number)
         elif now - document.updated_at > _GIVE_UP_SEARCH:
             await self._conflict(document, NOT_FOUND)
         else:
@@ -178,21 +164,24 @@ class Reconcile:
         return await self._t.ksef.find(subject_for(self._t.context, document), facts.seller_nip, facts.number, noon)
 
     async def _adopt(self, document: Document, number: str, acquired: datetime | None, session: str) -> None:
-        """The registered invoice is ours, byte for byte: its number is our number."""
-        t, now = self._t, self._t.clock()
+        """The registered invoice is ours, byte for byte: its number is our number.
+
+        When the query does not show it yet, the day in its number stands for the moment of its acquisition.
+        """
+        t, now, at = self._t, self._t.clock(), acquired or day_of(number)
         note = f"KSeF miał już ten dokument z wcześniejszej wysyłki: numer {number}."
 
         def job(store: Store) -> None:
-            changes = {"invoice_ref": None, "session": session or document.session}
-            verdict.accepted(store, document, number, acquired, now, note=note, **changes)
+            changes = {"invoice_ref": None, "session": session if is_reference(session) else document.session}
+            verdict.accepted(store, document, number, at, now, note=note, **changes)
 
         await t.spool.write(job)
         t.contact.log.info("adopted", document=document.id)
 
-    async def _conflict(self, document: Document, reason: str) -> None:
+    async def _conflict(self, document: Document, reason: str, number: str = "") -> None:
         now = self._t.clock()
         self._t.contact.log.error("conflict", document=document.id)
-        await self._t.spool.write(lambda store: verdict.conflict(store, document, reason, now))
+        await self._t.spool.write(lambda store: verdict.conflict(store, document, reason, now, number))
 
 
 def _same_kind(registered: Registered, document: Document) -> bool:

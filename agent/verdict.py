@@ -19,11 +19,21 @@ MOST_TRIES = 5
 _FEWER_TRIES = {"invoice:435": 2, "invoice:500": 3}
 """Protocol §6.4: 435 once more with a new key, then configuration; 500 with care, then the operator."""
 STUCK_AFTER = timedelta(minutes=30)
+_LONG = {
+    State.SUBMITTED: (
+        "stuck",
+        "Od ponad 30 minut KSeF nie podał wyniku dla tego dokumentu. Nie wysyłamy go drugi raz, czekamy na wynik.",
+    ),
+    State.UNKNOWN: (
+        "unknown_long",
+        "Od ponad 30 minut nie wiadomo, czy KSeF ma ten dokument. Pytamy dalej, nic nie wysyłamy bez pewności.",
+    ),
+}
 
 
 def submitted(store: Store, document: Document, reference: str, now: datetime) -> None:
     """KSeF took the document in and gave it a reference; no verdict yet."""
-    store.end_attempt(document.id, "submitted", now)
+    store.end_attempt(document.id, "submitted", now, reference)
     store.move(
         document.id, State.SUBMITTED, now, "agent", "KSeF przyjął dokument do przetworzenia.", invoice_ref=reference
     )
@@ -49,7 +59,6 @@ def settle(store: Store, document: Document, reading: Reading, now: datetime, ra
     if isinstance(outcome, Pending):
         _look_again(store, document, now)
         return
-    _no_longer_stuck(store, document, now)
     if isinstance(outcome, Accepted):
         accepted(store, document, outcome.ksef_number, outcome.acquisition_date, now)
     elif isinstance(outcome, Refused):
@@ -105,27 +114,43 @@ def unknown(store: Store, document: Document, outcome: Unknown, now: datetime) -
     if document.state is State.UNKNOWN:
         age = (now - document.updated_at).total_seconds()
         store.postpone(document.id, now + timedelta(seconds=max(1.0, retry.next_look(age))))
+        overdue(store, document, now)
         return
     store.end_attempt(document.id, "unknown", now)
     store.move(document.id, State.UNKNOWN, now, "agent", outcome.reason, reason=outcome.reason)
 
 
-def absent(store: Store, document: Document, now: datetime) -> None:
-    """Proven: the closed session does not contain it (faults K01). The same bytes may be sent again."""
+def absent(store: Store, document: Document, now: datetime, random: float) -> None:
+    """Proven: the closed session does not contain it (faults K01). The same bytes go again after a pause, or a person
+    looks when that has happened too often."""
+    if document.attempts >= MOST_TRIES:
+        store.end_attempt(document.id, "held", now)
+        reason = f"Wysłano {document.attempts} razy, a KSeF za każdym razem nie ma tego dokumentu."
+        _hold(store, document, reason, now)
+        return
     store.end_attempt(document.id, "absent", now)
     note = "Zamknięta sesja KSeF nie zawiera tego dokumentu; wysyłamy go ponownie."
-    store.move(document.id, State.QUEUED, now, "agent", note, session=None)
+    at = retry.next_attempt(Later(note), document.attempts, document.due_safe, now, random)
+    store.move(document.id, State.QUEUED, now, "agent", note, session=None, next_action_at=at)
 
 
-def conflict(store: Store, document: Document, reason: str, now: datetime) -> None:
-    """A person has to decide; the document keeps its number reserved."""
+def conflict(store: Store, document: Document, reason: str, now: datetime, number: str = "") -> None:
+    """A person has to decide; the document keeps its number reserved. The other's KSeF number is for admins only."""
     store.move(document.id, State.CONFLICT, now, "agent", reason, reason=reason)
+    if number:
+        note = "Numer KSeF drugiego dokumentu jest w danych tego wpisu."
+        store.log(document.id, "conflict", now, "agent", note, {"ksef_number": number})
 
 
-def _no_longer_stuck(store: Store, document: Document, now: datetime) -> None:
-    stuck = next((c for c in store.conditions(document.context) if c.name == "stuck"), None)
-    if stuck is not None and stuck.value.get("document") == document.id:
-        store.set_condition(document.context, "stuck", None, now)
+def overdue(store: Store, document: Document, now: datetime) -> None:
+    """Half an hour without a verdict, counted over all attempts since the last one: one event on the document.
+
+    Nothing is sent again because of it; the pages tell people from state and age (faults K01, K07; I11).
+    """
+    since = store.without_verdict_since(document.id) or document.updated_at
+    move, note = _LONG.get(document.state, ("", ""))
+    if move and now - since > STUCK_AFTER and all(event.move != move for event in store.history(document.id)):
+        store.log(document.id, move, now, "agent", note, {"since": since.isoformat()})
 
 
 def _hold(store: Store, document: Document, reason: str, now: datetime) -> None:
@@ -137,7 +162,4 @@ def _look_again(store: Store, document: Document, now: datetime) -> None:
     started = store.attempt_started_at(document.id) or document.updated_at
     age = now - started
     store.postpone(document.id, now + timedelta(seconds=retry.next_look(age.total_seconds())))
-    if age > STUCK_AFTER and all(event.move != "stuck" for event in store.history(document.id)):
-        note = "KSeF przetwarza ten dokument od ponad 30 minut. Nie wysyłamy go drugi raz, czekamy na wynik."
-        store.log(document.id, "stuck", now, "agent", note)
-        store.set_condition(document.context, "stuck", {"document": document.id, "since": started.isoformat()}, now)
+    overdue(store, document, now)

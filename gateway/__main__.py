@@ -20,7 +20,7 @@ import structlog
 
 from certs import tls
 from gateway import settings as gateway_settings
-from gateway.folders import Returns, Watcher, set_up
+from gateway.folders import Presence, Returns, Watcher, set_up
 from gateway.http.app import create_app
 from gateway.http.listener import Listener
 from gateway.http.state import Parts
@@ -85,6 +85,7 @@ async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: 
         parts: dict[str, Awaitable[None]] = {
             "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
             "returns": Returns(desk, workers, municipality, folders, clock).run(stop),
+            "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)

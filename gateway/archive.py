@@ -20,17 +20,30 @@ MAX_TOTAL = 200_000_000
 
 Entry = tuple[str, bytes]
 
+_LEFT_BY_SYSTEMS = re.compile(r"(^|/)(__MACOSX/|\.[^./]|~\$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+"""What macOS, Windows and Office add to archives by themselves: no documents, and no reason to refuse one."""
+
 
 def is_zip(raw: bytes) -> bool:
     """True when the bytes begin as a ZIP does; an XML never does."""
     return raw.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
+def too_big(size: int, *, zipped: bool) -> Problem | None:
+    """The finding for what is over the limit of its kind, and is therefore not kept."""
+    if zipped:
+        return problem("zip_file_too_big", size=size, limit=MAX_ZIP) if size > MAX_ZIP else None
+    return problem("too_big", size=size, limit=MAX_XML) if size > MAX_XML else None
+
+
 def unpack(raw: bytes) -> tuple[list[Entry], list[Problem]]:
-    """The XML files inside, in order, or the reasons why the archive as a whole is refused. Never raises."""
+    """The files inside, in order, or the reasons why the archive as a whole is refused. Never raises.
+
+    A file that is no invoice is not a reason: it gets its own verdict, and the invoices beside it theirs.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as opened:
-            entries = [e for e in opened.infolist() if not e.is_dir()]
+            entries = [e for e in opened.infolist() if not e.is_dir() and not _LEFT_BY_SYSTEMS.search(e.filename)]
             found = _refusals(entries)
             return ([], found) if found else _inflate(opened, entries)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError):
@@ -46,7 +59,7 @@ def _refusals(entries: list[zipfile.ZipInfo]) -> list[Problem]:
     if any(e.flag_bits & 0x1 for e in entries):
         return [problem("zip_encrypted")]
     names = [e.filename for e in entries]
-    bad = [n for n in names if not n.lower().endswith(".xml") or _is_path(n)]
+    bad = [n for n in names if _is_path(n)]
     if bad:
         return [problem("zip_bad_name", name=bad[0])]
     if len({n.casefold() for n in names}) < len(names):

@@ -4,10 +4,10 @@ Order of safety: judge the bytes in a worker, decide mode and deadline, then bod
 Whoever called removes its source last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from gateway import archive, validation
 from gateway.names import distinct, safe_stem
@@ -27,6 +27,13 @@ from spool.store import Store
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 from spool.xml import Examined, examine
 
+T = TypeVar("T")
+
+PUT_AWAY = "put_away_before"
+"""The problem of bytes that a person quarantined or ceased: only a person brings them back (faults E)."""
+_ONLY_A_PERSON = frozenset({State.QUARANTINED, State.CEASED})
+_POISON_AFTER = 3
+_FAILED_KEPT = 1000
 NEEDS_BATCH = "Faktura z załącznikiem czeka na wysyłkę wsadową."
 
 
@@ -47,8 +54,8 @@ class Verdict:
     """What became of one document.
 
     `new`: durable and accepted. `same`: these bytes were here before, nothing is sent. `refused`: `problems` say why;
-    `document` is its row, None only for what is not kept (too big, a reused key, a broken archive). `incomplete`:
-    looks half-written; nothing was stored.
+    `document` is its row, None only for what is not kept (too big, a reused key, a broken archive); a row that a
+    person put away stays as it is. `incomplete`: looks half-written; nothing was stored.
     """
 
     kind: Literal["new", "same", "refused", "incomplete"]
@@ -66,6 +73,14 @@ class _Judged:
     new: NewDocument
 
 
+class _PoisonError(Exception):
+    """These bytes have ended every worker that got them, in several deliveries."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
 class FrontDoor:
     """Takes documents in. One per process; safe to call concurrently."""
 
@@ -77,22 +92,26 @@ class FrontDoor:
         self._municipality = municipality
         self._policies = policies
         self._clock = clock
+        self._failed: dict[str, int] = {}
 
     async def accept(self, raw: bytes, origin: Origin, *, may_wait: bool = False) -> list[Verdict]:
         """Take one XML or one ZIP of them: a verdict per document, all accepted ones durable in one commit.
 
         With `may_wait` a half-written file is answered `incomplete` and nothing is stored, so that the caller can
-        look again later; without it the same bytes are refused.
+        look again later; without it the same bytes are refused. Raises WorkerTimeout or WorkerCrashed when the
+        worker, and a second one after it, gave no answer: nothing was stored, and the caller may come again.
         """
+        if (big := archive.too_big(len(raw), zipped=archive.is_zip(raw))) is not None:
+            return [Verdict("refused", origin.name, problems=(big,))]
         if not archive.is_zip(raw):
             examined = await self._examine(raw)
             if may_wait and not examined.complete:
                 return [Verdict("incomplete", origin.name, problems=examined.problems)]
             return await self._commit([self._judge(raw, examined, origin)], raw, origin)
         try:
-            entries, problems = await self._workers.run(archive.unpack, raw)
-        except (WorkerTimeout, WorkerCrashed) as error:
-            entries, problems = [], [error.problem]
+            entries, problems = await self._in_worker(archive.unpack, raw)
+        except _PoisonError as poison:
+            entries, problems = [], [poison.problem]
         if problems:
             waits = may_wait and any(p.code == "zip_broken" for p in problems)
             return [Verdict("incomplete" if waits else "refused", origin.name, problems=tuple(problems))]
@@ -103,11 +122,38 @@ class FrontDoor:
         return await self._commit(judged, raw, origin)
 
     async def _examine(self, raw: bytes) -> Examined:
-        """The byte rules and the schema, in a worker. A document that kills its worker is refused, not the service."""
+        """The byte rules and the schema, in a worker. A document that kills its workers is refused, not the service."""
         try:
-            return await self._workers.run(examine, raw)
-        except (WorkerTimeout, WorkerCrashed) as error:
-            return Examined(sha256_hex(raw), None, (error.problem,), (), complete=True)
+            return await self._in_worker(examine, raw)
+        except _PoisonError as poison:
+            return Examined(sha256_hex(raw), None, (poison.problem,), (), complete=True)
+
+    async def _in_worker(self, work: Callable[[bytes], T], raw: bytes) -> T:
+        """Run twice at most. One death proves nothing against the bytes: memory or time may have been short for all.
+
+        Raises what the worker's end was, and at the third such delivery of the same bytes `_PoisonError` instead.
+        The count is kept in memory: a restart gives every document its three deliveries again.
+        """
+        for last in (False, True):
+            try:
+                found = await self._workers.run(work, raw)
+            except (WorkerTimeout, WorkerCrashed) as error:
+                if last:
+                    self._count_failure(sha256_hex(raw), error)
+                    raise
+            else:
+                if self._failed:
+                    self._failed.pop(sha256_hex(raw), None)
+                return found
+        raise AssertionError("the loop ends by itself")
+
+    def _count_failure(self, sha256: str, error: WorkerTimeout | WorkerCrashed) -> None:
+        failures = self._failed.pop(sha256, 0) + 1
+        if failures >= _POISON_AFTER:
+            raise _PoisonError(error.problem) from error
+        self._failed[sha256] = failures
+        while len(self._failed) > _FAILED_KEPT:
+            del self._failed[next(iter(self._failed))]
 
     def _judge(self, raw: bytes, examined: Examined, origin: Origin) -> _Judged:
         """Our own checks, the mode and the deadline: everything that needs no look into the spool."""
@@ -169,9 +215,13 @@ def _take(store: Store, judged: _Judged, now: datetime) -> Verdict:
     if known and known.state in HOLDS_NUMBER:
         store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
         return Verdict("same", judged.name, known)
+    if known and known.state in _ONLY_A_PERSON:
+        store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
+        return Verdict("refused", judged.name, known, (problem(PUT_AWAY),))
     if new.state is not State.REFUSED:
         new = _check_unique(store, new)
-    document = store.take_again(known, new, now) if known else store.add(new, judged.raw, _file_stem(store, new), now)
+    stem = _file_stem(store, new)
+    document = store.take_again(known, new, stem, now) if known else store.add(new, judged.raw, stem, now)
     if new.state is State.REFUSED:
         return Verdict("refused", judged.name, document, new.problems)
     return Verdict("new", judged.name, document)

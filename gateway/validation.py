@@ -3,7 +3,6 @@
 Sources: jst.md §3 S1 (who may be the seller, role 7), protocol §10 and §11 (`P_1`), deadlines E10.
 """
 
-from collections.abc import Iterator
 from datetime import date
 
 from spool.domain.catalogue import problem
@@ -29,8 +28,10 @@ def check(
     seller = _seller(facts, municipality, unit)
     if seller:
         problems.append(seller)
-    else:
-        warnings.extend(_role_7(facts, municipality, unit))
+    elif found := _role_7(facts, municipality, unit):
+        # Another unit as issuer is never right; none at all is refused only where KSeF would refuse it (410).
+        hard = found.code == "role7_other_unit" or _bound(facts, municipality, unit)
+        (problems if hard else warnings).append(found)
     return tuple(problems), tuple(warnings)
 
 
@@ -54,19 +55,25 @@ def _seller(facts: Facts, municipality: Municipality, unit: Unit) -> Problem | N
     return problem("seller_not_municipality", field=SELLER_FIELD, value=seller, expected=expected)
 
 
-def _role_7(facts: Facts, municipality: Municipality, unit: Unit) -> Iterator[Problem]:
+def _role_7(facts: Facts, municipality: Municipality, unit: Unit) -> Problem | None:
     """S1: the issuing unit stands in `Podmiot3` with role 7, if it has an identifier to stand there with."""
     mine = _identifiers(municipality, unit) - {facts.seller_nip}
     if not mine or (unit.taxpayer and facts.seller_nip == unit.nip):
-        return
+        return None
     issuers = [party for party in facts.third_parties if party.role == ROLE_JST_ISSUER]
     if not issuers:
-        yield problem("role7_missing", field="Podmiot3/Rola", expected=" lub ".join(sorted(mine)))
-    elif not any(_identifier(party) in mine for party in issuers):
-        other = issuers[0]
-        field = f"{UNIT_FIELD}/{'IDWew' if other.internal_id else 'NIP'}"
-        expected = " lub ".join(sorted(mine))
-        yield problem("role7_other_unit", field=field, value=_identifier(other) or "bez numeru", expected=expected)
+        return problem("role7_missing", field="Podmiot3/Rola", expected=" lub ".join(sorted(mine)))
+    if any(_identifier(party) in mine for party in issuers):
+        return None
+    other, expected = issuers[0], " lub ".join(sorted(mine))
+    field = f"{UNIT_FIELD}/{'IDWew' if other.internal_id else 'NIP'}"
+    return problem("role7_other_unit", field=field, value=_identifier(other) or "bez numeru", expected=expected)
+
+
+def _bound(facts: Facts, municipality: Municipality, unit: Unit) -> bool:
+    """True where KSeF itself demands the unit in `Podmiot3`: contexts not of the seller (sandbox-contract §7)."""
+    context = _context(municipality, unit)
+    return context is not None and context.value != facts.seller_nip
 
 
 def _identifiers(municipality: Municipality, unit: Unit) -> set[str]:

@@ -37,7 +37,7 @@ def table(title: str, headings: Sequence[str], lines: Iterable[Sequence[str]]) -
     """A table for people; cells may carry rich markup, so escape what comes from documents with `plain`."""
     drawn = Table(title=title, title_justify="left", header_style="bold")
     for heading in headings:
-        drawn.add_column(heading)
+        drawn.add_column(heading, overflow="fold")  # an identifier that is cut off cannot be copied
     for line in lines:
         drawn.add_row(*line)
     out.print(drawn, soft_wrap=False)

@@ -79,9 +79,10 @@ CREATE TABLE attempt (                -- the intent, committed before the call t
     document    TEXT NOT NULL REFERENCES document(id),
     sha256      TEXT NOT NULL,
     session     TEXT NOT NULL,
+    invoice_ref TEXT,                 -- KSeF reference of the document in that session, once it is known
     started_at  TEXT NOT NULL,
     ended_at    TEXT,
-    outcome     TEXT                  -- submitted | accepted | refused | later | unknown | absent
+    outcome     TEXT                  -- submitted | accepted | refused | later | held | unknown | absent
 );
 CREATE INDEX attempt_document ON attempt (document, id);
 CREATE INDEX attempt_started ON attempt (started_at);
@@ -93,7 +94,8 @@ CREATE TABLE session (
     opened_at   TEXT NOT NULL,
     valid_until TEXT NOT NULL,
     closed_at   TEXT,
-    final_at    TEXT
+    final_at    TEXT,
+    lost_at     TEXT                  -- KSeF does not know it, and it is past its end: not asked about any more
 ) WITHOUT ROWID;
 
 CREATE TABLE received (

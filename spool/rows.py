@@ -84,7 +84,7 @@ def received(row: pysqlite3.Row) -> Received:
 def session(row: pysqlite3.Row) -> Session:
     """A row of `session`."""
     values = {name: row[name] for name in Session.__dataclass_fields__}
-    for name in ("opened_at", "valid_until", "closed_at", "final_at"):
+    for name in ("opened_at", "valid_until", "closed_at", "final_at", "lost_at"):
         values[name] = _maybe(values[name])
     return Session(**values)
 

@@ -29,6 +29,8 @@ from spool.domain.states import HOLDS_NUMBER, LIVE, State, sources
 from spool.rows import dump, stamp
 
 FIRST_HASH = "0" * 64
+LONGEST_PAUSE = timedelta(days=1)
+"""Nothing is ever put off for longer, so a time further ahead was written by a clock that has since gone back."""
 KEEP_KEYS = timedelta(days=30)
 """How long an Idempotency-Key is remembered (DESIGN 4.5)."""
 
@@ -66,7 +68,6 @@ class Store:
         """
         self.put_body(raw)
         document_id = f"{int(now.timestamp() * 1000):011x}{secrets.token_hex(6)}"
-        facts = new.facts
         self._insert(
             "document",
             id=document_id,
@@ -78,10 +79,6 @@ class Store:
             source_name=new.source_name,
             name=name or document_id,
             **self._judgement(new),
-            seller_nip=facts.seller_nip,
-            kind=facts.kind,
-            number_key=facts.number_key,
-            issue_date=facts.issue_date.isoformat() if facts.issue_date else "",
             next_action_at=stamp(now),
             created_at=stamp(now),
             updated_at=stamp(now),
@@ -90,9 +87,15 @@ class Store:
         self.log(document_id, f">{new.state}", now, new.actor, note, {"sha256": new.sha256, "source": new.source})
         return self.document(document_id)
 
-    def take_again(self, document: Document, new: NewDocument, now: datetime) -> Document:
-        """A refused or withdrawn document came back and was judged anew: queue it, or keep it refused."""
-        judgement = self._judgement(new)
+    def take_again(self, document: Document, new: NewDocument, name: str, now: datetime) -> Document:
+        """A refused or withdrawn document came back and was judged anew: queue it, or keep it refused.
+
+        It takes the name, the way in and the context of this time. `name` is as in `add`; without a label from the
+        unit (`source_name`) both names stay.
+        """
+        judgement = self._judgement(new) | {"source": new.source, "context": new.context}
+        if new.source_name:
+            judgement |= {"source_name": new.source_name, "name": name or document.id}
         if new.state is State.REFUSED:
             judgement.pop("state")
             self._update_document(document.id, now, **judgement)
@@ -105,7 +108,7 @@ class Store:
             )
             return self.document(document.id)
         judgement.pop("state")
-        judgement |= {"source_name": new.source_name, "attempts": 0, "session": None, "invoice_ref": None}
+        judgement |= {"attempts": 0, "session": None, "invoice_ref": None}
         note = "Ten sam plik przyszedł ponownie i jest w porządku."
         return self.move(document.id, State.QUEUED, now, new.actor, note, **judgement)
 
@@ -160,13 +163,32 @@ class Store:
         self._insert("attempt", document=document.id, sha256=document.sha256, session=session, started_at=stamp(now))
         return moved
 
-    def end_attempt(self, document_id: str, outcome: str, now: datetime) -> None:
-        """Write what became of the last attempt of this document."""
+    def end_attempt(self, document_id: str, outcome: str, now: datetime, invoice_ref: str | None = None) -> None:
+        """Write what became of the last attempt of this document; its reference stays once it is known."""
         self._db.execute(
-            """UPDATE attempt SET ended_at = ?, outcome = ?
+            """UPDATE attempt SET ended_at = ?, outcome = ?, invoice_ref = ifnull(?, invoice_ref)
                WHERE id = (SELECT max(id) FROM attempt WHERE document = ?)""",
-            (stamp(now), outcome, document_id),
+            (stamp(now), outcome, invoice_ref, document_id),
         )
+
+    def earlier_references(self, document_id: str) -> frozenset[str]:
+        """KSeF's references of all attempts of this document but the last: what they became is settled."""
+        found = self._db.execute(
+            """SELECT invoice_ref FROM attempt WHERE document = ? AND invoice_ref IS NOT NULL
+               AND id < (SELECT max(id) FROM attempt WHERE document = ?)""",
+            (document_id, document_id),
+        )
+        return frozenset(r["invoice_ref"] for r in found)
+
+    def without_verdict_since(self, document_id: str) -> datetime | None:
+        """When the first attempt began after which there was no verdict any more; None without such an attempt."""
+        row = self._one(
+            """SELECT min(started_at) AS at FROM attempt WHERE document = ? AND id > ifnull((SELECT max(id) FROM attempt
+               WHERE document = ? AND outcome IN ('accepted', 'refused', 'later', 'held')), 0)""",
+            document_id,
+            document_id,
+        )
+        return rows.instant(row["at"]) if row and row["at"] else None
 
     def attempt_started_at(self, document_id: str) -> datetime | None:
         """When the last attempt began."""
@@ -264,12 +286,15 @@ class Store:
         return [rows.document(r) for r in found]
 
     def work(self, context: str, states: Iterable[State], now: datetime, limit: int) -> list[Document]:
-        """Documents of a context in these states whose time has come, the nearest deadline first."""
+        """Documents of a context in these states whose time has come, the nearest deadline first.
+
+        A time further ahead than anything is ever put off comes from a clock that has gone back: it has come, too.
+        """
         wanted = sorted(states)
         found = self._db.execute(
-            f"""SELECT * FROM document WHERE context = ? AND state IN ({_marks(wanted)}) AND next_action_at <= ?
-                ORDER BY due_safe, seq LIMIT ?""",  # noqa: S608 - marks only
-            (context, *wanted, stamp(now), limit),
+            f"""SELECT * FROM document WHERE context = ? AND state IN ({_marks(wanted)})
+                AND (next_action_at <= ? OR next_action_at > ?) ORDER BY due_safe, seq LIMIT ?""",  # noqa: S608 - marks
+            (context, *wanted, stamp(now), stamp(now + LONGEST_PAUSE), limit),
         )
         return [rows.document(r) for r in found]
 
@@ -277,8 +302,8 @@ class Store:
         """Numbered documents of a context whose receipt is still missing and may be asked for now."""
         found = self._db.execute(
             f"""SELECT * FROM document WHERE context = ? AND state = '{State.ACCEPTED}' AND upo_sha256 IS NULL
-                AND next_action_at <= ? ORDER BY seq LIMIT ?""",  # noqa: S608 - an enum
-            (context, stamp(now), limit),
+                AND (next_action_at <= ? OR next_action_at > ?) ORDER BY seq LIMIT ?""",  # noqa: S608 - an enum
+            (context, stamp(now), stamp(now + LONGEST_PAUSE), limit),
         )
         return [rows.document(r) for r in found]
 
@@ -296,10 +321,48 @@ class Store:
         """True when a document of this context is HELD."""
         return bool(self._one("SELECT 1 FROM document WHERE context = ? AND state = 'HELD'", context))
 
-    def unshown(self, limit: int = 200) -> list[Document]:
-        """Documents that changed since their unit's folder was last written."""
-        found = self._db.execute("SELECT * FROM document WHERE shown < version ORDER BY seq LIMIT ?", (limit,))
+    def unshown(self, limit: int = 200, units: Iterable[str] | None = None) -> list[Document]:
+        """Documents that changed since their unit's folder was last written; of these units only, if given."""
+        wanted = None if units is None else sorted(units)
+        only = "" if wanted is None else f"AND +unit IN ({_marks(wanted)})"  # the plus: by the index of what is unshown
+        found = self._db.execute(
+            f"SELECT * FROM document WHERE shown < version {only} ORDER BY seq LIMIT ?",  # noqa: S608 - marks only
+            (*(wanted or ()), limit),
+        )
         return [rows.document(r) for r in found]
+
+    # -- documents: what a person should know ------------------------------------------------------------------
+
+    def unshown_by_unit(self) -> dict[str, int]:
+        """How many documents of each unit are not in its folder as they are now."""
+        found = self._db.execute("SELECT unit, count(*) AS n FROM document WHERE shown < version GROUP BY +unit")
+        return {r["unit"]: r["n"] for r in found}
+
+    def numbered_long(self, before: datetime) -> tuple[int, int]:
+        """Numbered since before this instant and not delivered: without a UPO, and with one."""
+        row = self._one(
+            f"""SELECT ifnull(sum(upo_sha256 IS NULL), 0) AS no_upo, ifnull(sum(upo_sha256 IS NOT NULL), 0) AS with_upo
+                FROM document WHERE state = '{State.ACCEPTED}' AND ifnull(acquisition_date, updated_at) < ?""",  # noqa: S608
+            stamp(before),
+        )
+        return (row["no_upo"], row["with_upo"]) if row else (0, 0)
+
+    def unanswered_long(self, before: datetime) -> dict[str, int]:
+        """How many documents are SUBMITTED or UNKNOWN since an attempt before this instant, by state."""
+        found = self._db.execute(
+            f"""SELECT state, count(*) AS n FROM document WHERE state IN ('{State.SUBMITTED}', '{State.UNKNOWN}')
+                AND ifnull((SELECT max(started_at) FROM attempt WHERE document = document.id), updated_at) < ?
+                GROUP BY state""",  # noqa: S608 - enums
+            (stamp(before),),
+        )
+        return {r["state"]: r["n"] for r in found}
+
+    def without_due(self) -> int:
+        """How many live documents without a number have no deadline: none may have none."""
+        row = self._one(
+            f"SELECT count(*) AS n FROM document WHERE state IN ({_LIVE}) AND +ksef_number IS NULL AND due_safe IS NULL"  # noqa: S608
+        )
+        return int(row["n"]) if row else 0
 
     def counts(self, unit: str | None = None) -> dict[str, int]:
         """How many documents are in each state; states without any are left out."""
@@ -366,6 +429,10 @@ class Store:
             (stamp(now), stamp(now), reference),
         )
 
+    def lose_session(self, reference: str, now: datetime) -> None:
+        """KSeF does not know this session, which is past its end. That proves nothing about what was sent into it."""
+        self._db.execute("UPDATE session SET lost_at = ? WHERE reference = ?", (stamp(now), reference))
+
     def session(self, reference: str) -> Session | None:
         """One of our sessions."""
         row = self._one("SELECT * FROM session WHERE reference = ?", reference)
@@ -373,7 +440,9 @@ class Store:
 
     def sessions_not_final(self, context: str) -> list[Session]:
         """Sessions of a context whose end we have not seen yet."""
-        found = self._db.execute("SELECT * FROM session WHERE context = ? AND final_at IS NULL", (context,))
+        found = self._db.execute(
+            "SELECT * FROM session WHERE context = ? AND final_at IS NULL AND lost_at IS NULL", (context,)
+        )
         return [rows.session(r) for r in found]
 
     def set_condition(self, context: str, name: str, value: dict[str, Any] | None, now: datetime) -> None:
@@ -511,6 +580,10 @@ class Store:
             "state": new.state,
             "reason": new.reason,
             "facts": dump(new.facts.as_dict()),
+            "seller_nip": new.facts.seller_nip,
+            "kind": new.facts.kind,
+            "number_key": new.facts.number_key,
+            "issue_date": new.facts.issue_date.isoformat() if new.facts.issue_date else "",
             "problems": dump([p.as_dict() for p in new.problems]),
             "mode": Mode(new.mode).value,
             "issued_at": stamp(new.issued_at),

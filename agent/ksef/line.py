@@ -13,7 +13,7 @@ from spool.clock import Clock
 from spool.domain.outcomes import Later, Scope
 
 T = TypeVar("T")
-_MISREAD = (TypeError, ValueError, LookupError, AttributeError)
+_MISREAD = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 
 class Line:

@@ -111,22 +111,28 @@ class Sessions:
         self._looks = {s.reference: self._looks.get(s.reference, _Look(now, now)) for s in ending}
         for session in ending:
             look = self._looks[session.reference]
-            if look.at <= now:
+            if look.at <= now or look.first > now:  # the clock has gone back
+                look.first = min(look.first, now)
                 look.at = now + timedelta(seconds=retry.next_look((now - look.first).total_seconds()))
                 changed |= await self._end(session, now)
         return changed
 
     async def _end(self, session: Session, now: datetime) -> bool:
+        """Close and look for the end. A session that KSeF does not know has no end that would prove anything."""
+        try:
+            return await self._bring(session, now)
+        except NoAnswer as no:
+            if no.code != "http:21173":
+                raise
+        if now > session.valid_until:
+            await self._spool.write(lambda store: store.lose_session(session.reference, now))
+        return False
+
+    async def _bring(self, session: Session, now: datetime) -> bool:
         """Close, if not closed yet, and write down the final status once there is one."""
         closed = session.closed_at is not None
         if not closed:
-            try:
-                await self._ksef.close_session(session.reference)
-            except NoAnswer as no:
-                if no.code != "http:21173":  # KSeF does not know it: there is nothing to wait for
-                    raise
-                await self._spool.write(lambda store: store.end_session(session.reference, now))
-                return True
+            await self._ksef.close_session(session.reference)
             await self._spool.write(lambda store: store.close_session(session.reference, now))
         reading = await self._ksef.session_status(session.reference)
         if isinstance(reading.outcome, Pending):

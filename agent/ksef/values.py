@@ -1,5 +1,6 @@
 """Small values in KSeF's messages: instants, reference numbers, and as whom one asks."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,13 +9,33 @@ from spool.domain.calendar import WARSAW
 from spool.domain.ledger import Document
 from spool.domain.municipality import Context, ContextType
 
+KSEF_NUMBER = re.compile(r"\d{10}-\d{8}-[0-9A-F]{6}-?[0-9A-F]{6}-[0-9A-F]{2}")
+
 
 def reference_of(value: Any) -> str:
     """A reference number; only its length is sure (protocol §1.2), and it goes into paths. Raises NoAnswer."""
     text = str(value or "")
-    if not 8 <= len(text) <= 64 or not text.isascii() or not text.replace("-", "").isalnum():
+    if not is_reference(text):
         raise garbled("numer referencyjny")
     return text
+
+
+def is_ksef_number(text: str) -> bool:
+    """A KSeF number as protocol §1.2 writes it; what KSeF says goes into paths, so it is looked at first."""
+    return KSEF_NUMBER.fullmatch(text) is not None
+
+
+def day_of(ksef_number: str) -> datetime:
+    """Midnight in Warsaw of the day that is part of a KSeF number. Raises NoAnswer when there is no such day."""
+    try:
+        return datetime.strptime(ksef_number[11:19], "%Y%m%d").replace(tzinfo=WARSAW).astimezone(UTC)
+    except ValueError as error:
+        raise garbled("numer KSeF") from error
+
+
+def is_reference(text: str) -> bool:
+    """True for what may be a reference number."""
+    return 8 <= len(text) <= 64 and text.isascii() and text.replace("-", "").isalnum()
 
 
 def instant(text: str | None) -> datetime:

@@ -5,7 +5,8 @@ w-toku/ wyslane/ odrzucone/ odebrane/ ◄─ returns ─ results, mirror ◄─ 
 """
 
 from gateway.folders.layout import set_up
+from gateway.folders.presence import Presence
 from gateway.folders.returns import Returns
 from gateway.folders.watcher import Watcher
 
-__all__ = ["Returns", "Watcher", "set_up"]
+__all__ = ["Presence", "Returns", "Watcher", "set_up"]

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.folders.renaming import rename_to_free
 from gateway.folders.settling import Writer
 from spool import files
 
@@ -183,9 +184,8 @@ class Drop:
     def _put_back(self, held: str, name: str) -> str:
         """Under its old name, or a free one beside it when a new file has taken that; never over another file."""
         for candidate in (name, f"{secrets.token_hex(4)}~{name[-100:]}"):
-            if not self._exists(candidate):
-                os.rename(held, candidate, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-                return candidate
+            with contextlib.suppress(FileExistsError):
+                return rename_to_free(self._fd, held, candidate)
         return held  # tried again at the next scan
 
 

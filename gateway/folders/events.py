@@ -27,13 +27,22 @@ class Hints:
         self._said = False
 
     def start(self) -> None:
-        """Start the thread."""
-        self._observer.start()
+        """Start the thread. A system that gives no more of what events need (descriptors, threads) leaves the scans."""
+        try:
+            self._observer.start()
+        except (OSError, RuntimeError) as error:
+            self._said = True
+            _log.warning(
+                "no_file_events",
+                message="System nie zgłasza nowych plików; foldery są przeglądane co rescan_seconds.",
+                error=str(error),
+            )
 
     def stop(self) -> None:
         """Stop the thread and wait for it."""
         self._observer.stop()
-        self._observer.join(5)
+        if self._observer.is_alive():
+            self._observer.join(5)
 
     def watch(self, path: Path, tell: Callable[[str], None]) -> None:
         """Tell the names of files finished anywhere below `path`. Without a hint, scans go on as if nothing were."""

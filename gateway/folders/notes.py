@@ -15,6 +15,7 @@ _HEADINGS = {
     State.REFUSED: "FAKTURA NIE ZOSTAŁA PRZYJĘTA",
     State.WITHDRAWN: "FAKTURA ZOSTAŁA WYCOFANA",
     State.QUARANTINED: "FAKTURA ZOSTAŁA ODŁOŻONA (KWARANTANNA)",
+    State.CEASED: "OBOWIĄZEK PRZESŁANIA TEJ FAKTURY DO KSEF WYGASŁ",
 }
 _ENDINGS = {
     State.REFUSED: (
@@ -27,6 +28,10 @@ _ENDINGS = {
     ),
     State.QUARANTINED: (
         "Ta faktura NIE została wysłana do KSeF. Oryginał pliku leży obok tej notatki.",
+        "Proszę nie wysyłać jej ponownie, tylko skontaktować się z administratorem.",
+    ),
+    State.CEASED: (
+        "Ta faktura NIE jest w KSeF. Oryginał pliku leży obok tej notatki.",
         "Proszę nie wysyłać jej ponownie, tylko skontaktować się z administratorem.",
     ),
 }

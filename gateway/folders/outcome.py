@@ -132,7 +132,7 @@ class Writer:
             fingerprint=document.sha256,
             problems=document.problems,
             number=document.facts.number,
-            state=document.state,
+            state=_last_verdict(told),
             reason=document.reason or ("" if document.problems else told.history[-1].note),
         )
 
@@ -160,6 +160,12 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _last_verdict(told: Told) -> State:
+    """What the note says: a withdrawn document that came back and did not pass is refused, whatever its row says."""
+    verdicts = [e.move for e in told.history if e.state or e.move == "again"]
+    return State.REFUSED if verdicts and verdicts[-1] == "again" else told.document.state
 
 
 def _refused_at(told: Told) -> datetime:

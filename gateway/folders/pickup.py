@@ -19,7 +19,7 @@ from gateway.folders import layout
 from gateway.folders.alerts import Alerts
 from gateway.folders.dropbox import ChangedError, Drop, DropFile, OddEntryError
 from gateway.folders.placing import Shelf
-from gateway.folders.refusals import Refusal, foreign, put_aside, too_big
+from gateway.folders.refusals import Refusal, foreign, put_aside
 from gateway.folders.settling import (
     Decision,
     Followed,
@@ -33,12 +33,13 @@ from gateway.folders.settling import (
     kind_of,
     next_look,
 )
-from gateway.intake import FrontDoor, Origin, Verdict
+from gateway.intake import PUT_AWAY, FrontDoor, Origin, Verdict
 from spool.bodies import sha256_hex
 from spool.clock import Clock
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
 from spool.domain.municipality import Unit
+from spool.domain.states import State
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -173,8 +174,6 @@ class Pickup:
 
     async def _hand_in(self, drop: Drop, file: DropFile, raw: bytes, *, may_wait: bool) -> float | None:
         """Give the bytes to the front door and do with the file what the verdicts say."""
-        if len(raw) > archive.MAX_XML and not archive.is_zip(raw):  # an XML called .zip
-            return await self._put_aside(drop, file, [too_big(file.name + ".xml", file.size)], None)
         origin = Origin(self._unit, "folder", _label(file.name), offline24=self._offline24)
         verdicts = await self._desk.door.accept(raw, origin, may_wait=may_wait)
         if any(v.kind == "incomplete" for v in verdicts):
@@ -183,8 +182,8 @@ class Pickup:
         unkept = [p for v in verdicts if v.kind == "refused" and v.document is None for p in v.problems]
         if unkept:
             return await self._put_aside(drop, file, unkept, None)
-        if not archive.is_zip(raw) and (again := _refused_under_another_name(verdicts, origin.name)) is not None:
-            return await self._put_aside(drop, file, list(again.problems), again)
+        if not archive.is_zip(raw) and (away := _put_away_before(verdicts)) is not None:
+            return await self._put_aside(drop, file, list(away.problems), away)
         return await self._remove(drop, file, sha256_hex(raw))
 
     async def _remove(self, drop: Drop, file: DropFile, sha256: str) -> float | None:
@@ -242,14 +241,16 @@ def _reason(decision: Decision, file: DropFile) -> Problem:
     if decision is Decision.REFUSE_EMPTY:
         return problem("empty_file")
     if decision is Decision.REFUSE_TOO_BIG:
-        return too_big(file.name, file.size)
+        found = archive.too_big(file.size, zipped=file.name.casefold().endswith(".zip"))
+        assert found is not None, "the decision came from the same limits"
+        return found
     return foreign(_label(file.name))
 
 
-def _refused_under_another_name(verdicts: list[Verdict], name: str) -> Verdict | None:
-    """The verdict on bytes refused before under another file name: whoever dropped it now looks for this name."""
-    kept = [v for v in verdicts if v.kind == "refused" and v.document and v.document.source_name != name]
-    return kept[0] if kept else None
+def _put_away_before(verdicts: list[Verdict]) -> Verdict | None:
+    """The verdict on bytes that a person put away: their row does not change, so nothing else tells the unit."""
+    away = (v for v in verdicts if v.kind == "refused" and v.document and v.document.state is not State.REFUSED)
+    return next((v for v in away if [p.code for p in v.problems] == [PUT_AWAY]), None)
 
 
 def _label(name: str) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from gateway.names import LONGEST, distinct, safe_stem
 
 XML, UPO, PDF, JSON, NOTE = ".xml", ".upo.xml", ".pdf", ".json", ".blad.txt"
+ORIGINAL = ".oryginal"
 _ENDINGS = (UPO, NOTE, XML, PDF, JSON)
 _MOST_BYTES = 200
 """A stem and its longest ending and `~` plus a hash must stay below the 255 bytes of a name, in UTF-8."""
@@ -80,10 +81,14 @@ def fit(name: str) -> str:
 
 
 def stem_for_source(source_name: str, fallback: str) -> tuple[str, str]:
-    """The stem, and the ending in lower case, for a file that is put aside as it is, whatever it is."""
+    """The stem, and the ending in lower case, for a file that is put aside as it is, whatever it is.
+
+    A foreign `.json` would have the name of the result that goes beside it, so it becomes `.json.oryginal`.
+    """
     match = re.fullmatch(r"(.+)(\.[A-Za-z0-9]{1,10})", source_name, re.DOTALL)
     stem, ending = match.groups() if match else (source_name, "")
-    return fit(safe_stem(stem, fallback)), ending.lower()
+    ending = ending.lower()
+    return fit(safe_stem(stem, fallback)), ending + ORIGINAL if ending == JSON else ending
 
 
 def fold(name: str) -> str:
@@ -146,7 +151,7 @@ def _any_file(directory: Path, stem: str, main: str) -> bool:
 
 
 def _stem_of(name: str) -> str:
-    for ending in _ENDINGS:
+    for ending in (JSON + ORIGINAL, *_ENDINGS):
         if name.casefold().endswith(ending):
             return name[: -len(ending)]
     return re.sub(r"(?<=.)\.[A-Za-z0-9]{1,10}$", "", name)

@@ -6,6 +6,7 @@ folder. After a crash the same steps lead to the same names.
 """
 
 import errno
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.archive import MAX_XML, MAX_ZIP
+from gateway.archive import MAX_ZIP
 from gateway.folders import layout, notes
 from gateway.folders.dropbox import Drop, DropFile
 from gateway.folders.placing import JSON, NOTE, Shelf, beside, stem_for_source
@@ -45,8 +46,11 @@ def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Ref
     name, ending = stem_for_source(refusal.label, fingerprint[:16])
     with shelf.place(directory, name, fingerprint, ending) as stem:
         target, note = beside(stem, ending), beside(stem, NOTE)
+        there = target.exists()
+        if there and not _same(target, file, fingerprint):
+            raise FileExistsError(errno.EEXIST, "other bytes have this name", str(target))
         files.write(note, _note(refusal, fingerprint))
-        gone = drop.remove(file, fingerprint) if target.exists() else _move(drop, file, target, fingerprint)
+        gone = drop.remove(file, fingerprint) if there else _move(drop, file, target, fingerprint)
         if not gone:
             if not target.exists():
                 files.remove(note)
@@ -56,11 +60,10 @@ def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Ref
     return True
 
 
-def too_big(name: str, size: int) -> Problem:
-    """The finding for a file over the limit of its kind."""
-    if name.casefold().endswith(".zip"):
-        return problem("zip_file_too_big", size=size, limit=MAX_ZIP)
-    return problem("too_big", size=size, limit=MAX_XML)
+def _same(target: Path, file: DropFile, fingerprint: str) -> bool:
+    """True when these very bytes lie there already, from before a crash."""
+    same_size = target.stat().st_size == file.size <= MAX_ZIP
+    return same_size and hashlib.sha256(target.read_bytes()).hexdigest() == fingerprint
 
 
 def foreign(name: str) -> Problem:
@@ -90,7 +93,13 @@ def _note(refusal: Refusal, fingerprint: str) -> bytes:
         fingerprint=fingerprint,
         problems=refusal.problems,
         number=number,
+        state=_state(refusal),
     )
+
+
+def _state(refusal: Refusal) -> State:
+    """What the file is told to be: what its row says, if a person had put the same bytes away before."""
+    return refusal.document.state if refusal.document else State.REFUSED
 
 
 def _json(refusal: Refusal, size: int, sha256: str | None) -> dict[str, Any]:
@@ -106,7 +115,7 @@ def _json(refusal: Refusal, size: int, sha256: str | None) -> dict[str, Any]:
         "source_name": refusal.label,
         "sha256": sha256,
         "size": size,
-        "state": State.REFUSED.value,
+        "state": _state(refusal).value,
         "reason": "",
         **dict.fromkeys(unknown),
         "errors": [p.as_dict() for p in refusal.problems],

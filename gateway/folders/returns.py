@@ -6,6 +6,7 @@ itself: the others go on (faults F07, D11).
 """
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -71,8 +72,11 @@ class Returns:
         self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Set the folders up, then show what changes until `stop`; what is being written is finished first."""
-        await layout.set_up(self._spool, self._root, self._municipality, self._clock)
+        """Set the folders up, then show what changes until `stop`; what is being written is finished first.
+
+        A root that cannot be used is tried again, with one alert: it must not end the process (faults F08).
+        """
+        await self._set_up(stop)
         seen = -1
         try:
             while not stop.is_set():
@@ -86,6 +90,20 @@ class Returns:
             if self._busy:
                 await asyncio.wait(self._busy.values())
             self._threads.shutdown(wait=False)
+
+    async def _set_up(self, stop: asyncio.Event) -> None:
+        tries, alerts = 0, Alerts("")
+        while not stop.is_set():
+            try:
+                await layout.set_up(self._spool, self._root, self._municipality, self._clock)
+            except OSError as error:
+                sentence = "Nie można założyć folderów jednostek; spróbujemy ponownie. Wyniki są bezpieczne i czekają."
+                alerts.once(("root",), "folders_not_set_up", sentence, root=self._root, error=error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), _BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)])
+                tries += 1
+            else:
+                return
 
     async def _sleep(self, stop: asyncio.Event) -> None:
         """Until a piece of work ends, `stop`, or the next look at the spool."""
@@ -257,7 +275,8 @@ class _Pauses:
 
 
 def _waiting(store: Store, municipality: Municipality, limit: int) -> list[_Task]:
-    documents = [_Task(d.unit, d.id, False) for d in store.unshown(limit) if d.unit in municipality.units]
+    """What is to be shown; documents of units no longer configured have no folder, the status page tells of them."""
+    documents = [_Task(d.unit, d.id, False) for d in store.unshown(limit, municipality.units)]
     return documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in store.unmirrored(limit)]
 
 

@@ -53,7 +53,7 @@ class Watcher:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; files being taken are finished first."""
         if self._hints:
-            self._hints.start()
+            self._hints.start()  # never fails: without events the scans go on
         boxes = [
             _Box(self._desk, unit, self._hints, self._places, self._rescan_s)
             for unit in self._municipality.units.values()

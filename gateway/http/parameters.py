@@ -42,8 +42,8 @@ def after(request: web.Request) -> str:
 
 
 def states(request: web.Request) -> list[str]:
-    """The states wanted, by repeating `state` or with commas; empty means all."""
-    found = [part for value in request.query.getall("state", []) for part in value.split(",")]
+    """The states wanted, by repeating `state` or with commas; empty, as in `?state=&after=`, means all."""
+    found = [part for value in request.query.getall("state", []) if value for part in value.split(",")]
     if any(value not in set(State) for value in found):
         raise _bad("state", f"Dozwolone: {', '.join(State)}.")
     return found

@@ -17,6 +17,7 @@ from gateway.http.app import answer_problems
 from gateway.http.problems import HttpProblem
 from gateway.web import metrics, view
 from gateway.web.guard import Gate
+from gateway.web.health import unavailable_folders
 from gateway.web.snapshot import Looker
 from spool.access import Spool
 from spool.clock import Clock
@@ -65,6 +66,8 @@ async def ready(request: web.Request) -> web.Response:
         async with asyncio.timeout(_READ_WITHIN_S):
             snapshot = await request.app[LOOKER].look()
         checks |= {"spool": "ok", "disk": _disk(parts.spool.path.parent)}
+        if unavailable_folders(snapshot):
+            checks["folders"] = "unavailable"
         details = view.details(snapshot, parts.municipality)
     except Exception as error:  # whatever it is: we are not ready, and must say so
         log.warning("not_ready", cause=type(error).__name__)
@@ -108,7 +111,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
     """The application over these parts."""
     app = web.Application(middlewares=[answer_problems, _admit])
     app[PARTS] = parts
-    app[LOOKER] = Looker(parts.spool, parts.municipality.contexts, parts.clock)
+    app[LOOKER] = Looker(parts.spool, parts.municipality, parts.clock)
     app.on_response_prepare.append(add_security_headers)
     aiohttp_jinja2.setup(
         app,

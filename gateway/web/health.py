@@ -1,15 +1,19 @@
 """Is everything all right? Pure: what the spool says and the present instant in, findings in plain Polish out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from gateway.web.words import counted, moment, plural
-from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, Condition, Document, Received
+from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Received
 from spool.domain.states import LIVE, State
 
 SOON = timedelta(hours=2)
+RECEIVE_QUIET = timedelta(hours=2)
+NUMBERED_LONG = timedelta(hours=1)
+UNANSWERED_LONG = timedelta(minutes=30)
+_NAMED = 5
 _BEATS_MISSED = 4
 SHOWN = 50
 """Rows of the queue on the page; the spool is asked for one more, to know whether there are others."""
@@ -32,6 +36,17 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Lingering:
+    """How many documents are where none should stay long: counted by the spool, told by `findings`."""
+
+    without_upo: int = 0
+    undelivered: int = 0
+    unanswered: Mapping[str, int] = field(default_factory=dict)
+    without_due: int = 0
+    homeless: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """What the spool said at one moment. `queue` is ordered by due date; `latest` has the newest invoice first."""
 
@@ -43,6 +58,7 @@ class Snapshot:
     received_total: int
     unassigned: int
     latest: Sequence[Received]
+    lingering: Lingering = Lingering()
 
     @property
     def waiting(self) -> int:
@@ -72,6 +88,7 @@ def unreachable(condition: Condition | None) -> bool:
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
     found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
+    found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot)]
     return sorted(found, key=lambda f: -f.level)
 
 
@@ -108,26 +125,119 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
         elif condition.name == "reachable" and unreachable(condition):
             text = f"KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same."
             found.append(Finding(Level.LOOK, text))
-        elif condition.name == "damaged":
+        elif condition.name.startswith("damaged"):
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
             found.append(Finding(Level.ALARM, text))
-        elif condition.name == "stuck" and any(d.id == condition.value.get("document") for d in snapshot.queue):
-            text = "KSeF przetwarza jedną z faktur od ponad 30 minut. Nie wysyłamy jej drugi raz, czekamy na wynik."
-            found.append(Finding(Level.LOOK, text))
+        elif condition.name == "clock":
+            found.append(Finding(Level.ALARM, _clock(condition)))
     return found
+
+
+def _agent_is_silent(snapshot: Snapshot) -> bool:
+    """Its last sign of life is old, or comes from the future because a clock was set back."""
+    alive = snapshot.condition("", ALIVE)
+    return alive is not None and abs(snapshot.at - alive.at) > _BEATS_MISSED * timedelta(seconds=ALIVE_EVERY_S)
 
 
 def _silent(snapshot: Snapshot) -> list[Finding]:
     """The agent does not live, or contexts from which it has never told anything."""
     alive = snapshot.condition("", ALIVE)
-    if alive is not None and snapshot.at - alive.at > _BEATS_MISSED * timedelta(seconds=ALIVE_EVERY_S):
+    if alive is not None and _agent_is_silent(snapshot):
         since = moment(alive.at, snapshot.at)
-        return [Finding(Level.ALARM, f"Program wysyłający (agent) nie działa od {since}. Nic nie jest wysyłane.")]
+        text = f"Program wysyłający (agent) nie działa od {since}. Nic nie jest wysyłane."
+        if alive.at > snapshot.at:
+            text = (
+                "Nie wiadomo, czy program wysyłający (agent) działa: jego ostatni znak życia ma godzinę, "
+                f"której jeszcze nie było ({since}). Proszę sprawdzić zegar serwera."
+            )
+        return [Finding(Level.ALARM, text)]
     return [
         Finding(Level.LOOK, f"Agent nie połączył się jeszcze z KSeF („{context}”).")
         for context in snapshot.contexts
         if snapshot.condition(context, "reachable") is None and snapshot.condition(context, "paused") is None
     ]
+
+
+def _clock(condition: Condition) -> str:
+    """The agent compares our clock with KSeF's (faults F14)."""
+    seconds = condition.value.get("seconds")
+    apart = f" o {abs(seconds)} s" if isinstance(seconds, int) else ""
+    text = f"Zegar tego serwera różni się od zegara KSeF{apart}. Proszę włączyć synchronizację czasu. {said(condition)}"
+    return text.strip()
+
+
+def _lingering(seen: Lingering) -> list[Finding]:
+    """Documents that should have gone on by themselves and did not."""
+    found = []
+    if seen.without_upo:
+        text = f"{counted(seen.without_upo)}: numer KSeF od ponad godziny, a UPO jeszcze nie pobrano."
+        found.append(Finding(Level.LOOK, text))
+    if seen.undelivered:
+        text = (
+            f"{counted(seen.undelivered)}: numer KSeF i UPO są, ale od ponad godziny brak wyników w folderze jednostki."
+        )
+        found.append(Finding(Level.ALARM, text))
+    if count := seen.unanswered.get(State.SUBMITTED, 0):
+        text = f"{counted(count)}: KSeF przetwarza od ponad 30 minut. Nie wysyłamy drugi raz, czekamy na wynik."
+        found.append(Finding(Level.LOOK, text))
+    if count := seen.unanswered.get(State.UNKNOWN, 0):
+        text = f"{counted(count)}: wynik wysyłki jest nieznany od ponad 30 minut. Nie wysyłamy drugi raz bez pewności."
+        found.append(Finding(Level.ALARM, text))
+    if seen.without_due:
+        text = f"{counted(seen.without_due)} bez terminu przesłania. Proszę sprawdzić te dokumenty."
+        found.append(Finding(Level.ALARM, text))
+    for unit, count in sorted(seen.homeless.items()):
+        text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."
+        found.append(Finding(Level.LOOK, text))
+    return found
+
+
+def _receiving(snapshot: Snapshot) -> list[Finding]:
+    """Contexts in which purchases have not come for too long, or cannot be fetched; a dead agent is told elsewhere."""
+    if _agent_is_silent(snapshot):
+        return []
+    found = []
+    for context in snapshot.contexts:
+        failing, last = snapshot.condition(context, "receive_failing"), snapshot.condition(context, "last_received")
+        if failing is not None:
+            since = moment(_since(failing), snapshot.at)
+            text = f"Nie udaje się odbierać faktur zakupowych z KSeF („{context}”) od {since}. {said(failing)}"
+            found.append(Finding(Level.ALARM, text.strip()))
+        elif last is not None and snapshot.at - last.at > max(RECEIVE_QUIET, 4 * _interval(last)):
+            since = moment(last.at, snapshot.at)
+            found.append(Finding(Level.ALARM, f"Faktur zakupowych z KSeF („{context}”) nie odbierano od {since}."))
+    return found
+
+
+def _since(condition: Condition) -> datetime:
+    """When it began, as its writer says; `at` of a condition is renewed with its detail."""
+    try:
+        return datetime.fromisoformat(str(condition.value.get("since"))).astimezone(UTC)
+    except ValueError:
+        return condition.at
+
+
+def _interval(last: Condition) -> timedelta:
+    """How often the agent asks, as it wrote itself."""
+    seconds = last.value.get("every_seconds")
+    return timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)
+
+
+def unavailable_folders(snapshot: Snapshot) -> list[str]:
+    """The units whose folder is not there (the central tray and the whole root among them), by what the watch wrote."""
+    return [c.name.removeprefix(FOLDER) for c in snapshot.conditions if c.context == "" and c.name.startswith(FOLDER)]
+
+
+def _folders(snapshot: Snapshot) -> list[Finding]:
+    """One sentence, however many folders one lost share has taken with it."""
+    units = sorted(unavailable_folders(snapshot))
+    if not units:
+        return []
+    if "" in units:
+        return [Finding(Level.ALARM, "Foldery jednostek są niedostępne. Wyniki czekają bezpiecznie, pliki nie giną.")]
+    names = ", ".join(f"„{unit}”" for unit in units[:_NAMED]) + (" i inne" if len(units) > _NAMED else "")
+    text = f"Niedostępny folder: {names}. Pliki i wyniki czekają; proszę sprawdzić, czy zasób jest podłączony."
+    return [Finding(Level.ALARM, text)]
 
 
 def _people(snapshot: Snapshot) -> list[Finding]:

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from gateway.web.health import SHOWN, Snapshot
+from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Lingering, Snapshot
 from spool.access import Spool
 from spool.clock import Clock
+from spool.domain.municipality import Municipality
 from spool.store import Store
 
 _FRESH_S = 1.0
@@ -17,9 +18,10 @@ _LATEST = 6
 class Looker:
     """Gives the latest snapshot. The drop-point reads through the same thread, so this one must stay rare and short."""
 
-    def __init__(self, spool: Spool, contexts: Iterable[str], clock: Clock) -> None:
+    def __init__(self, spool: Spool, municipality: Municipality, clock: Clock) -> None:
         self._spool = spool
-        self._contexts = tuple(contexts)
+        self._contexts = tuple(municipality.contexts)
+        self._units = frozenset(municipality.units)
         self._clock = clock
         self._lock = asyncio.Lock()
         self._kept: Snapshot | None = None
@@ -29,13 +31,18 @@ class Looker:
         """A snapshot at most one second old. Raises what the spool raises."""
         async with self._lock:
             if self._kept is None or time.monotonic() - self._kept_at >= _FRESH_S:
-                self._kept = await self._spool.read(lambda store: take(store, self._contexts, self._clock()))
+                self._kept = await self._spool.read(
+                    lambda store: take(store, self._contexts, self._clock(), self._units)
+                )
                 self._kept_at = time.monotonic()
             return self._kept
 
 
-def take(store: Store, contexts: Iterable[str], now: datetime) -> Snapshot:
-    """What the spool says at this moment, for the page and for `sluza status`."""
+def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection[str] | None = None) -> Snapshot:
+    """What the spool says at this moment, for the page and for `sluza status`.
+
+    `units` are the configured ones; without them nothing is said about documents of other units.
+    """
     received = store.received_counts()
     return Snapshot(
         at=now,
@@ -46,4 +53,17 @@ def take(store: Store, contexts: Iterable[str], now: datetime) -> Snapshot:
         received_total=received["total"],
         unassigned=received["unassigned"],
         latest=store.latest_received(_LATEST),
+        lingering=_lingering(store, now, units),
+    )
+
+
+def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Lingering:
+    without_upo, undelivered = store.numbered_long(now - NUMBERED_LONG)
+    unshown = store.unshown_by_unit() if units is not None else {}
+    return Lingering(
+        without_upo=without_upo,
+        undelivered=undelivered,
+        unanswered=store.unanswered_long(now - UNANSWERED_LONG),
+        without_due=store.without_due(),
+        homeless={unit: count for unit, count in unshown.items() if unit not in (units or ())},
     )

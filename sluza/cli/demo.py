@@ -39,7 +39,7 @@ def demo(once: bool, as_json: bool, data: Path | None, port_base: int | None) ->
         stage.start()
         began = time.monotonic()
         now = datetime.now(WARSAW)
-        story = Story(stage, now.date(), f"{now:%d%H%M}/{now.year}")
+        story = Story(stage, now.date(), f"{now:%d%H%M%S}/{now.year}")
         _introduce(stage)
         story.send_supplies()
         _play(story, stage, began)

@@ -23,8 +23,8 @@ _COLOUR = {Level.FINE: "green", Level.LOOK: "yellow", Level.ALARM: "red"}
 def status(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Stan Śluzy na jednym ekranie."""
     with bench(options.chosen(config, own_config)) as opened:
-        contexts, now = opened.settings.shared.municipality.contexts, opened.clock()
-        seen = opened.spool.read_now(lambda store: take(store, contexts, now))
+        municipality, now = opened.settings.shared.municipality, opened.clock()
+        seen = opened.spool.read_now(lambda store: take(store, municipality.contexts, now, municipality.units))
     emit(_as_dict(seen)) if as_json else _show(seen)
 
 
@@ -58,7 +58,7 @@ def _show(seen: Snapshot) -> None:
         answer = "odpowiada" if reachable and reachable.value.get("ok") else "nie odpowiada albo jeszcze nie pytano"
         out.print(f"KSeF „{plain(name)}”: {answer}")
     counts = [f"[{COLOURS.get(State(s), 'cyan')}]{LABELS[State(s)]}[/] {n}" for s, n in seen.counts.items()]
-    out.print("Dokumenty: " + (", ".join(counts) or "brak"))
+    out.print("Dokumenty: " + (" · ".join(counts) or "brak"))
     out.print(f"Otrzymane: {seen.received_total}, w tacce centralnej {seen.unassigned}")
     if seen.queue:
         lines = [

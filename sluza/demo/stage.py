@@ -19,9 +19,9 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from sluza.demo import credentials
-from spool import files
+from spool import files, process
 from spool.access import FILE, Spool
-from spool.domain.errors import SluzaError
+from spool.domain.errors import AlreadyRunning, SluzaError
 
 PATIENCE_S = 30.0
 MUNICIPALITY_NIP = "5080014460"
@@ -100,7 +100,7 @@ class Stage:
 
     def start(self) -> None:
         """Bring everything up; returns when gateway and agent are ready. Raises SluzaError when one is not."""
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._refuse_neighbours()
         certificate, key = credentials.seal("Gmina Śluzowo", MUNICIPALITY_NIP)
         files.write(self.directory / "pieczec.pem", certificate, 0o640)
         files.write(self.directory / "pieczec.key", key, 0o600)
@@ -118,14 +118,14 @@ class Stage:
 
     def stop(self) -> None:
         """Stop supervisord with its programs, then the sandbox; harmless when something is already gone."""
-        for process in (self._supervisord, self._sandbox):
-            if process is not None and process.poll() is None:
-                process.terminate()
+        for running in (self._supervisord, self._sandbox):
+            if running is not None and running.poll() is None:
+                running.terminate()
                 try:
-                    process.wait(PATIENCE_S)
+                    running.wait(PATIENCE_S)
                 except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                    running.kill()
+                    running.wait()
 
     def write_map(self) -> None:
         """Write `demo.json`, the map for programs that look on; again whenever a process was restarted."""
@@ -159,6 +159,15 @@ class Stage:
             return {process["name"]: process["pid"] for process in told}
         except (OSError, xmlrpc.client.Error):
             return {"gateway": 0, "agent": 0}
+
+    def _refuse_neighbours(self) -> None:
+        """A demo that runs in this directory, or on these ports, keeps its files. Raises AlreadyRunning."""
+        busy = [str(self.port + i) for i in range(3) if _listens(self.port + i)]
+        if busy:
+            text = f"Port {', '.join(busy)} na 127.0.0.1 jest już zajęty."
+            raise AlreadyRunning(text, "Proszę podać inny początek: --port-base N.")
+        for role in ("gateway", "agent"):
+            process.hold(self.state, role).release()
 
     def _configuration(self) -> str:
         units = "\n".join(
@@ -200,7 +209,7 @@ settle_seconds = 0.5
 rescan_seconds = 2
 
 [policy.offline24]
-value = "allowed"
+value = "refused"
 order = "zarządzenie pokazowe nr 1/2026"
 """
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from sluza import samples
 from sluza.demo.stage import MUNICIPALITY_NIP, Stage
 from sluza.sample_parts import Corrected, Line
+from spool.bodies import sha256_hex
 
 Expected = Literal["sent", "refused", "same"]
 SCHOOL_NIP = "5250000015"
@@ -33,6 +34,7 @@ class Act:
     expected: Expected
     drop: Callable[["Act"], None]
     said: str = "jeszcze nie wystawiona"
+    sha256: str = ""
     ksef_number: str = ""
     dropped: bool = False
     done: bool = False
@@ -163,6 +165,7 @@ class Story:
 
     def _drop(self, content: bytes) -> Callable[[Act], None]:
         def put(act: Act) -> None:
+            act.sha256 = sha256_hex(content)
             (self._inbox(act.unit) / act.name).write_bytes(content)
 
         return put
@@ -170,6 +173,7 @@ class Story:
     def _drop_slowly(self, act: Act) -> None:
         """As an old program does: half of the file now, the rest two seconds later."""
         content = samples.unit_invoice(**self._own("SP1/3"))
+        act.sha256 = sha256_hex(content)
         handle = (self._inbox(act.unit) / act.name).open("wb", buffering=0)
         handle.write(content[: len(content) // 2])
         act.said = "zapisywana przez program"
@@ -184,13 +188,14 @@ class Story:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for i in (1, 2):
-                archive.writestr(
-                    f"paczka-{i}.xml", samples.unit_invoice(**self._own(f"GOPS/Z{i}"), internal_id=WELFARE_IDWEW)
-                )
+                content = samples.unit_invoice(**self._own(f"GOPS/Z{i}"), internal_id=WELFARE_IDWEW)
+                archive.writestr(f"paczka-{i}.xml", content)
+                next(a for a in self.acts if a.name == f"paczka-{i}.xml").sha256 = sha256_hex(content)
         (self._inbox(act.unit) / "paczka.zip").write_bytes(packed.getvalue())
 
     def _post(self, content: bytes) -> Callable[[Act], None]:
         def post(act: Act) -> None:
+            act.sha256 = sha256_hex(content)
             headers = {
                 "Authorization": f"Bearer {self._stage.tokens[act.unit]}",
                 "Content-Type": "application/xml",
@@ -213,17 +218,17 @@ class Story:
             if not (folder / "do-wyslania" / act.name).exists():
                 act.said, act.done = "to samo już jest w KSeF – nic nie wysłano", True
             return
-        told = _newest(folder, f"w-toku/{act.stem}.json", f"*/*/{act.stem}.json")
+        told = _newest(folder, act)
         if told is None:
             return
         path, result = told
         act.ksef_number = result.get("ksef_number") or ""
         if result["state"] == "REFUSED":
             act.said = result["errors"][0]["message"] if result["errors"] else "odrzucona"
-            act.done = act.expected == "refused" and path.with_name(f"{act.stem}.blad.txt").exists()
+            act.done = act.expected == "refused" and path.with_name(f"{path.stem}.blad.txt").exists()
         elif result["state"] == "DELIVERED":
             act.said = "numer KSeF i UPO w folderze wyslane"
-            act.done = act.expected == "sent" and path.with_name(f"{act.stem}.upo.xml").exists()
+            act.done = act.expected == "sent" and path.with_name(f"{path.stem}.upo.xml").exists()
         else:
             act.said = result["history"][-1]["note"] if result["history"] else result["state"]
 
@@ -232,14 +237,16 @@ class Story:
         return any(owner.glob(f"odebrane/*/*{supply.ksef_number}.xml")) if supply.ksef_number else False
 
 
-def _newest(folder: Path, *patterns: str) -> tuple[Path, dict[str, Any]] | None:
-    """The most telling JSON about a document: a final folder outranks `w-toku`."""
-    found = [path for pattern in patterns for path in folder.glob(pattern)]
+def _newest(folder: Path, act: Act) -> tuple[Path, dict[str, Any]] | None:
+    """The most telling JSON about these very bytes: a final folder outranks `w-toku`."""
+    found = [path for pattern in (f"w-toku/{act.stem}*.json", f"*/*/{act.stem}*.json") for path in folder.glob(pattern)]
     for path in reversed(found):
         try:
-            return path, json.loads(path.read_text(encoding="utf-8"))
+            result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
+        if result["sha256"] == act.sha256:
+            return path, result
     return None
 
 

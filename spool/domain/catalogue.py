@@ -270,6 +270,10 @@ MUNICIPAL: dict[str, Entry] = {
         "{where}: numer „{number}” ma już inna faktura tej jednostki: plik „{first_name}” z dnia {first_date}.",
         "Nadaj fakturze następny wolny numer. Jeśli miała to być poprawka, wystaw fakturę korygującą.",
     ),
+    "put_away_before": Entry(
+        "Ten sam plik przyszedł już wcześniej i uprawniona osoba zdecydowała, że nie zostanie wysłany do KSeF.",
+        "Nie wysyłaj go ponownie. Skontaktuj się z administratorem albo ze skarbnikiem gminy.",
+    ),
     "idempotency_key_reused": Entry(
         "Ten klucz Idempotency-Key został już użyty do wysłania innego pliku.",
         "Wyślij plik z nowym kluczem. Ten sam klucz służy tylko do ponowienia tego samego pliku.",
@@ -343,7 +347,7 @@ def problem(code: str, *, field: str = "", line: int | None = None, **values: ob
 
 def printable(value: object, length: int = SHOWN_LENGTH) -> str:
     """The value fit for one line of text: shortened, with control, bidi and other invisible characters spelled out."""
-    text = str(value)
+    text = f"{value:,}".replace(",", " ") if isinstance(value, int) else str(value)
     if len(text) > length:
         text = text[: length - 1] + "…"
     return "".join(c if c == " " or not _invisible(c) else f"\\u{{{ord(c):X}}}" for c in text)

@@ -11,6 +11,8 @@ from spool.domain.states import State
 ALIVE = "agent_alive"
 """The condition, of no context, by which the agent says that it lives; its `at` is the last time."""
 ALIVE_EVERY_S = 30.0
+FOLDER = "folder:"
+"""Begins the name of the condition, of no context, of a unit's folder that is not there; alone it is the root."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Session:
     valid_until: datetime
     closed_at: datetime | None
     final_at: datetime | None
+    lost_at: datetime | None = None
 
 
 @dataclass(frozen=True)

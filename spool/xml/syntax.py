@@ -7,7 +7,7 @@ from lxml import etree
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
 
-_MISMATCH = re.compile(r"Opening and ending tag mismatch: (\S+?)(?: line (\d+))? and (\S+)")
+_MISMATCH = re.compile(r"Opening and ending tag mismatch: (\S+?)(?: line (\d+))? and ([^\s,]+)")
 _E = etree.ErrorTypes
 _CODES = {
     _E.ERR_UNDECLARED_ENTITY: "xml_ampersand",

@@ -279,7 +279,7 @@ async def test_fault_F10_damaged_body_is_never_sent(rig: Rig, sandbox: Sandbox) 
     other = await rig.put_new("F10/2")
     await rig.start()
     await rig.until(other, State.ACCEPTED)
-    assert (await rig.condition("damaged"))["document"] == document.id
+    assert (await rig.condition(f"damaged:{document.id}"))["document"] == document.id
     assert (await rig.read(document)).state is State.QUEUED
     assert document.sha256 not in sandbox.ledger()
 
@@ -315,7 +315,7 @@ async def test_fault_K07_stuck_is_never_resent(rig: Rig, sandbox: Sandbox) -> No
     await rig.start()
     await rig.until(document, State.SUBMITTED)
     await rig.advance(minutes=31)
-    await rig.condition("stuck")
+    await _until_event(rig, document, "stuck")
     sandbox.switch(stuck_150=False)
     await rig.advance(minutes=5)
     done = await rig.until(document, State.ACCEPTED)
@@ -411,16 +411,11 @@ async def test_long_doubt_raises_an_alarm(rig: Rig, sandbox: Sandbox) -> None:
     await rig.start()
     await rig.until(document, State.UNKNOWN)
     await rig.advance(minutes=31)
-    assert (await rig.condition("unknown"))["document"] == document.id
+    await _until_event(rig, document, "unknown_long")
     sandbox.call("DELETE", "/sandbox/faults")
     await rig.advance(minutes=6)
     done = await rig.until(document, State.ACCEPTED)
     assert sandbox.ledger()[done.sha256]["posts"] == 1
-
-    async def lifted() -> bool | None:
-        return "unknown" not in await rig.conditions() or None
-
-    await rig.eventually(lifted, "the alarm lifted")
 
 
 @pytest.mark.parametrize("kind", ["html_200", "truncate", "http_503"])
@@ -443,6 +438,15 @@ async def _send_elsewhere(rig: Rig, tmp_path: Path, raw: bytes) -> None:
             await elsewhere.until(document, State.ACCEPTED)
     finally:
         other.close()
+
+
+async def _until_event(rig: Rig, document: Document, move: str) -> Event:
+    async def look() -> Event | None:
+        return next((e for e in await _events(rig, document) if e.move == move), None)
+
+    event = await rig.eventually(look, f"event {move}")
+    assert isinstance(event, Event)
+    return event
 
 
 async def _events(rig: Rig, document: Document) -> list[Event]:

@@ -1,11 +1,14 @@
 """Receiving against the sandbox: packages up to the high-water mark, each invoice once, to its unit or the tray."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from agent.receive import Receive
 from sluza.samples import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
 from spool.domain.document import ROLE_JST_RECIPIENT, ThirdParty
 from spool.domain.ledger import Received
 from spool.domain.states import State
+from spool.store import Store
 from tests.integration.agent_rig import NIP, Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
 
 EXPORT = "POST /v2/invoices/exports"
@@ -146,3 +149,28 @@ async def test_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) ->
         return ({first, second} <= {r.ksef_number for r in await _received(rig)}) or None
 
     await rig.eventually(both, "both invoices")
+
+
+async def test_one_bad_entry_does_not_block_the_window(rig: Rig, sandbox: Sandbox, monkeypatch: Any) -> None:
+    """An invoice whose bytes are not what KSeF's metadata says is left out with an event; its neighbour arrives."""
+    day = rig.today()
+    bad = _supply(sandbox, purchase_for_unit(number="BAD/1", issue_date=day))
+    good = _supply(sandbox, purchase_for_unit(number="BAD/2", issue_date=day))
+    real = Receive._store
+
+    def spoiled(self: Receive, store: Store, entries: Any, metadata: Any) -> int:
+        return real(self, store, entries, metadata | {bad: metadata.get(bad, {}) | {"invoiceHash": "A" * 43 + "="}})
+
+    monkeypatch.setattr(Receive, "_store", spoiled)
+    rig.receive, rig.every_seconds = True, 0.2
+    await rig.start()
+
+    async def there() -> bool | None:
+        return good in {r.ksef_number for r in await _received(rig)} or None
+
+    await rig.eventually(there, "the good neighbour")
+    assert bad not in {r.ksef_number for r in await _received(rig)}
+    await _exports(rig, sandbox, 3)
+    events = await rig.spool.read(lambda store: store.history("context:gmina"))
+    assert [bad in e.note for e in events if e.move == "received_bad"] == [True]
+    assert "receive_failing" not in await rig.conditions()

@@ -56,11 +56,8 @@ def test_the_installer_explains_itself(words: tuple[str, ...], code: int) -> Non
 
 def test_the_installer_is_for_root() -> None:
     """Without root the appliance is not installed, and the sentence points to the demo."""
-    if os.geteuid() == 0:
-        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash"]
-    else:
-        command = ["bash"]
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     script = (ROOT / "install.sh").read_text(encoding="utf-8")
-    done = subprocess.run([*command, "-s"], input=script, capture_output=True, text=True, cwd="/")
+    done = subprocess.run([*as_nobody, "bash", "-s"], input=script, capture_output=True, text=True, cwd="/")
     assert done.returncode == 1
     assert "sudo ./install.sh" in done.stderr

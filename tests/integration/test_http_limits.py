@@ -160,10 +160,15 @@ async def test_no_room_for_more_bodies_is_503(tmp_path: Path) -> None:
         assert (await bench.post(INVOICE)).status == 200
 
 
-async def test_dying_worker_refuses_the_document_only(tmp_path: Path) -> None:
-    """A document that kills its worker is refused with a sentence; the next one is taken."""
+async def test_dying_worker_refuses_the_document_only_at_the_third_time(tmp_path: Path) -> None:
+    """A document that kills its worker may come again; at the third time it is refused. The next one is taken."""
     async with running(tmp_path) as bench:
         bench.workers.fail = WorkerCrashed("x")
+        for _ in range(2):
+            answer = await bench.post(INVOICE)
+            assert (answer.status, answer.json["code"]) == (503, "busy")
+            assert int(answer.headers["Retry-After"]) > 0
+            assert await bench.stored() == 0
         answer = await bench.post(INVOICE)
         assert (answer.status, answer.json["errors"][0]["code"]) == (422, "worker_crashed")
         bench.workers.fail = None

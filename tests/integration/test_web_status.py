@@ -122,7 +122,10 @@ def running_again(directory: Path, now: datetime) -> Any:
         ("paused", {"reason": "KSeF odrzucił certyfikat.", "hint": "Proszę go odnowić."}, "alarm",
          "Wysyłka „gmina” jest wstrzymana od dziś 10:00. KSeF odrzucił certyfikat. Proszę go odnowić."),
         ("reachable", {"ok": False, "detail": "Brak połączenia."}, "look", "KSeF nie odpowiada od dziś 10:00"),
-        ("damaged", {"document": "abc"}, "alarm", "Zapisana treść dokumentu abc jest uszkodzona"),
+        ("damaged:abc", {"document": "abc"}, "alarm", "Zapisana treść dokumentu abc jest uszkodzona"),
+        ("clock", {"seconds": -300}, "alarm", "Zegar tego serwera różni się od zegara KSeF o 300 s."),
+        ("receive_failing", {"since": "x", "detail": "Brak uprawnień."}, "alarm",
+         "Nie udaje się odbierać faktur zakupowych z KSeF („gmina”) od dziś 10:00. Brak uprawnień."),
     ],
 )  # fmt: skip
 async def test_conditions_are_told(tmp_path: Path, name: str, value: dict[str, Any], tone: str, sentence: str) -> None:
@@ -133,6 +136,15 @@ async def test_conditions_are_told(tmp_path: Path, name: str, value: dict[str, A
         found = await page(bench)
         assert f"banner {tone}" in str(found.tags)
         assert sentence in squeezed(found.text)
+
+
+async def test_readyz_tells_of_a_lost_folder(tmp_path: Path) -> None:
+    """What the folder watch wrote makes us not ready, and the sentence names the unit."""
+    async with running(tmp_path) as bench:
+        await bench.spool.write(lambda store: store.set_condition("", "folder:sp1", {"detail": "x"}, NOW))
+        answer = await bench.admin("/readyz")
+        assert (answer.status, answer.json["checks"]["folders"]) == (503, "unavailable")
+        assert "Niedostępny folder: „sp1”." in " ".join(answer.json["findings"])
 
 
 async def test_silent_agent_is_noticed(tmp_path: Path) -> None:

@@ -92,7 +92,10 @@ def test_a_file_without_a_readable_date_is_left_to_the_schema() -> None:
 )
 def test_S1_the_seller_is_the_municipality(seller: str, unit: Unit, code: str | None) -> None:
     """A unit's own NIP sells only for a taxpayer; a NIP of nobody here is refused."""
-    found = check(replace(FACTS, seller_nip=seller), municipality=MUNICIPALITY, unit=unit, today=TODAY)[0]
+    facts = replace(FACTS, seller_nip=seller)
+    found = [
+        p for p in check(facts, municipality=MUNICIPALITY, unit=unit, today=TODAY)[0] if p.code.startswith("seller")
+    ]
     assert [p.code for p in found] == ([code] if code else [])
     assert all(p.field == "Podmiot1/DaneIdentyfikacyjne/NIP" and p.hint for p in found)
 
@@ -117,11 +120,19 @@ def test_S1_the_seller_is_the_municipality(seller: str, unit: Unit, code: str | 
         ((ThirdParty("7", SCHOOL),), replace(SP1, context="nieznany"), None),
     ],
 )
-def test_S1_role_7_is_a_warning(parties: tuple[ThirdParty, ...], unit: Unit, code: str | None) -> None:
-    """A missing or foreign issuing unit is pointed out, never refused."""
+def test_S1_a_unit_sends_only_as_itself(parties: tuple[ThirdParty, ...], unit: Unit, code: str | None) -> None:
+    """Another unit in role 7 is refused; a missing one is pointed out where KSeF does not demand it."""
     facts = replace(FACTS, third_parties=parties)
-    assert problems(facts, unit) == []
-    assert warnings(facts, unit) == ([code] if code else [])
+    told = [code] if code else []
+    hard = code == "role7_other_unit"
+    assert problems(facts, unit) == (told if hard else [])
+    assert warnings(facts, unit) == ([] if hard else told)
+
+
+@pytest.mark.parametrize("context", ["szkola", "dziecko"])
+def test_S1_a_unit_with_its_own_context_must_be_named(context: str) -> None:
+    """KSeF would refuse (410) an invoice of the town from an InternalId or child-NIP context without its Podmiot3."""
+    assert problems(replace(FACTS, third_parties=()), replace(SP1, context=context)) == ["role7_missing"]
 
 
 def test_S1_a_taxpayer_unit_needs_no_role_7() -> None:
