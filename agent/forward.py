@@ -27,6 +27,7 @@ from spool.store import LONGEST_PAUSE, Store
 NEEDS_BATCH = "Wymaga wysyłki wsadowej (załącznik)."
 IDLE_S = 30.0
 _AFTER_MIDNIGHT = timedelta(minutes=2)
+_ASK_FIRST = timedelta(seconds=2)
 _DAMAGED_AGAIN = timedelta(hours=1)
 _DAMAGED = "damaged:"
 """The condition of one document; the rest of its name is the document's id."""
@@ -210,5 +211,6 @@ def not_before(document: Document, now: datetime, server_now: datetime | None) -
     if warsaw_date(now) < issued:
         return midnight
     if server_now is None:
-        return midnight + _AFTER_MIDNIGHT if now - midnight < _AFTER_MIDNIGHT else None
+        # The next answer tells KSeF's time; until then look again soon, at the latest when the two minutes are over.
+        return min(midnight + _AFTER_MIDNIGHT, now + _ASK_FIRST) if now - midnight < _AFTER_MIDNIGHT else None
     return None if warsaw_date(server_now) >= issued else now + timedelta(seconds=5)

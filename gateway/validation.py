@@ -29,8 +29,8 @@ def check(
     if seller:
         problems.append(seller)
     elif found := _role_7(facts, municipality, unit):
-        # Another unit as issuer is never right; none at all is refused only where KSeF would refuse it (410).
-        hard = found.code == "role7_other_unit" or _bound(facts, municipality, unit)
+        # Another of our units as issuer is never right; the rest is refused only where KSeF would refuse it (410).
+        hard = _names_another(facts, municipality, unit) or _bound(facts, municipality, unit)
         (problems if hard else warnings).append(found)
     return tuple(problems), tuple(warnings)
 
@@ -68,6 +68,13 @@ def _role_7(facts: Facts, municipality: Municipality, unit: Unit) -> Problem | N
     other, expected = issuers[0], " lub ".join(sorted(mine))
     field = f"{UNIT_FIELD}/{'IDWew' if other.internal_id else 'NIP'}"
     return problem("role7_other_unit", field=field, value=_identifier(other) or "bez numeru", expected=expected)
+
+
+def _names_another(facts: Facts, municipality: Municipality, unit: Unit) -> bool:
+    """True when role 7 names a unit of the register that is not the one which sends."""
+    others = {v for u in municipality.units.values() if u.id != unit.id for v in (u.nip, u.idwew) if v}
+    issuers = {_identifier(party) for party in facts.third_parties if party.role == ROLE_JST_ISSUER}
+    return bool(issuers & (others - {unit.nip, unit.idwew}))
 
 
 def _bound(facts: Facts, municipality: Municipality, unit: Unit) -> bool:

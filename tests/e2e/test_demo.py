@@ -9,12 +9,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sluza import samples
+from spool.domain.calendar import WARSAW
 
 PATIENCE_S = 60.0
 
@@ -57,6 +59,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
+
+
+def today() -> date:
+    """The day in Warsaw, which is what counts."""
+    return datetime.now(WARSAW).date()
 
 
 def unit(demo: dict[str, Any], unit_id: str) -> Path:
@@ -111,7 +118,7 @@ def test_a_sent_invoice_is_the_same_bytes(demo: dict[str, Any]) -> None:
 
 def test_a_killed_agent_comes_back_and_goes_on(demo: dict[str, Any]) -> None:
     """SIGKILL of the agent with an invoice on its way: the supervisor restarts it, the invoice arrives, once (F01)."""
-    content = samples.unit_invoice(number="KILL/1", issue_date=time.strftime("%Y-%m-%d"))
+    content = samples.unit_invoice(number="KILL/1", issue_date=today())
     before = pids(demo)["agent"]
     (unit(demo, "sp1") / "do-wyslania" / "kill.xml").write_bytes(content)
     os.kill(before, signal.SIGKILL)
@@ -125,7 +132,7 @@ def test_a_killed_gateway_loses_nothing(demo: dict[str, Any]) -> None:
     """SIGKILL of the gateway right after files were dropped: after its return every one of them is sent, once (F01)."""
     inbox = unit(demo, "gops") / "do-wyslania"
     for i in range(5):
-        content = samples.unit_invoice(number=f"GK/{i}", issue_date=time.strftime("%Y-%m-%d"))
+        content = samples.consumer_invoice(number=f"GK/{i}", issue_date=today())
         (inbox / f"gk{i}.xml").write_bytes(content)
     os.kill(pids(demo)["gateway"], signal.SIGKILL)
     wait_for(lambda: len(list(unit(demo, "gops").glob("wyslane/*/gk*.upo.xml"))) == 5)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.http.problems import CONTENT_TYPE
+from sluza.samples import invoice
 from spool.domain.states import State
 from tests.http_bench import SCHOOL, TOKENS, WELFARE, running, school_invoice, welfare_invoice
 
@@ -134,8 +135,9 @@ async def test_fault_D05_number_taken_is_409(tmp_path: Path) -> None:
 async def test_foreign_number_and_foreign_bytes_are_409_and_neutral(tmp_path: Path) -> None:
     """Held by another unit: 409 with a sentence that names no unit, id, date or state of the other (I7)."""
     async with running(tmp_path) as bench:
-        first = (await bench.post(INVOICE, X_File_Name="tajna-nazwa.xml")).json
-        for raw in (INVOICE, welfare_invoice("SP1/1/2026")):
+        plain = invoice(number="SP1/1/2026")
+        first = (await bench.post(plain, X_File_Name="tajna-nazwa.xml")).json
+        for raw in (plain, welfare_invoice("SP1/1/2026")):
             answer = await bench.post(raw, unit=WELFARE)
             text = answer.body.decode()
             assert answer.status == 409

@@ -30,10 +30,10 @@ CONTEXTS = {
     "biblioteka": context("biblioteka", ContextType.NIP, LIBRARY),
     "obcy": context("obcy", ContextType.NIP, "7770001111"),
 }
-MUNICIPALITY = Municipality("Gmina Przykładowa", TOWN, CONTEXTS)
 SP1 = Unit("sp1", "Szkoła", "gmina", nip=SCHOOL, idwew=IDWEW)
 BARE = Unit("gzk", "Zakład", "gmina")
 CULTURE = Unit("bib", "Biblioteka", "biblioteka", nip=LIBRARY, taxpayer=True)
+MUNICIPALITY = Municipality("Gmina Przykładowa", TOWN, CONTEXTS, {unit.id: unit for unit in (SP1, BARE, CULTURE)})
 FACTS = Facts(seller_nip=TOWN, issue_date=TODAY, third_parties=(ThirdParty("7", SCHOOL),))
 
 
@@ -124,7 +124,8 @@ def test_S1_a_unit_sends_only_as_itself(parties: tuple[ThirdParty, ...], unit: U
     """Another unit in role 7 is refused; a missing one is pointed out where KSeF does not demand it."""
     facts = replace(FACTS, third_parties=parties)
     told = [code] if code else []
-    hard = code == "role7_other_unit"
+    bound = unit.context in {"szkola", "dziecko"}
+    hard = bool(code) and (bound or any(p.nip == LIBRARY for p in parties))
     assert problems(facts, unit) == (told if hard else [])
     assert warnings(facts, unit) == ([] if hard else told)
 
