@@ -96,8 +96,8 @@ class Store:
         judgement = self._judgement(new) | {"source": new.source, "context": new.context}
         if new.source_name:
             judgement |= {"source_name": new.source_name, "name": name or document.id}
+        del judgement["state"]  # the move, or staying, decides it
         if new.state is State.REFUSED:
-            judgement.pop("state")
             self._update_document(document.id, now, **judgement)
             self.log(
                 document.id,
@@ -107,7 +107,6 @@ class Store:
                 "Ten sam plik przyszedł ponownie i nadal jest odrzucony.",
             )
             return self.document(document.id)
-        judgement.pop("state")
         judgement |= {"attempts": 0, "session": None, "invoice_ref": None}
         note = "Ten sam plik przyszedł ponownie i jest w porządku."
         return self.move(document.id, State.QUEUED, now, new.actor, note, **judgement)

@@ -6,7 +6,6 @@ Windows and people do not see it (faults D10). The same bytes find their own ste
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.names import LONGEST, distinct, safe_stem
+from spool.bodies import sha256_hex
 
 XML, UPO, PDF, JSON, NOTE = ".xml", ".upo.xml", ".pdf", ".json", ".blad.txt"
 ORIGINAL = ".oryginal"
@@ -108,7 +108,7 @@ def owned(stem: Path, sha256: str, main: str = XML) -> bool:
         return said == sha256
     if sha256.encode() in _content(beside(stem, NOTE)):
         return True
-    return hashlib.sha256(_content(beside(stem, main))).hexdigest() == sha256 and beside(stem, main).exists()
+    return sha256_hex(_content(beside(stem, main))) == sha256 and beside(stem, main).exists()
 
 
 def _candidates(name: str, sha256: str) -> Iterator[str]:

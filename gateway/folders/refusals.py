@@ -6,7 +6,6 @@ folder. After a crash the same steps lead to the same names.
 """
 
 import errno
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from gateway.folders.dropbox import Drop, DropFile
 from gateway.folders.placing import JSON, NOTE, Shelf, beside, stem_for_source
 from gateway.results import SCHEMA, local
 from spool import files
+from spool.bodies import sha256_hex
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document
@@ -63,7 +63,7 @@ def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Ref
 def _same(target: Path, file: DropFile, fingerprint: str) -> bool:
     """True when these very bytes lie there already, from before a crash."""
     same_size = target.stat().st_size == file.size <= MAX_ZIP
-    return same_size and hashlib.sha256(target.read_bytes()).hexdigest() == fingerprint
+    return same_size and sha256_hex(target.read_bytes()) == fingerprint
 
 
 def foreign(name: str) -> Problem:

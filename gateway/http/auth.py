@@ -4,13 +4,13 @@ Only the SHA-256 of a token is looked up, always once per request, so a missing,
 takes the same work. A valid token is let in from a braked address too: the owner is never locked out (faults X17).
 """
 
-import hashlib
 import re
 
 from aiohttp import web
 
 from gateway.http.problems import HttpProblem
 from gateway.http.state import PARTS, log_fields
+from spool.bodies import sha256_hex
 from spool.domain.municipality import Unit
 
 _BEARER = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
@@ -20,7 +20,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="sluza"'}
 async def unit_of(request: web.Request) -> Unit:
     """The unit whose token came with the request. Raises 401, 403 (a unit no longer configured) or 429."""
     parts = request.app[PARTS]
-    digest = hashlib.sha256(_token(request).encode()).hexdigest()
+    digest = sha256_hex(_token(request).encode())
     unit_id = await parts.spool.read(lambda store: store.unit_of_token(digest))
     if unit_id is None:
         wait = parts.throttle.failed(request.remote or "")

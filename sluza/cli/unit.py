@@ -1,7 +1,6 @@
 """`sluza unit …`: the units and their tokens for the HTTP drop-point."""
 
 import getpass
-import hashlib
 import secrets
 
 import click
@@ -9,6 +8,7 @@ import click
 from sluza import options
 from sluza.console import emit, out, plain, table
 from sluza.workbench import bench, read_settings
+from spool.bodies import sha256_hex
 from spool.domain.errors import ConfigError
 
 
@@ -65,7 +65,7 @@ def token(config: str | None, own_config: str | None, unit_id: str, revoke: bool
         now, actor = opened.clock(), getpass.getuser()
         revoked = opened.spool.write_now(lambda s: s.revoke_tokens(unit_id, now, actor)) if revoke else 0
         if new:
-            hashed = hashlib.sha256(new.encode()).hexdigest()
+            hashed = sha256_hex(new.encode())
             opened.spool.write_now(lambda s: s.add_token(unit_id, hashed, now, actor))
     if as_json:
         emit({"unit": unit_id, "token": new or None, "revoked": revoked})

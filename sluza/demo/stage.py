@@ -12,7 +12,6 @@ import urllib.request
 import xmlrpc.client
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from sluza.demo import credentials
 from spool import files, process
 from spool.access import FILE, Spool
+from spool.bodies import sha256_hex
 from spool.domain.errors import AlreadyRunning, SluzaError
 
 PATIENCE_S = 30.0
@@ -238,7 +238,7 @@ order = "zarządzenie pokazowe nr 1/2026"
         now = datetime.now(UTC)
         for unit in UNITS:
             token = self.tokens[unit.id] = secrets.token_urlsafe(32)
-            hashed = sha256(token.encode()).hexdigest()
+            hashed = sha256_hex(token.encode())
             spool.write_now(lambda store, u=unit.id, h=hashed: store.add_token(u, h, now, "pokaz"))  # type: ignore[misc]
         spool.close()
 

@@ -1,10 +1,10 @@
 """The check of an outgoing invoice, in one line of steps: bytes → text → tree → form → schema → content."""
 
-import hashlib
 from dataclasses import dataclass, replace
 
 from lxml import etree
 
+from spool.bodies import sha256_hex
 from spool.domain.catalogue import problem
 from spool.domain.document import Facts, FormCode
 from spool.domain.errors import Problem
@@ -69,7 +69,7 @@ def warm(*, explaining: bool = False) -> None:
 
 
 def _examine(raw: bytes, limits: SizeLimits) -> Examined:
-    found = Examined(hashlib.sha256(raw).hexdigest())
+    found = Examined(sha256_hex(raw))
     early = _unfinished(raw) or _too_big(raw, limits)
     if early:
         return replace(found, problems=(early,), complete=early.code == "too_big")
