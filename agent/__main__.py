@@ -12,6 +12,8 @@ from functools import partial
 
 from agent import settings as agent_settings
 from agent.ksef.transport import Transport
+from agent.latarnia import BEACON_TIMES, Beacon, beacons
+from agent.law import keep_the_law
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings
 from spool import process
@@ -47,7 +49,8 @@ async def serve(settings: AgentSettings) -> int:
         async with Transport(proxy=network.proxy, extra_ca=network.extra_ca) as transport:
             patience = _PATIENCE_SANDBOX_S if settings.shared.clock_url else 30.0
             house = House(settings, spool, transport, workers, clock, Bell(), patience)
-            await _work(house)
+            async with Transport(proxy=network.proxy, extra_ca=network.extra_ca, timeouts=BEACON_TIMES) as outside:
+                await _work(house, beacons(house, outside))
     finally:
         workers.close()
         spool.close()
@@ -55,7 +58,7 @@ async def serve(settings: AgentSettings) -> int:
     return Exit.OK
 
 
-async def _work(house: House) -> None:
+async def _work(house: House, listeners: list[Beacon]) -> None:
     """All contexts at once, until a signal; the credentials are read before anything is promised."""
     offices = [Office(house, context) for context in house.settings.shared.municipality.contexts.values()]
     loop = asyncio.get_running_loop()
@@ -66,6 +69,9 @@ async def _work(house: House) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(_watch(house, offices))
             group.create_task(_beat(house))
+            group.create_task(keep_the_law(house))
+            for beacon in listeners:
+                group.create_task(beacon.listen())
             for office in offices:
                 group.create_task(office.work())
     except ExceptionGroup as many:  # one of them is enough to say what happened

@@ -17,6 +17,7 @@ from agent.ksef.transport import Transport
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.calendar import WARSAW, warsaw_date
+from spool.domain.catalogue import problem
 from spool.domain.errors import BodyDamaged, MoveRefused
 from spool.domain.ledger import Document
 from spool.domain.municipality import Context
@@ -125,7 +126,8 @@ class Forward:
             return  # a person withdrew or held it a moment ago
         session.sent += 1
         try:
-            reference = await t.ksef.send(session.reference, sealed, offline=document.mode.offline)
+            offline, corrects = claimed.sent_offline, claimed.corrects
+            reference = await t.ksef.send(session.reference, sealed, offline=offline, corrects=corrects)
         except NoAnswer as no:
             log.warning("not_sent", code=no.code)
             await self._not_sent(claimed, session, no)
@@ -162,7 +164,11 @@ class Forward:
                 lambda store: store.move(document.id, State.WAITING, now, "agent", NEEDS_BATCH, reason=NEEDS_BATCH)
             )
             return False
-        until = not_before(document, now, self._t.transport.server_now())
+        server_now = self._t.transport.server_now()
+        if from_the_future(document, now, server_now):
+            await self._t.spool.write(lambda store: _refuse_future(store, document, now))
+            return False
+        until = not_before(document, now, server_now)
         if until is not None:
             until = min(until, now + LONGEST_PAUSE)
             await self._t.spool.write(lambda store: store.postpone(document.id, until))
@@ -189,6 +195,18 @@ def _claim(store: Store, document: Document, session: str, now: datetime) -> Doc
     return store.begin_attempt(document, session, now)
 
 
+def _refuse_future(store: Store, document: Document, now: datetime) -> None:
+    """KSeF would refuse it (deadlines E10): back to the unit now, instead of waiting in silence."""
+    assert document.issue_date is not None
+    found = problem(
+        "issue_date_in_future",
+        field="Fa/P_1",
+        value=document.issue_date.isoformat(),
+        today=warsaw_date(now).isoformat(),
+    )
+    store.move(document.id, State.REFUSED, now, "agent", found.message, problems=(found,))
+
+
 def _lift_damaged(store: Store, context: str, now: datetime) -> None:
     """Alarms about the bytes of documents that nobody wants to send any more."""
     for condition in store.conditions(context):
@@ -196,6 +214,15 @@ def _lift_damaged(store: Store, context: str, now: datetime) -> None:
             document = store.document(condition.name.removeprefix(_DAMAGED))
             if document.state not in {State.QUEUED, State.WAITING, State.HELD}:
                 store.set_condition(context, condition.name, None, now)
+
+
+def from_the_future(document: Document, now: datetime, server_now: datetime | None) -> bool:
+    """True when `P_1` lies after today by our clock and by KSeF's: intake would have refused it (deadlines E10).
+
+    One clock alone proves nothing: ours may have gone back since the document was taken in (faults F14).
+    """
+    issued = document.issue_date
+    return issued is not None and server_now is not None and warsaw_date(now) < issued > warsaw_date(server_now)
 
 
 def not_before(document: Document, now: datetime, server_now: datetime | None) -> datetime | None:
@@ -208,8 +235,8 @@ def not_before(document: Document, now: datetime, server_now: datetime | None) -
     if issued is None:
         return None
     midnight = datetime.combine(issued, time(), WARSAW).astimezone(UTC)
-    if warsaw_date(now) < issued:
-        return midnight
+    if server_now is None and warsaw_date(now) < issued:
+        return min(midnight, now + _ASK_FIRST)
     if server_now is None:
         # The next answer tells KSeF's time; until then look again soon, at the latest when the two minutes are over.
         return min(midnight + _AFTER_MIDNIGHT, now + _ASK_FIRST) if now - midnight < _AFTER_MIDNIGHT else None

@@ -7,6 +7,7 @@ is fetched and compared, because KSeF compares numbers and not content (protocol
 
 import random
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 from agent import retry, verdict
 from agent.follow import after_verdicts, give_time, session_list
@@ -80,7 +81,8 @@ class Reconcile:
         found = next((s for s in listed if s.invoice_hash == document.sha256), None)
         now, dice = t.clock(), random.random()  # noqa: S311 - jitter
         if found is not None:
-            await t.spool.write(lambda store: verdict.submitted(store, document, found.reference, now))
+            reference, handed_over = found.reference, found.invoicing_date
+            await t.spool.write(lambda store: verdict.submitted(store, document, reference, now, handed_over))
             self._in_doubt.discard(session)
         elif over:
             await t.spool.write(lambda store: verdict.absent(store, document, now, dice))
@@ -172,7 +174,10 @@ class Reconcile:
         note = f"KSeF miał już ten dokument z wcześniejszej wysyłki: numer {number}."
 
         def job(store: Store) -> None:
-            changes = {"invoice_ref": None, "session": session if is_reference(session) else document.session}
+            changes: dict[str, Any] = {
+                "invoice_ref": None,
+                "session": session if is_reference(session) else document.session,
+            }
             verdict.accepted(store, document, number, at, now, note=note, **changes)
 
         await t.spool.write(job)

@@ -9,6 +9,7 @@ from typing import Any
 from agent import retry
 from agent.contact import SEND, pause_in
 from agent.ksef.api import NoAnswer, Pending, Reading
+from spool.domain.deadlines import closed
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Accepted, Later, Refused, Scope, Unknown
 from spool.domain.states import State
@@ -31,12 +32,15 @@ _LONG = {
 }
 
 
-def submitted(store: Store, document: Document, reference: str, now: datetime) -> None:
-    """KSeF took the document in and gave it a reference; no verdict yet."""
+def submitted(
+    store: Store, document: Document, reference: str, now: datetime, handed_over: datetime | None = None
+) -> None:
+    """KSeF took the document in and gave it a reference; no verdict yet. The hand-over is KSeF's moment, or ours."""
     store.end_attempt(document.id, "submitted", now, reference)
     store.move(
-        document.id, State.SUBMITTED, now, "agent", "KSeF przyjął dokument do przetworzenia.", invoice_ref=reference
-    )
+        document.id, State.SUBMITTED, now, "agent", "KSeF przyjął dokument do przetworzenia.",
+        invoice_ref=reference, handed_over_at=handed_over or now,
+    )  # fmt: skip
 
 
 def not_sent(store: Store, document: Document, no: NoAnswer, now: datetime, random: float) -> None:
@@ -60,7 +64,8 @@ def settle(store: Store, document: Document, reading: Reading, now: datetime, ra
         _look_again(store, document, now)
         return
     if isinstance(outcome, Accepted):
-        accepted(store, document, outcome.ksef_number, outcome.acquisition_date, now)
+        handed_over = outcome.invoicing_date or document.handed_over_at
+        accepted(store, document, outcome.ksef_number, outcome.acquisition_date, now, handed_over=handed_over)
     elif isinstance(outcome, Refused):
         refused(store, document, outcome, now)
     elif isinstance(outcome, Later):
@@ -70,7 +75,14 @@ def settle(store: Store, document: Document, reading: Reading, now: datetime, ra
 
 
 def accepted(
-    store: Store, document: Document, ksef_number: str, acquired: datetime | None, now: datetime, **changes: Any
+    store: Store,
+    document: Document,
+    ksef_number: str,
+    acquired: datetime | None,
+    now: datetime,
+    *,
+    handed_over: datetime | None = None,
+    **changes: Any,
 ) -> None:
     """It has its KSeF number; a number that another document of ours has is a conflict, never taken twice."""
     other = store.ours(ksef_number, "")
@@ -79,15 +91,32 @@ def accepted(
         return
     store.end_attempt(document.id, "accepted", now)
     note = changes.pop("note", f"Nadano numer KSeF {ksef_number}.")
-    moved = {"ksef_number": ksef_number, "acquisition_date": acquired} | changes
-    store.move(document.id, State.ACCEPTED, now, "agent", note, **moved)
+    handed_over = handed_over or acquired or now
+    moved = {
+        "ksef_number": ksef_number,
+        "acquisition_date": acquired,
+        "handed_over_at": handed_over,
+        "due_state": closed(document.due_safe, document.due_state, handed_over),
+    }
+    tell_corrections(store, store.move(document.id, State.ACCEPTED, now, "agent", note, **moved | changes), now)
+
+
+def tell_corrections(store: Store, original: Document, now: datetime) -> None:
+    """Refused corrections that waited for this number learn it, and their unit with them (JST rule S16)."""
+    for correction in store.awaiting(original):
+        note = (
+            f"Faktura korygowana „{original.facts.number}” ma już numer KSeF {original.ksef_number}. "
+            "Proszę wystawić korektę jeszcze raz, z tym numerem."
+        )
+        store.touch(correction.id, now, awaits="", reason=note)
+        store.log(correction.id, "original_numbered", now, "agent", note)
 
 
 def refused(store: Store, document: Document, outcome: Refused, now: datetime) -> None:
     """The content is wrong: back to the unit, the number is free again."""
     store.end_attempt(document.id, "refused", now)
     first = outcome.problems[0].message
-    store.move(document.id, State.REFUSED, now, "agent", first, problems=outcome.problems)
+    store.move(document.id, State.REFUSED, now, "agent", first, problems=outcome.problems, handed_over_at=None)
 
 
 def later(store: Store, document: Document, reading: Reading, outcome: Later, now: datetime, random: float) -> None:
@@ -106,7 +135,8 @@ def later(store: Store, document: Document, reading: Reading, outcome: Later, no
     paced = reading.code == "http:429"  # the budget knows until when
     at = now if paced else retry.next_attempt(outcome, document.attempts, document.due_safe, now, random)
     note = f"{outcome.reason} Ponowimy."
-    store.move(document.id, State.QUEUED, now, "agent", note, reason=outcome.reason, next_action_at=at)
+    again = {"reason": outcome.reason, "next_action_at": at, "handed_over_at": None}
+    store.move(document.id, State.QUEUED, now, "agent", note, **again)
 
 
 def unknown(store: Store, document: Document, outcome: Unknown, now: datetime) -> None:
@@ -131,7 +161,8 @@ def absent(store: Store, document: Document, now: datetime, random: float) -> No
     store.end_attempt(document.id, "absent", now)
     note = "Zamknięta sesja KSeF nie zawiera tego dokumentu; wysyłamy go ponownie."
     at = retry.next_attempt(Later(note), document.attempts, document.due_safe, now, random)
-    store.move(document.id, State.QUEUED, now, "agent", note, session=None, next_action_at=at)
+    again = {"session": None, "next_action_at": at, "handed_over_at": None}
+    store.move(document.id, State.QUEUED, now, "agent", note, **again)
 
 
 def conflict(store: Store, document: Document, reason: str, now: datetime, number: str = "") -> None:
@@ -154,7 +185,7 @@ def overdue(store: Store, document: Document, now: datetime) -> None:
 
 
 def _hold(store: Store, document: Document, reason: str, now: datetime) -> None:
-    store.move(document.id, State.HELD, now, "agent", reason, reason=reason)
+    store.move(document.id, State.HELD, now, "agent", reason, reason=reason, handed_over_at=None)
 
 
 def _look_again(store: Store, document: Document, now: datetime) -> None:

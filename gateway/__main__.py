@@ -71,7 +71,7 @@ async def serve(settings: GatewaySettings) -> int:
 async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: Clock, stop: asyncio.Event) -> int:
     """The parts around one spool, until `stop` or until one of them ends by itself."""
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
-    door = FrontDoor(desk, workers, municipality, settings.policies, clock)
+    door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law)
     names = [*settings.http.names, *_own_name()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spool.domain.municipality import Policy
-from spool.settings import Settings
+from spool.settings import LOCAL_RULE, Settings, policy
 from spool.toml import Table
 
 
@@ -112,11 +112,8 @@ def _folders(table: Table) -> Folders:
 
 
 def _policies(table: Table) -> Policies:
-    offline24 = table.table("offline24")
-    value = offline24.text("value", "refused", choices=("allowed", "refused"))
-    policies = Policies(Policy(value, offline24.text("order", "")))
-    offline24.done()
-    table.done()
+    policies = Policies(policy(table, "offline24", "refused", ("allowed", "refused")))
+    table.done(LOCAL_RULE)
     return policies
 
 

@@ -19,6 +19,7 @@ VERBS = {
     "queue": "queue",
     "submit": "submit",
     "validate": "validate",
+    "deadline": "deadline",
     "received": "received",
     "unit": "unit",
     "check-config": "check_config",

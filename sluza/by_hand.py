@@ -2,7 +2,8 @@
 
 import asyncio
 
-from gateway.intake import FrontDoor, Origin, Verdict
+from gateway.admission import Verdict
+from gateway.intake import FrontDoor, Origin
 from sluza.workbench import Bench
 from spool.domain.document import Mode
 from spool.domain.ledger import Document
@@ -27,7 +28,8 @@ async def _accept(opened: Bench, raw: bytes, origin: Origin) -> list[Verdict]:
     workers = Workers(processes=1)
     try:
         shared = opened.settings.shared
-        door = FrontDoor(opened.spool, workers, shared.municipality, opened.settings.policies, opened.clock)
+        policies, law = opened.settings.policies, shared.law
+        door = FrontDoor(opened.spool, workers, shared.municipality, policies, opened.clock, law)
         return await door.accept(raw, origin)
     finally:
         workers.close()

@@ -158,6 +158,66 @@ def m0001_the_spool(db: Database) -> None:
         db.execute(statement)
 
 
+_ANNOUNCEMENTS = """
+ALTER TABLE document ADD COLUMN wish TEXT NOT NULL DEFAULT 'online';   -- online | offline24, as asked for
+ALTER TABLE document ADD COLUMN asked_at TEXT NOT NULL DEFAULT '';     -- when the bytes were frozen here
+ALTER TABLE document ADD COLUMN deemed INTEGER NOT NULL DEFAULT 0;     -- offline24 by art. 106nda(16), not by wish
+ALTER TABLE document ADD COLUMN due_state TEXT NOT NULL DEFAULT 'open';
+ALTER TABLE document ADD COLUMN due_because TEXT NOT NULL DEFAULT '';  -- announcement that last changed the date
+ALTER TABLE document ADD COLUMN announcements TEXT NOT NULL DEFAULT '[]'; -- JSON: every announcement used
+ALTER TABLE document ADD COLUMN handed_over_at TEXT;                   -- KSeF accepted it for processing
+ALTER TABLE document ADD COLUMN kod2_url TEXT NOT NULL DEFAULT '';
+ALTER TABLE document ADD COLUMN cert_serial TEXT NOT NULL DEFAULT '';  -- of the Offline certificate behind KOD II
+ALTER TABLE document ADD COLUMN corrects TEXT NOT NULL DEFAULT '';     -- technical correction: sha256 of the original
+ALTER TABLE document ADD COLUMN awaits TEXT NOT NULL DEFAULT '';       -- refused until this number_key has its KSeF no.
+UPDATE document SET asked_at = issued_at, wish = CASE mode WHEN 'offline24' THEN 'offline24' ELSE 'online' END;
+CREATE INDEX document_awaits ON document (seller_nip, awaits) WHERE awaits <> '';
+CREATE INDEX document_dutiable ON document (seq)
+    WHERE ksef_number IS NULL AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED');
+
+CREATE TABLE notice (                 -- what the status beacon said, raw, as evidence; never changed
+    seq         INTEGER PRIMARY KEY,
+    environment TEXT NOT NULL,
+    event       TEXT NOT NULL,        -- eventId: groups the messages of one event
+    message     TEXT NOT NULL,        -- id
+    version     INTEGER NOT NULL,
+    raw         TEXT NOT NULL,
+    sha256      TEXT NOT NULL,
+    seen_at     TEXT NOT NULL,        -- when we first read it
+    UNIQUE (environment, sha256)
+);
+CREATE INDEX notice_event ON notice (environment, event);
+
+CREATE TABLE announcement (           -- the periods that we reckon with, put together from notices or by a person
+    id            TEXT PRIMARY KEY,
+    environment   TEXT NOT NULL,
+    category      TEXT NOT NULL,      -- maintenance | failure | total_failure
+    start         TEXT NOT NULL,
+    "end"         TEXT,
+    published     TEXT NOT NULL,      -- of the notice of occurrence
+    end_published TEXT,
+    version       INTEGER NOT NULL,
+    source        TEXT NOT NULL,      -- latarnia | person
+    title         TEXT NOT NULL,
+    link          TEXT NOT NULL,      -- to the notice in BIP or the media, where a person entered it
+    actor         TEXT NOT NULL,
+    confirmed_by  TEXT NOT NULL,      -- a total failure acts only after a person confirmed it
+    cancelled_by  TEXT NOT NULL,      -- entered by mistake: acts no more
+    revision      INTEGER NOT NULL    -- rises with every change of any announcement
+) WITHOUT ROWID;
+
+CREATE TRIGGER notice_never_changes BEFORE UPDATE ON notice BEGIN SELECT RAISE(ABORT, 'notice is append-only'); END;
+CREATE TRIGGER notice_never_goes BEFORE DELETE ON notice BEGIN SELECT RAISE(ABORT, 'notice is append-only'); END;
+"""
+
+
+@steps()
+def m0002_announcements(db: Database) -> None:
+    """Announcements of outages, the evidence behind them, and what the law makes of a document because of them."""
+    for statement in _statements(_ANNOUNCEMENTS):
+        db.execute(statement)
+
+
 def names() -> frozenset[str]:
     """The steps that this program knows."""
     return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))

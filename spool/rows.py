@@ -2,13 +2,16 @@
 
 import json
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import pysqlite3
 
+from spool.domain.announcements import Announcement, Category
+from spool.domain.deadlines import DueState
 from spool.domain.document import Mode, facts_from_dict
 from spool.domain.errors import Problem
-from spool.domain.ledger import Condition, Document, Event, Received, Session
+from spool.domain.ledger import Condition, Document, Event, Outage, Received, Session
 from spool.domain.states import State
 
 
@@ -33,6 +36,8 @@ def plain(value: Any) -> Any:
     """A value as a column takes it."""
     if isinstance(value, datetime):
         return stamp(value)
+    if isinstance(value, StrEnum):
+        return value.value
     if isinstance(value, tuple) and all(isinstance(p, Problem) for p in value):
         return dump([p.as_dict() for p in value])
     return value
@@ -49,10 +54,14 @@ def document(row: pysqlite3.Row) -> Document:
         "acquisition_date",
         "created_at",
         "updated_at",
+        "asked_at",
+        "handed_over_at",
     ):
         values[name] = _maybe(values[name])
     values["state"] = State(row["state"])
-    values["mode"] = Mode(row["mode"])
+    values["mode"], values["wish"] = Mode(row["mode"]), Mode(row["wish"])
+    values["deemed"], values["due_state"] = bool(row["deemed"]), DueState(row["due_state"])
+    values["announcements"] = tuple(json.loads(row["announcements"]))
     values["facts"] = facts_from_dict(json.loads(row["facts"]))
     values["problems"] = tuple(Problem(**p) for p in json.loads(row["problems"]))
     return Document(**values)
@@ -92,6 +101,16 @@ def session(row: pysqlite3.Row) -> Session:
 def condition(row: pysqlite3.Row) -> Condition:
     """A row of `condition`."""
     return Condition(row["context"], row["name"], json.loads(row["value"]), instant(row["at"]))
+
+
+def outage(row: pysqlite3.Row) -> Outage:
+    """A row of `announcement`."""
+    period = Announcement(
+        row["id"], Category(row["category"]), instant(row["start"]), _maybe(row["end"]), instant(row["published"]),
+        _maybe(row["end_published"]), row["version"],
+    )  # fmt: skip
+    names = ("environment", "source", "title", "link", "actor", "confirmed_by", "cancelled_by")
+    return Outage(period, **{name: row[name] for name in names})
 
 
 def _maybe(text: str | None) -> datetime | None:

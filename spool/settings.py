@@ -12,11 +12,17 @@ from typing import TypeVar
 from spool.domain.environments import BY_NAME
 from spool.domain.errors import ConfigError
 from spool.domain.identifiers import internal_id_is_valid, nip_is_valid
-from spool.domain.municipality import Context, ContextType, Municipality, Unit
+from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
+from spool.law import Law, Rules
 from spool.toml import Table, load
 
 DEFAULT_PATH = Path("/etc/sluza/sluza.toml")
-_TABLES = ("municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "policy")
+_TABLES = (
+    "municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "policy",
+    "calendar", "latarnia", "alerts",
+)  # fmt: skip
+LOCAL_RULE = "maintenance_after_offline24"
+"""The policy about maintenance announced within an offline24 term (deadlines K3); read here, for both programs."""
 _T = TypeVar("_T", Context, Unit)
 _ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10)}
@@ -38,6 +44,12 @@ class Settings:
     municipality: Municipality
     paths: Paths
     clock_url: str
+    law: Law = Law()  # noqa: RUF009 - frozen
+
+    @property
+    def rules(self) -> Rules:
+        """The law as it applies to this municipality."""
+        return Rules(self.law, self.municipality)
 
 
 def find_config(given: str | None) -> Path:
@@ -56,7 +68,7 @@ def read(path: Path) -> tuple[Settings, Table]:
             "Zmienna SLUZA_CLOCK_URL działa tylko w piaskownicy, a konfiguracja wskazuje prawdziwy KSeF.",
             "Proszę usunąć tę zmienną środowiska.",
         )
-    return Settings(path, municipality, _paths(root.table("paths")), clock_url), root
+    return Settings(path, municipality, _paths(root.table("paths")), clock_url, _law(root)), root
 
 
 def _paths(table: Table) -> Paths:
@@ -65,6 +77,21 @@ def _paths(table: Table) -> Paths:
     assert state is not None
     assert folders is not None
     return Paths(state, folders)
+
+
+def policy(table: Table, key: str, default: str, choices: tuple[str, ...]) -> Policy:
+    """One `[policy.<key>]`: its value, and the order behind it."""
+    own = table.table(key)
+    found = Policy(own.text("value", default, choices=choices), own.text("order", ""))
+    own.done()
+    return found
+
+
+def _law(root: Table) -> Law:
+    calendar = root.table("calendar")
+    changes = dict.fromkeys(calendar.days("days_off"), True) | dict.fromkeys(calendar.days("working_days"), False)
+    calendar.done()
+    return Law(changes, policy(root.table("policy"), LOCAL_RULE, "none", ("none", "next_working_day")))
 
 
 def _municipality(root: Table) -> Municipality:

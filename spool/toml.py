@@ -55,6 +55,13 @@ class Table:
             raise self.bad(key, value, "data bez godziny, np. 2026-11-01")
         return date.fromisoformat(str(value))
 
+    def days(self, key: str) -> tuple[date, ...]:
+        """A list of TOML dates, empty when absent."""
+        values = self._typed(key, list, [])
+        if not all(isinstance(v, date) and not isinstance(v, datetime) for v in values):
+            raise self.bad(key, values, "lista dat, np. [2027-05-02]")
+        return tuple(values)
+
     def path(self, key: str, default: str = "") -> Path | None:
         """A path, relative ones counted from the configuration file; None when empty."""
         value = self.text(key, default)

@@ -11,8 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from gateway.admission import Verdict
 from gateway.folders import Returns, Watcher, layout, set_up
-from gateway.intake import FrontDoor, Origin, Verdict
+from gateway.intake import FrontDoor, Origin
 from gateway.settings import Folders, Policies
 from sluza.samples import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, unit_invoice
 from spool.access import FILE, Spool

@@ -109,12 +109,15 @@ class Opened:
 
 @dataclass(frozen=True)
 class InvoiceStatus:
-    """One document in one session as KSeF sees it (protocol §6.4); `reading` is the verdict on it."""
+    """One document in one session as KSeF sees it (protocol §6.4); `reading` is the verdict on it.
+
+    `invoicing_date` is the hand-over: when KSeF accepted the file for processing.
+    """
 
     reference: str
     invoice_hash: str
     reading: Reading
-    original_session: str = ""
+    invoicing_date: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -223,8 +226,11 @@ class Ksef(Protocol):
     async def session_status(self, reference: str) -> Reading:
         """Pending while it may still change."""
 
-    async def send(self, session: str, sealed: Sealed, *, offline: bool) -> str:
-        """Send one document; returns KSeF's reference of it in that session."""
+    async def send(self, session: str, sealed: Sealed, *, offline: bool, corrects: str = "") -> str:
+        """Send one document; returns KSeF's reference of it in that session.
+
+        `corrects` is the hex SHA-256 of the rejected original of a technical correction (protocol §11).
+        """
 
     async def invoice_status(self, session: str, reference: str) -> InvoiceStatus:
         """The verdict on one document."""

@@ -4,6 +4,7 @@ The SDK knows paths, field names and models; it retries nothing and sees neither
 returns is checked here before anybody uses it, because its models forgive missing fields (faults K03, K11).
 """
 
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -216,7 +217,7 @@ class KsefClient:
 
         return await self._in("sessionMisc", call)
 
-    async def send(self, session: str, sealed: Sealed, *, offline: bool) -> str:
+    async def send(self, session: str, sealed: Sealed, *, offline: bool, corrects: str = "") -> str:
         request = models.SendInvoiceRequest(
             invoice_hash=sealed.invoice_hash,
             invoice_size=sealed.invoice_size,
@@ -224,6 +225,7 @@ class KsefClient:
             encrypted_invoice_size=sealed.encrypted_size,
             encrypted_invoice_content=sealed.content,
             offline_mode=offline,
+            hash_of_corrected_invoice=b64encode(bytes.fromhex(corrects)).decode() if corrects else None,
         )
 
         call = partial(self._sessions.send_online_invoice, session, request)
@@ -365,7 +367,9 @@ def _status(got: models.SessionInvoiceStatusResponse) -> InvoiceStatus:
             maybe_instant(got.permanent_storage_date),
         )
         reading = Reading(accepted, reading.code)
-    return InvoiceStatus(reference_of(got.reference_number), hex_of(got.invoice_hash or ""), reading)
+    return InvoiceStatus(
+        reference_of(got.reference_number), hex_of(got.invoice_hash or ""), reading, maybe_instant(got.invoicing_date)
+    )
 
 
 def _registered(item: models.InvoiceMetadata) -> Registered:

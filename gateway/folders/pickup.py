@@ -15,6 +15,7 @@ from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from gateway import archive
+from gateway.admission import PUT_AWAY, Verdict
 from gateway.folders import layout
 from gateway.folders.alerts import Alerts
 from gateway.folders.dropbox import ChangedError, Drop, DropFile, OddEntryError
@@ -33,7 +34,7 @@ from gateway.folders.settling import (
     kind_of,
     next_look,
 )
-from gateway.intake import PUT_AWAY, FrontDoor, Origin, Verdict
+from gateway.intake import FrontDoor, Origin
 from spool.bodies import sha256_hex
 from spool.clock import Clock
 from spool.domain.catalogue import problem

@@ -4,13 +4,14 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.admission import Verdict
 from gateway.archive import is_zip
 from gateway.http import parameters, pdf
 from gateway.http.answers import as_file, as_json
 from gateway.http.body import whole_body
 from gateway.http.problems import HttpProblem, refusal
 from gateway.http.state import PARTS, Parts, log_fields
-from gateway.intake import Origin, Verdict
+from gateway.intake import Origin
 from gateway.results import local, result, told
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document

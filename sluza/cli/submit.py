@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from gateway.intake import Origin, Verdict
+from gateway.admission import Verdict
+from gateway.intake import Origin
 from gateway.results import result
 from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state

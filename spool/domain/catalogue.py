@@ -282,9 +282,33 @@ MUNICIPAL: dict[str, Entry] = {
         "Ta jednostka nie może wystawiać faktur w trybie offline24.",
         "Wyślij plik przez zwykły folder „do-wyslania”. O zgodzie na offline24 decyduje zarządzenie w gminie.",
     ),
+    "offline24_no_certificate": Entry(
+        "Nie można wystawić faktury w trybie offline24: brak ważnego certyfikatu KSeF typu 2 (offline) do KODU II.",
+        "Wyślij plik przez zwykły folder „do-wyslania” i przekaż ten komunikat administratorowi.",
+    ),
     "original_not_numbered": Entry(
         "{where}: korekta dotyczy faktury „{value}”, która jest w KSeF lub czeka na numer KSeF, a nie poza KSeF.",
-        "Podaj w korekcie numer KSeF tej faktury{ready}.",
+        "Wystaw korektę jeszcze raz i podaj w niej numer KSeF tej faktury{ready}.",
+    ),
+    "original_other_number": Entry(
+        "{where}: podany numer KSeF nie jest numerem korygowanej faktury „{value}”.",
+        "Wystaw korektę jeszcze raz i podaj w niej numer KSeF tej faktury{ready}.",
+    ),
+    "original_elsewhere": Entry(
+        "{where}: dane korygowanej faktury „{value}” nie zgadzają się z tym, co gmina ma w KSeF lub w kolejce.",
+        "Sprawdź numer korygowanej faktury. Jeśli jest właściwy, skontaktuj się z administratorem gminy.",
+    ),
+    "original_mismatch": Entry(
+        "{where}: numer KSeF {value} należy do innej faktury niż korygowana „{number}”.",
+        "Sprawdź numer KSeF korygowanej faktury (jest na jej wydruku i w pliku wyniku) i wystaw korektę jeszcze raz.",
+    ),
+    "correction_of_nothing": Entry(
+        "Korekta techniczna jest możliwa tylko dla faktury offline, którą KSeF odrzucił z przyczyn technicznych.",
+        "Sprawdź identyfikator odrzuconej faktury: sluza queue list --all. Zwykłą poprawkę wyślij jak nową fakturę.",
+    ),
+    "correction_content_changed": Entry(
+        "{where}: korekta techniczna nie może zmieniać treści faktury (było „{was}”, jest „{value}”).",
+        "Popraw tylko to, co KSeF odrzucił. Jeśli ma się zmienić treść, wystaw nową fakturę albo fakturę korygującą.",
     ),
     "ksef_refused": Entry(
         "KSeF odrzucił fakturę: {description} (kod {status}{details}).",

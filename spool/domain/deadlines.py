@@ -1,49 +1,320 @@
-"""When a document must be in KSeF: one function per legal rule, the article beside it (domain rules §1).
+"""When a document must be in KSeF: one function per legal rule, the article beside it. Pure: `now` is an argument.
 
-Announced outages come with the deadline engine; here stand the base rules that need no announcement.
+Read it as the act is read. First the rules (VAT Act, wording of 1 February 2026; guidance is marked as such), then
+`assess`, which says which of them applies. Day 0 is never counted, a term ends at 23:59:59 Warsaw of its last day.
+The date is the *safe* one: the earliest that any reading of the act or official guidance supports.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
-from spool.domain.calendar import end_of_day, warsaw_date, working_day_after
+from spool.domain.announcements import Announcement, Category, known
+from spool.domain.calendar import WARSAW, Changes, end_of_day, start_of_day, warsaw_date, working_day_after
 from spool.domain.document import Mode
+from spool.domain.modes import Issue, one_period, resolve
+
+FAILURE_DAYS = 7
+"""Art. 106nf(4): working days from the day the failure ended."""
+
+
+class DueState(StrEnum):
+    """Where the duty to hand over stands."""
+
+    OPEN = "open"
+    PENDING = "pending"
+    MET = "met"
+    OVERDUE = "overdue"
+    CEASED = "ceased"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
-class Due:
-    """The safe date (23:59:59 Warsaw of the last permitted day), the articles, and one Polish sentence."""
+class Term:
+    """What one rule says: the last permitted day (None: no date can be told yet), the articles, a Polish clause.
 
-    safe: datetime
-    basis: str
+    `over` is set when there is no duty at all: it ceased, or never was. `because` is the announcement that decided.
+    """
+
+    last_day: date | None
+    basis: tuple[str, ...]
+    text: str
+    because: Announcement | None = None
+    over: DueState | None = None
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The answer for one document.
+
+    `safe` and `local` are 23:59:59 Warsaw of the last day; `local` only where a municipal rule gives another date.
+    `mode` and `issued_at` are the legal ones; `deemed` when art. 106nda(16) makes an online document offline24.
+    `because` is the announcement that last changed the date, `used` every one that played a part.
+    """
+
+    mode: Mode
+    issued_at: datetime
+    deemed: bool
+    safe: datetime | None
+    local: datetime | None
+    state: DueState
+    basis: tuple[str, ...]
     explanation: str
+    because: str = ""
+    used: tuple[str, ...] = ()
 
 
-def due(mode: Mode, issue_date: date, now: datetime, changes: Mapping[date, bool] | None = None) -> Due:
-    """The base deadline of a document not yet handed over at `now`."""
-    if mode is Mode.OFFLINE24:
-        return offline24(issue_date, changes)
-    if warsaw_date(now) <= issue_date:
-        return online(issue_date)
-    return online_missed(issue_date, changes)
+# -- the rules -----------------------------------------------------------------------------------------------------
 
 
-def online(issue_date: date) -> Due:
+def online(issued: date) -> Term:
     """Art. 106na(1): an online invoice is handed over on its issue date."""
-    safe = end_of_day(issue_date)
-    return Due(safe, "art. 106na ust. 1", f"Faktura online: do końca dnia wystawienia, {issue_date:%d.%m.%Y}.")
+    return Term(issued, ("art. 106na ust. 1",), f"faktura online: do końca dnia wystawienia, {_day(issued)}")
 
 
-def online_missed(issue_date: date, changes: Mapping[date, bool] | None = None) -> Due:
-    """Art. 106nda(16): deemed offline24; paragraph 2 is not applied expressly, so this is the safe reading."""
-    last = working_day_after(issue_date, 1, changes)
-    text = f"Nie wysłano w dniu wystawienia: najbezpieczniej do końca następnego dnia roboczego, {last:%d.%m.%Y}."
-    return Due(end_of_day(last), "art. 106nda ust. 16", text)
+def online_missed(issued: date, changes: Changes | None = None) -> Term:
+    """Art. 106nda(16): deemed offline24; paragraph 2 is not applied expressly, so the next working day is the safe
+    reading of a term that commentators dispute."""
+    last = working_day_after(issued, 1, changes)
+    text = f"nie przesłano w dniu wystawienia: najbezpieczniej do końca następnego dnia roboczego, {_day(last)}"
+    return Term(last, ("art. 106nda ust. 16", "art. 106nda ust. 2 (ostrożnie)"), text)
 
 
-def offline24(issue_date: date, changes: Mapping[date, bool] | None = None) -> Due:
+def offline24(issued: date, changes: Changes | None = None) -> Term:
     """Art. 106nda(2): the next working day after the issue date."""
-    last = working_day_after(issue_date, 1, changes)
-    text = f"Tryb offline24: do końca następnego dnia roboczego po dniu wystawienia, {last:%d.%m.%Y}."
-    return Due(end_of_day(last), "art. 106nda ust. 2", text)
+    last = working_day_after(issued, 1, changes)
+    text = f"tryb offline24: do końca następnego dnia roboczego po dniu wystawienia, {_day(last)}"
+    return Term(last, ("art. 106nda ust. 2",), text)
+
+
+def unannounced(issued: date, mode: Mode, changes: Changes | None = None) -> Term:
+    """No recorded announcement covers the issue: the later date needs evidence, so the term is that of offline24."""
+    last = working_day_after(issued, 1, changes)
+    text = f"brak komunikatu, na którym opiera się tryb {mode}: liczymy jak offline24, do końca {_day(last)}"
+    return Term(last, ("art. 106nda ust. 2",), text)
+
+
+def unavailability(window: Announcement, changes: Changes | None = None) -> Term:
+    """Art. 106nh(1)-(2): the next working day after the day the maintenance window ends."""
+    basis = ("art. 106nh ust. 1", "art. 106nh ust. 2")
+    if window.end is None:
+        return Term(None, basis, "niedostępność KSeF trwa: termin poznamy, gdy się skończy", window)
+    ended = warsaw_date(window.end)
+    last = working_day_after(ended, 1, changes)
+    text = f"niedostępność KSeF do {_day(ended)}: do końca następnego dnia roboczego po tym dniu, {_day(last)}"
+    return Term(last, basis, text, window)
+
+
+def failure(ended: Announcement, changes: Changes | None = None) -> Term:
+    """Art. 106nf(1), (4): the seventh working day from the day the failure ended, as its end notice names it."""
+    return _seven_days(ended, ("art. 106nf ust. 1", "art. 106nf ust. 4"), "awaria KSeF", changes)
+
+
+def another_failure(ended: Announcement, changes: Changes | None = None) -> Term:
+    """Art. 106nf(5): a failure announced within the term; the seven days run from the end of the later one."""
+    return _seven_days(ended, ("art. 106nf ust. 5", "art. 106nf ust. 4"), "kolejna awaria KSeF w terminie", changes)
+
+
+def failure_after_unavailability(ended: Announcement, changes: Changes | None = None) -> Term:
+    """Art. 106nh(3)(1): a failure announced within the term of an unavailability; art. 106nf(4)-(5) apply instead."""
+    basis = ("art. 106nh ust. 3 pkt 1", "art. 106nf ust. 4")
+    return _seven_days(ended, basis, "awaria KSeF w terminie po niedostępności", changes)
+
+
+def failure_after_offline24(ended: Announcement, changes: Changes | None = None) -> Term:
+    """MF guidance (tryby-offline.md): a failure announced within the offline24 term; art. 106nda has no such paragraph,
+    art. 106nf(4)-(5) by analogy (deadlines K4)."""
+    basis = ("objaśnienia MF (tryby offline)", "art. 106nf ust. 4–5 (odpowiednio)")
+    return _seven_days(ended, basis, "awaria KSeF w terminie offline24", changes)
+
+
+def issued_in_total_failure(window: Announcement) -> Term:
+    """Art. 106ne(3), 106ng: never sent to KSeF, no QR codes."""
+    text = "faktura wystawiona w czasie awarii całkowitej: nie przesyła się jej do KSeF"
+    return Term(None, ("art. 106ng",), text, window, DueState.NONE)
+
+
+_CEASES = {
+    Mode.FAILURE: ("art. 106nf ust. 7",),
+    Mode.UNAVAILABILITY: ("art. 106nh ust. 3 pkt 2",),
+    Mode.OFFLINE24: ("objaśnienia MF (tryby offline)", "art. 106nf ust. 7 i 106nh ust. 3 pkt 2 (odpowiednio)"),
+}
+
+
+def total_failure_announced(mode: Mode, notice: Announcement) -> Term:
+    """Art. 106nf(7), 106nh(3)(2), for offline24 by MF guidance: the duty to hand over ceases for good."""
+    text = f"awaria całkowita ogłoszona {_day(warsaw_date(notice.published))} w terminie: obowiązek przesłania wygasł"
+    return Term(None, _CEASES[mode], text, notice, DueState.CEASED)
+
+
+def local_after_maintenance(window: Announcement, changes: Changes | None = None) -> date | None:
+    """A municipal order, not the act (deadlines K3): maintenance in the offline24 term moves it past the window."""
+    return working_day_after(warsaw_date(window.end), 1, changes) if window.end else None
+
+
+# -- which rule applies --------------------------------------------------------------------------------------------
+
+
+def assess(
+    issue: Issue,
+    announcements: Iterable[Announcement],
+    now: datetime,
+    *,
+    handed_over: datetime | None = None,
+    changes: Changes | None = None,
+    local_maintenance: bool = False,
+) -> Deadline:
+    """The deadline of one document at `now`.
+
+    `handed_over` is a hand-over that was not rejected: it closes the matter, so later announcements play no part.
+    `changes` are the configuration's days; `local_maintenance` says that the order of deadlines K3 is in force.
+    """
+    heard = known(announcements, now)
+    if handed_over is not None:
+        heard = tuple(a for a in heard if a.published <= handed_over)
+    resolved = resolve(issue, heard, handed_over)
+    if min(now, handed_over or now) < start_of_day(issue.date):
+        return _not_issued(issue, resolved.at)
+    missed = resolved.mode is Mode.ONLINE and (issue.missed or warsaw_date(handed_over or now) > issue.date)
+    mode = Mode.OFFLINE24 if missed else resolved.mode
+    term = _base(mode, issue.date, resolved.announcement, heard, changes, missed=missed)
+    if mode is not Mode.ONLINE:
+        term = _after_announcements(term, mode, resolved.at, heard, changes)
+    local = _local(term, mode, resolved.at, heard, changes) if local_maintenance else None
+    state = _state(term, now, handed_over)
+    used = {a.reference: None for a in (resolved.announcement, term.because) if a is not None}
+    return Deadline(
+        mode, resolved.at, missed,
+        end_of_day(term.last_day) if term.last_day else None,
+        end_of_day(local) if local else None,
+        state, term.basis, _sentence(term, state, handed_over),
+        term.because.reference if term.because else "", tuple(used),
+    )  # fmt: skip
+
+
+def _base(
+    mode: Mode,
+    issued: date,
+    inside: Announcement | None,
+    heard: tuple[Announcement, ...],
+    changes: Changes | None,
+    *,
+    missed: bool,
+) -> Term:
+    """The term with which a document of this mode begins. Without a recorded announcement the earlier one holds."""
+    if missed:
+        return online_missed(issued, changes)
+    if mode is Mode.ONLINE:
+        return online(issued)
+    if mode is Mode.OFFLINE24:
+        return offline24(issued, changes)
+    if inside is None:
+        return unannounced(issued, mode, changes)
+    if inside.category is Category.TOTAL_FAILURE:
+        return issued_in_total_failure(inside)
+    rule = failure if inside.category is Category.FAILURE else unavailability
+    alone = rule(inside, changes)
+    return rule(_latest(one_period(inside, heard, alone.last_day)), changes)
+
+
+def _after_announcements(
+    term: Term, mode: Mode, issued_at: datetime, heard: tuple[Announcement, ...], changes: Changes | None
+) -> Term:
+    """What was announced within the term, in the order of publication (deadlines §3).
+
+    The publication of the notice decides, not the fault: at or after the issue, and not after the term's last day.
+    """
+    periods = [term.because] if mode is Mode.FAILURE and term.because else []
+    rule = _NEXT_FAILURE.get(mode, failure_after_offline24) if term.because else failure_after_offline24
+    for notice in heard:
+        if term.over is not None:
+            break
+        in_term = issued_at <= notice.published and not _late(notice.published, term.last_day)
+        if notice in periods or notice.category is Category.MAINTENANCE or not in_term:
+            continue
+        if notice.category is Category.TOTAL_FAILURE:
+            term = total_failure_announced(mode, notice)
+        else:
+            periods.append(notice)
+            term = rule(_latest(periods), changes)
+            rule = another_failure
+    return term
+
+
+_NEXT_FAILURE = {Mode.UNAVAILABILITY: failure_after_unavailability, Mode.FAILURE: another_failure}
+"""For a document issued inside a recorded period; every other one is treated as offline24."""
+
+
+def _latest(periods: Iterable[Announcement]) -> Announcement:
+    """Of several periods the one that ends last; one without a named end outlasts all."""
+    return max(periods, key=lambda p: (p.end is None, p.end or p.start, p.published, p.id))
+
+
+def _local(
+    term: Term, mode: Mode, issued_at: datetime, heard: tuple[Announcement, ...], changes: Changes | None
+) -> date | None:
+    """The date of the municipal order, where it is later than the safe one."""
+    if mode is not Mode.OFFLINE24 or term.last_day is None:
+        return None
+    ends = end_of_day(term.last_day)
+    days = [
+        local_after_maintenance(a, changes)
+        for a in heard
+        if a.category is Category.MAINTENANCE and a.start <= ends and not (a.end and a.end <= issued_at)
+    ]
+    later = [day for day in days if day is not None and day > term.last_day]
+    return max(later, default=None)
+
+
+def _late(moment: datetime, last_day: date | None) -> bool:
+    """After the last day; a term without a date is never over."""
+    return last_day is not None and warsaw_date(moment) > last_day
+
+
+def _state(term: Term, now: datetime, handed_over: datetime | None) -> DueState:
+    if term.over is not None:
+        return term.over
+    if handed_over is not None:
+        return DueState.OVERDUE if _late(handed_over, term.last_day) else DueState.MET
+    if term.last_day is None:
+        return DueState.PENDING
+    return DueState.OVERDUE if _late(now, term.last_day) else DueState.OPEN
+
+
+def closed(due: datetime | None, state: DueState, handed_over: datetime) -> DueState:
+    """Where a duty stands once the document has its number: handed over in time or not. One that is over stays so."""
+    if state in {DueState.CEASED, DueState.NONE}:
+        return state
+    return DueState.OVERDUE if _late(handed_over, warsaw_date(due) if due else None) else DueState.MET
+
+
+def _not_issued(issue: Issue, at: datetime) -> Deadline:
+    """KSeF refuses a `P_1` in the future (docs: weryfikacja-faktury.md): there is no duty before the issue."""
+    text = f"Data wystawienia {_day(issue.date)} jeszcze nie nadeszła: KSeF nie przyjmie faktury, terminu nie ma."
+    basis = ("dokumentacja KSeF (weryfikacja faktury)",)
+    return Deadline(issue.mode, at, False, None, None, DueState.NONE, basis, text)
+
+
+def _sentence(term: Term, state: DueState, handed_over: datetime | None) -> str:
+    text = term.text[0].upper() + term.text[1:]
+    if handed_over is not None and state in {DueState.MET, DueState.OVERDUE}:
+        when = "w terminie" if state is DueState.MET else "po terminie"
+        text += f"; przesłano {when}, {handed_over.astimezone(WARSAW):%d.%m.%Y, godz. %H:%M}"
+    elif state is DueState.OVERDUE:
+        text += "; termin minął"
+    return text + "."
+
+
+def _seven_days(ended: Announcement, basis: tuple[str, ...], what: str, changes: Changes | None) -> Term:
+    """The seventh working day after the day on which a failure ended."""
+    if ended.end is None:
+        return Term(None, basis, f"{what} trwa: termin poznamy, gdy ogłoszą jej koniec", ended)
+    day = warsaw_date(ended.end)
+    last = working_day_after(day, FAILURE_DAYS, changes)
+    text = f"{what} zakończona {_day(day)}: do końca 7. dnia roboczego po tym dniu, {_day(last)}"
+    return Term(last, basis, text, ended)
+
+
+def _day(day: date) -> str:
+    return f"{day:%d.%m.%Y}"

@@ -52,14 +52,28 @@ class ThirdParty:
 
 
 @dataclass(frozen=True)
+class CorrectedInvoice:
+    """One `DaneFaKorygowanej`: `NrFaKorygowanej`, `NrKSeFFaKorygowanej` if given, and whether `NrKSeFN` is 1."""
+
+    number: str = ""
+    ksef_number: str = ""
+    outside_ksef: bool = False
+
+    @property
+    def number_key(self) -> str:
+        """The number as `Facts.number_key` writes it."""
+        return collapse(self.number)
+
+
+@dataclass(frozen=True)
 class Facts:
     """What the rules need to know of an invoice.
 
     Number and names are exactly as in the file; codes, identifiers and dates have their white space collapsed.
 
     Only FA(3) fills every field; for the other forms of KSeF whatever could be read is set and the rest is empty.
-    `corrected_ksef_numbers` are `NrKSeFFaKorygowanej`; `corrected_outside_ksef` lists the `NrFaKorygowanej` whose
-    `NrKSeFN` is 1. Amounts stay decimal strings: nothing here calculates with money.
+    Amounts stay decimal strings; `vat` is the sum of the tax fields (`P_14_1` to `P_14_5`, in PLN where the invoice
+    gives it in PLN), empty when the invoice shows no tax.
     """
 
     form: FormCode = FormCode.UNKNOWN
@@ -73,13 +87,13 @@ class Facts:
     issue_date: date | None = None
     currency: str = ""
     gross: str = ""
+    vat: str = ""
     flag_jst: str = ""
     flag_gv: str = ""
     self_invoicing: bool = False
     has_attachment: bool = False
     third_parties: tuple[ThirdParty, ...] = ()
-    corrected_ksef_numbers: tuple[str, ...] = ()
-    corrected_outside_ksef: tuple[str, ...] = ()
+    corrected: tuple[CorrectedInvoice, ...] = ()
     payment_due: tuple[str, ...] = ()
 
     @property
@@ -103,6 +117,7 @@ def facts_from_dict(data: dict[str, Any]) -> Facts:
             known[name] = tuple(value)
     known["form"] = FormCode(data.get("form", ""))
     known["issue_date"] = date.fromisoformat(data["issue_date"]) if data.get("issue_date") else None
+    known["corrected"] = tuple(CorrectedInvoice(**c) for c in data.get("corrected", ()))
     known["third_parties"] = tuple(ThirdParty(**p) for p in data.get("third_parties", ()))
     return Facts(**known)
 

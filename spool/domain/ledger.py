@@ -1,9 +1,12 @@
 """The rows of the spool as values: what gateway and agent tell each other. All instants carry an offset (UTC)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from spool.domain.announcements import Announcement, Category
+from spool.domain.deadlines import Deadline, DueState
 from spool.domain.document import Facts, Mode
 from spool.domain.errors import Problem
 from spool.domain.states import State
@@ -16,8 +19,21 @@ FOLDER = "folder:"
 
 
 @dataclass(frozen=True)
+class Kod2:
+    """KOD II as it was signed: the link, and the serial number of the Offline certificate behind it."""
+
+    url: str
+    serial: str
+
+
+@dataclass(frozen=True)
 class NewDocument:
-    """What intake hands to the store: everything decided, nothing durable yet."""
+    """What intake hands to the store: everything decided, nothing durable yet.
+
+    `wish` (online or offline24) and `asked_at` are what the unit did; `due` is what the law makes of it, None for a
+    refused document. `corrects` is the SHA-256 of the original of a technical correction; `awaits` the number of the
+    original whose KSeF number a refused correcting invoice needs.
+    """
 
     unit: str
     context: str
@@ -26,15 +42,20 @@ class NewDocument:
     sha256: str
     size: int
     facts: Facts
-    mode: Mode
-    issued_at: datetime
+    wish: Mode
+    asked_at: datetime
     state: State
     reason: str = ""
     problems: tuple[Problem, ...] = ()
-    due_safe: datetime | None = None
-    due_basis: str = ""
-    due_why: str = ""
+    due: Deadline | None = None
+    kod2: Kod2 | None = None
+    corrects: str = ""
+    awaits: str = ""
     actor: str = "gateway"
+
+    def refused(self, problems: Sequence[Problem], awaits: str = "") -> "NewDocument":
+        """The same, refused; `awaits` is the number of an original that has no KSeF number yet."""
+        return replace(self, state=State.REFUSED, problems=tuple(problems), awaits=awaits)
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,22 @@ class Document:
     updated_at: datetime
     version: int
     shown: int
+    wish: Mode
+    asked_at: datetime
+    deemed: bool
+    due_state: DueState
+    due_because: str
+    announcements: tuple[str, ...]
+    handed_over_at: datetime | None
+    kod2_url: str
+    cert_serial: str
+    corrects: str
+    awaits: str
+
+    @property
+    def sent_offline(self) -> bool:
+        """`offlineMode` of the send: a document that merely missed its day goes online (deadlines §1)."""
+        return self.mode.offline and not self.deemed
 
     @property
     def issue_date(self) -> date | None:
@@ -143,3 +180,31 @@ class Condition:
     name: str
     value: dict[str, Any]
     at: datetime
+
+
+@dataclass(frozen=True)
+class Outage:
+    """An announcement as the spool has it: the period, where it comes from, and who answers for it."""
+
+    announcement: Announcement
+    environment: str
+    source: str
+    title: str
+    link: str
+    actor: str
+    confirmed_by: str
+    cancelled_by: str
+
+    @property
+    def acts(self) -> bool:
+        """True when deadlines follow it: not cancelled, and a total failure only once a person confirmed it.
+
+        The test environments' beacon shows sample messages for months, so only a person's word acts there.
+        """
+        if self.cancelled_by or (self.source == LATARNIA and self.environment in _BEACON_IS_NO_GUIDE):
+            return False
+        return self.announcement.category is not Category.TOTAL_FAILURE or bool(self.confirmed_by)
+
+
+LATARNIA, PERSON = "latarnia", "person"
+_BEACON_IS_NO_GUIDE = frozenset({"test", "demo"})

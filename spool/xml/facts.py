@@ -2,11 +2,12 @@
 
 import re
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from lxml import etree
 
-from spool.domain.document import Facts, FormCode, ThirdParty, collapse
+from spool.domain.document import CorrectedInvoice, Facts, FormCode, ThirdParty, collapse
 from spool.xml.paths import Node
 
 FORMS_BY_SYSTEM_CODE = {form.value: form for form in FormCode if form is not FormCode.UNKNOWN}
@@ -74,17 +75,30 @@ class _Reader:
             issue_date=as_date(self.value(body, "P_4B" if rr else "P_1")),
             currency=self.value(body, "KodWaluty"),
             gross=self.value(body, "P_12_1" if rr else "P_15"),
+            vat=self._vat(body),
             flag_jst=self.value(buyer, "JST"),
             flag_gv=self.value(buyer, "GV"),
             self_invoicing=self.value(body, "Adnotacje/P_17") == "1",
             has_attachment=self.root.find(self.path("Zalacznik")) is not None,
             third_parties=tuple(self._third_party(p) for p in self.root.findall(self.path("Podmiot3"))),
-            corrected_ksef_numbers=self._each(originals, "NrKSeFFaKorygowanej"),
-            corrected_outside_ksef=tuple(
-                self.get(o, "NrFaKorygowanej") for o in originals if self.value(o, "NrKSeFN") == "1"
-            ),
+            corrected=tuple(self._corrected(o) for o in originals),
             payment_due=self._payment_due(body),
         )
+
+    def _corrected(self, original: Node) -> CorrectedInvoice:
+        return CorrectedInvoice(
+            self.get(original, "NrFaKorygowanej"),
+            self.value(original, "NrKSeFFaKorygowanej"),
+            self.value(original, "NrKSeFN") == "1",
+        )
+
+    def _vat(self, body: Node | None) -> str:
+        """The tax of all rates, in PLN where the invoice gives it; empty when there is none or one is no number."""
+        amounts = [self.value(body, f"P_14_{n}W") or self.value(body, f"P_14_{n}") for n in range(1, 6)]
+        try:
+            return str(sum((Decimal(a) for a in amounts if a), Decimal())) if any(amounts) else ""
+        except InvalidOperation:
+            return ""
 
     def _each(self, elements: list[Node], name: str) -> tuple[str, ...]:
         return tuple(value for value in (self.value(e, name) for e in elements) if value)

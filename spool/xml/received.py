@@ -57,7 +57,6 @@ def _read_ubl(root: Node, form: FormCode) -> Facts:
         currency=_value(root, "{*}DocumentCurrencyCode"),
         gross=_value(root, "{*}LegalMonetaryTotal/{*}TaxInclusiveAmount"),
         third_parties=tuple(_delivery_parties(root)),
-        corrected_ksef_numbers=(),
         payment_due=tuple(
             v for v in (_value(root, "{*}DueDate"), _value(root, "{*}PaymentMeans/{*}PaymentDueDate")) if v
         ),

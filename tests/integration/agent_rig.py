@@ -18,7 +18,7 @@ import pytest
 from agent.bench import Bench
 from agent.ksef.transport import Timeouts, Transport
 from agent.office import Bell, House, Office
-from agent.settings import AgentSettings, Network
+from agent.settings import AgentSettings, Latarnia, Network
 from agent.settings import Receive as ReceiveSettings
 from sluza.samples import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, invoice
 from spool.access import FILE, Spool
@@ -33,6 +33,7 @@ from spool.settings import Paths, Settings
 from spool.workers import Workers
 from spool.xml import read_received
 from tests import credentials
+from tests.documents import due
 
 NIP = MUNICIPALITY_NIP
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,7 @@ class Rig:
             Settings(self.state / "sluza.toml", municipality, Paths(self.state, self.state / "folders"), ""),
             ReceiveSettings(date(2026, 11, 1), self.every_seconds if self.receive else 1e9),
             Network("", None),
+            Latarnia(60),
         )
         async with Transport(timeouts=self.timeouts) as transport:
             house = House(settings, self.spool, transport, self.bench, self.clock, bell, 0.3)
@@ -195,10 +197,10 @@ class Rig:
         self._count += 1
         facts = facts or read_received(raw)
         assert facts.form is FormCode.FA3
-        now = self.clock()
+        now, wish = self.clock(), mode if mode is Mode.OFFLINE24 else Mode.ONLINE
         new = NewDocument(
-            "sp1", self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, mode, now,
-            State.QUEUED, due_safe=now + timedelta(hours=8), due_basis="test", due_why="test",
+            "sp1", self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, wish, now,
+            State.QUEUED, due=due(now + timedelta(hours=8), now, mode),
         )  # fmt: skip
         return await self.spool.write(lambda store: store.add(new, raw, f"f{self._count}", now))
 

@@ -13,6 +13,7 @@ from spool.domain.document import Facts, Mode
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.states import State
+from tests.documents import due
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -29,7 +30,7 @@ def add(spool: Spool, raw: bytes = b"<a/>", number: str = "FV/1") -> Document:
     """A queued document."""
     facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=date(2026, 11, 20))
     new = NewDocument(
-        "sp1", "gmina", "http", "a.xml", sha256_hex(raw), 4, facts, Mode.ONLINE, NOW, State.QUEUED, due_safe=NOW
+        "sp1", "gmina", "http", "a.xml", sha256_hex(raw), 4, facts, Mode.ONLINE, NOW, State.QUEUED, due=due(NOW, NOW)
     )
     return spool.write_now(lambda s: s.add(new, raw, "a", NOW))
 

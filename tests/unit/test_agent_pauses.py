@@ -23,6 +23,7 @@ from spool.domain.document import Facts, FormCode, Mode
 from spool.domain.ledger import NewDocument, Session
 from spool.domain.outcomes import Later, Scope
 from spool.domain.states import State
+from tests.documents import due
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -99,7 +100,17 @@ async def test_work_that_a_wrong_clock_put_off_is_found(spool: Spool) -> None:
     raw = b"<a/>"
     facts = Facts(seller_nip="5080014460", kind="VAT", number="FV/1", issue_date=NOW.date())
     new = NewDocument(
-        "sp1", "gmina", "http", "a.xml", sha256_hex(raw), len(raw), facts, Mode.ONLINE, NOW, State.QUEUED, due_safe=NOW
+        "sp1",
+        "gmina",
+        "http",
+        "a.xml",
+        sha256_hex(raw),
+        len(raw),
+        facts,
+        Mode.ONLINE,
+        NOW,
+        State.QUEUED,
+        due=due(NOW, NOW),
     )
     document = await spool.write(lambda store: store.add(new, raw, "a", NOW))
 

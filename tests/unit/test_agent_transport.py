@@ -15,12 +15,12 @@ from agent.forward import not_before
 from agent.ksef import transport as transport_module
 from agent.ksef.api import NoAnswer
 from agent.ksef.transport import Timeouts, Transport, _tls
-from spool.domain.document import Facts, Mode
+from spool.domain.document import Facts
 from spool.domain.errors import ConfigError
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Later, Unknown
-from spool.domain.states import State
 from tests import credentials
+from tests.documents import document
 
 QUICK = Timeouts(connect=1, read=0.3, total=1, download=1)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -187,10 +187,7 @@ async def test_servers_clock_is_read_from_its_answers() -> None:
 def _dated(day: str) -> Document:
     at = datetime(2026, 11, 20, tzinfo=UTC)
     facts = Facts(issue_date=datetime.fromisoformat(day).date())
-    return Document(
-        1, "d", "u", "c", "s", 1, "cli", "f", "f", State.QUEUED, "", facts, (), Mode.ONLINE, at, None, None, "", "",
-        at, 0, None, None, None, None, None, at, at, 1, 0,
-    )  # fmt: skip
+    return document(facts, at)
 
 
 MIDNIGHT = datetime(2026, 11, 20, 23, tzinfo=UTC)

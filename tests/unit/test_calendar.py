@@ -1,19 +1,17 @@
-"""Working days and base deadlines."""
+"""Working days."""
 
 from datetime import date, datetime
 
 import holidays
 import pytest
 
-from spool.domain.calendar import WARSAW, days_off, end_of_day, is_working_day, warsaw_date, working_day_after
-from spool.domain.deadlines import due
-from spool.domain.document import Mode
+from spool.domain.calendar import by_rule, days_off, end_of_day, is_working_day, warsaw_date, working_day_after
 
 
-@pytest.mark.parametrize("year", range(2025, 2046))
+@pytest.mark.parametrize("year", range(2024, 2046))
 def test_days_off_agree_with_an_independent_table(year: int) -> None:
-    """Our rule and the PyPI package `holidays` name the same days."""
-    assert days_off(year) == set(holidays.Poland(years=year))
+    """Our table, the rule of the act and the PyPI package `holidays` name the same days."""
+    assert days_off(year) == by_rule(year) == set(holidays.Poland(years=year))
 
 
 def test_christmas_eve_is_off_only_since_2025() -> None:
@@ -48,19 +46,3 @@ def test_the_offset_is_that_of_the_day() -> None:
 def test_the_warsaw_day_comes_before_the_utc_day() -> None:
     """22:30Z in summer is already the next day in Warsaw (case D04)."""
     assert warsaw_date(datetime.fromisoformat("2026-07-09T22:30:00+00:00")) == date(2026, 7, 10)
-
-
-@pytest.mark.parametrize(
-    ("mode", "issued", "now", "expected"),
-    [
-        (Mode.ONLINE, "2026-05-13", "2026-05-13T10:00", "2026-05-13T23:59:59+02:00"),
-        (Mode.ONLINE, "2026-05-13", "2026-05-14T00:00", "2026-05-14T23:59:59+02:00"),
-        (Mode.OFFLINE24, "2026-04-03", "2026-04-03T12:00", "2026-04-07T23:59:59+02:00"),
-        (Mode.OFFLINE24, "2026-04-11", "2026-04-11T12:00", "2026-04-13T23:59:59+02:00"),
-    ],
-    ids=["D16 online", "D17 missed", "D06 easter", "D03 saturday"],
-)
-def test_base_deadlines(mode: Mode, issued: str, now: str, expected: str) -> None:
-    """Online: the day itself; missed or offline24: the next working day."""
-    moment = datetime.fromisoformat(now).replace(tzinfo=WARSAW)
-    assert due(mode, date.fromisoformat(issued), moment).safe.isoformat() == expected

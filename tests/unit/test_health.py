@@ -13,6 +13,7 @@ from spool.domain.document import Facts, Mode
 from spool.domain.ledger import ALIVE, Document, NewDocument
 from spool.domain.states import State
 from spool.store import Store
+from tests.documents import due as deadline_of
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 DUE = NOW + timedelta(days=400)
@@ -33,7 +34,7 @@ def add(spool: Spool, number: str, due: datetime | None = DUE, unit: str = "sp1"
         sha256 = store.put_body(raw)
         new = NewDocument(
             unit, "gmina", "http", f"{number}.xml", sha256, len(raw), facts, Mode.ONLINE, NOW, State.QUEUED,
-            due_safe=due,
+            due=deadline_of(due, NOW) if due else None,
         )  # fmt: skip
         return store.add(new, raw, number, NOW)
 

@@ -17,6 +17,7 @@ from spool.domain.ledger import Document, NewDocument, NewReceived
 from spool.domain.states import State
 from spool.lock import AlreadyRunning, RoleLock
 from spool.store import Store
+from tests.documents import due
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -33,7 +34,17 @@ def new(raw: bytes = b"<a/>", *, unit: str = "sp1", number: str = "FV/1", **more
     """A document in order."""
     facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=date(2026, 11, 20))
     given = NewDocument(
-        unit, "gmina", "http", "a.xml", sha256_hex(raw), len(raw), facts, Mode.ONLINE, NOW, State.QUEUED, due_safe=NOW
+        unit,
+        "gmina",
+        "http",
+        "a.xml",
+        sha256_hex(raw),
+        len(raw),
+        facts,
+        Mode.ONLINE,
+        NOW,
+        State.QUEUED,
+        due=due(NOW, NOW),
     )
     return replace(given, **more)  # type: ignore[arg-type]
 
@@ -169,8 +180,8 @@ def test_foreign_and_absent_look_the_same(spool: Spool) -> None:
 
 def test_the_most_urgent_document_comes_first(spool: Spool) -> None:
     """Work is handed out by deadline, not by arrival."""
-    late = add(spool, b"<a/>", number="1", due_safe=NOW + timedelta(days=2))
-    soon = add(spool, b"<b/>", number="2", due_safe=NOW + timedelta(days=1))
+    late = add(spool, b"<a/>", number="1", due=due(NOW + timedelta(days=2), NOW))
+    soon = add(spool, b"<b/>", number="2", due=due(NOW + timedelta(days=1), NOW))
     found = spool.read_now(lambda s: s.work("gmina", [State.QUEUED], NOW, 10))
     assert [d.id for d in found] == [soon.id, late.id]
 

@@ -89,8 +89,8 @@ def test_facts_of_corrections_name_their_originals() -> None:
     )
     facts = examine(invoices.correction(corrects=originals)).facts
     assert facts is not None
-    assert facts.corrected_ksef_numbers == (invoices.ksef_number_for(),)
-    assert facts.corrected_outside_ksef == ("FV/2/2026",)
+    assert [c.ksef_number for c in facts.corrected if c.ksef_number] == [invoices.ksef_number_for()]
+    assert [c.number for c in facts.corrected if c.outside_ksef] == ["FV/2/2026"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""Keeping deadlines true while the program runs: after each announcement, and when a new day begins in Warsaw."""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from agent.office import House
+from spool import law
+
+_LOOK_EVERY_S = 10.0
+
+_log = structlog.get_logger("agent.law")
+
+
+async def keep_the_law(house: House) -> None:
+    """Recompute whenever the spool changed or a little time has passed, chunk by chunk, until the bell says stop."""
+    rules, ear = house.settings.shared.rules, house.bell.listener()
+    while not house.bell.stopping:
+        ear.clear()
+        changed = 0
+        while not house.bell.stopping:
+            # Most looks find nothing to do, and reading is free; only then the writer is asked.
+            now = house.clock()
+            if not await house.spool.read(lambda store: law.wanted(store, now)):  # noqa: B023 - awaited at once
+                break
+            changed += await house.spool.write(lambda store: law.recompute(store, rules, now))  # noqa: B023
+        if changed:
+            _log.info("deadlines_changed", documents=changed)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ear.wait(), min(house.patience, _LOOK_EVERY_S))

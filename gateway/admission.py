@@ -1,0 +1,132 @@
+"""What only the spool can tell about a judged document: the same again, a number taken, an original not yet numbered.
+
+Runs inside the one transaction that also stores the row. Here the document gets its legal mode, its deadline and, in
+an offline mode, KOD II: this is the moment of issue (deadlines §0).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from gateway import originals
+from gateway.names import distinct, safe_stem
+from gateway.settings import Policies
+from spool.domain.catalogue import problem
+from spool.domain.document import Mode
+from spool.domain.errors import Problem
+from spool.domain.ledger import Document, Kod2, NewDocument
+from spool.domain.modes import Issue
+from spool.domain.states import HOLDS_NUMBER, State
+from spool.law import Rules
+from spool.store import Store
+
+PUT_AWAY = "put_away_before"
+"""The problem of bytes that a person quarantined or ceased: only a person brings them back (faults E)."""
+_ONLY_A_PERSON = frozenset({State.QUARANTINED, State.CEASED})
+NEEDS_BATCH = "Faktura z załącznikiem czeka na wysyłkę wsadową."
+
+Seal = Callable[[NewDocument], Kod2 | None]
+"""Signs KOD II for a document of an offline mode; None where its context has no valid Offline certificate."""
+
+
+def no_seal(_: NewDocument) -> None:
+    """For a front door without keys."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one document.
+
+    `new`: durable and accepted. `same`: these bytes were here before, nothing is sent. `refused`: `problems` say why;
+    `document` is its row, None only for what is not kept (too big, a reused key, a broken archive); a row that a
+    person put away stays as it is. `incomplete`: looks half-written; nothing was stored.
+    """
+
+    kind: Literal["new", "same", "refused", "incomplete"]
+    name: str
+    document: Document | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One document after judgement of its bytes, before the commit."""
+
+    raw: bytes
+    name: str
+    new: NewDocument
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The rest of the judgement, with the spool at hand."""
+
+    policies: Policies
+    rules: Rules
+    seal: Seal
+
+    def take(self, store: Store, judged: Judged, now: datetime) -> Verdict:
+        """DESIGN 4.4, "The same again", then what the spool knows of it, then the row."""
+        new = judged.new
+        known = store.of_bytes(new.unit, new.sha256)
+        if known and known.state in HOLDS_NUMBER:
+            store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
+            return Verdict("same", judged.name, known)
+        if known and known.state in _ONLY_A_PERSON:
+            store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
+            return Verdict("refused", judged.name, known, (problem(PUT_AWAY),))
+        for step in (_check_unique, originals.check, self._issue):
+            if new.state is not State.REFUSED:
+                new = step(store, new)
+        stem = _file_stem(store, new)
+        document = store.take_again(known, new, stem, now) if known else store.add(new, judged.raw, stem, now)
+        if new.state is State.REFUSED:
+            return Verdict("refused", judged.name, document, new.problems)
+        if new.due is not None and new.due.mode is Mode.TOTAL_FAILURE:
+            why = new.due.explanation
+            document = store.move(document.id, State.CEASED, now, "gateway", why, reason=why)
+        return Verdict("new", judged.name, document)
+
+    def _issue(self, store: Store, new: NewDocument) -> NewDocument:
+        """Legal mode, deadline, first state and KOD II; refused where the mayor's order does not allow offline24."""
+        assert new.facts.issue_date is not None, "the schema demands P_1"
+        issue = Issue(new.facts.issue_date, new.asked_at, new.wish)
+        due = self.rules.deadline(issue, self.rules.announcements(store, new.context), new.asked_at)
+        wished = due.mode is Mode.OFFLINE24 and new.wish is Mode.OFFLINE24
+        if wished and self.policies.offline24.value != "allowed":
+            return new.refused([problem("offline24_not_allowed")])
+        kod2 = self.seal(new) if due.mode.offline else None
+        if wished and kod2 is None:
+            return new.refused([problem("offline24_no_certificate")])
+        state, reason = (State.WAITING, NEEDS_BATCH) if new.facts.has_attachment else (State.QUEUED, "")
+        return replace(new, state=state, reason=reason, due=due, kod2=kod2)
+
+
+def _again(name: str) -> str:
+    return f"Ten sam plik przyszedł ponownie ({name})." if name else "Ten sam plik przyszedł ponownie."
+
+
+def _check_unique(store: Store, new: NewDocument) -> NewDocument:
+    """Refuse bytes or a business number that a live or numbered document holds; another unit's stays unnamed (I7)."""
+    if store.elsewhere(new.unit, new.sha256):
+        return new.refused([problem("duplicate_in_municipality", field="Fa/P_2")])
+    holder = store.holder(new.facts.seller_nip, new.facts.kind, new.facts.number_key)
+    if holder is None:
+        return new
+    if holder.unit != new.unit:
+        return new.refused([problem("duplicate_in_municipality", field="Fa/P_2")])
+    taken = problem(
+        "number_taken",
+        field="Fa/P_2",
+        number=new.facts.number,
+        first_name=holder.source_name or holder.name,
+        first_date=f"{holder.created_at:%d.%m.%Y}",
+    )
+    return new.refused([taken])
+
+
+def _file_stem(store: Store, new: NewDocument) -> str:
+    """The name of our files about it, empty for its id; another live document of the unit may have it already."""
+    stem = safe_stem(new.source_name, "")
+    return distinct(stem, new.sha256) if stem and store.name_taken(new.unit, stem) else stem

@@ -1,0 +1,123 @@
+"""Deadlines of stored documents follow the announcements and the calendar: recomputed in chunks, idempotently.
+
+How far the recomputation has come is one condition, `law`, written with each chunk: it may be interrupted anywhere.
+It runs anew when an announcement changed, and once on each Warsaw day, because an online document that missed its
+midnight becomes what art. 106nda(16) says.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from spool.domain.announcements import Announcement
+from spool.domain.calendar import Changes, warsaw_date
+from spool.domain.deadlines import Deadline, DueState, assess
+from spool.domain.document import Mode
+from spool.domain.ledger import Document
+from spool.domain.modes import Issue
+from spool.domain.municipality import Municipality, Policy
+from spool.domain.states import State
+from spool.store import Store
+
+CONDITION = "law"
+_CHUNK = 200
+_MAY_CEASE = frozenset({State.QUEUED, State.WAITING, State.HELD})
+_NO_LOCAL_RULE = Policy("none")
+
+
+@dataclass(frozen=True)
+class Law:
+    """What deadlines depend on beside the announcements: days changed by configuration, and the local rule (K3)."""
+
+    changes: Changes = field(default_factory=dict)
+    maintenance_after_offline24: Policy = _NO_LOCAL_RULE
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The law as it applies here: to which environment's announcements each context listens."""
+
+    law: Law
+    municipality: Municipality
+
+    def announcements(self, store: Store, context: str) -> tuple[Announcement, ...]:
+        """What counts for documents of this context."""
+        known = self.municipality.contexts.get(context)
+        return store.acting(known.environment) if known else ()
+
+    def deadline(
+        self,
+        issue: Issue,
+        announcements: tuple[Announcement, ...],
+        now: datetime,
+        handed_over: datetime | None = None,
+    ) -> Deadline:
+        """`deadlines.assess` under this law."""
+        local = self.law.maintenance_after_offline24.value == "next_working_day"
+        return assess(
+            issue, announcements, now, handed_over=handed_over, changes=self.law.changes, local_maintenance=local
+        )
+
+    def of(self, document: Document, announcements: tuple[Announcement, ...], now: datetime) -> Deadline:
+        """The deadline of a stored document now, from what the unit did and what was announced."""
+        assert document.issue_date is not None, "the schema demands P_1"
+        issue = Issue(document.issue_date, document.asked_at, document.wish)
+        return self.deadline(issue, announcements, now, document.handed_over_at)
+
+
+def wanted(store: Store, now: datetime) -> bool:
+    """True when some deadline may not be what the law makes of it now."""
+    return _progress(store, warsaw_date(now), store.outage_revision()) is not None
+
+
+def recompute(store: Store, rules: Rules, now: datetime) -> int:
+    """One chunk, nothing where nothing is wanted; returns how many deadlines changed."""
+    day, revision = warsaw_date(now), store.outage_revision()
+    after = _progress(store, day, revision)
+    if after is None:
+        return 0
+    documents = store.dutiable(after, _CHUNK)
+    acting: dict[str, tuple[Announcement, ...]] = {}
+    changed = 0
+    for document in documents:
+        if document.context not in acting:
+            acting[document.context] = rules.announcements(store, document.context)
+        changed += apply(store, rules, document, acting[document.context], now)
+    reached = documents[-1].seq if len(documents) == _CHUNK else None
+    store.set_condition("", CONDITION, {"day": day.isoformat(), "revision": revision, "after": reached}, now)
+    return changed
+
+
+def _progress(store: Store, day: date, revision: int) -> int | None:
+    """The cursor to go on from: 0 for a new day or other announcements, None when nothing is left to do."""
+    condition = store.condition("", CONDITION)
+    said = condition.value if condition else {}
+    if said.get("day") != day.isoformat() or said.get("revision") != revision:
+        return 0
+    after = said.get("after")
+    return None if after is None else int(after)
+
+
+def apply(
+    store: Store, rules: Rules, document: Document, announcements: tuple[Announcement, ...], now: datetime
+) -> bool:
+    """Write what the law makes of one document now, if that is not what stands there; True when it was written."""
+    if document.issue_date is None:
+        return False
+    due = rules.of(document, announcements, now)
+    if _same(document, due):
+        return False
+    store.set_deadline(document, due, now)
+    gone = due.state is DueState.CEASED or due.mode is Mode.TOTAL_FAILURE
+    if gone and document.state in _MAY_CEASE:
+        store.move(document.id, State.CEASED, now, "spool", due.explanation, reason=due.explanation)
+    return True
+
+
+def _same(document: Document, due: Deadline) -> bool:
+    stored = (
+        document.mode, document.issued_at, document.deemed, document.due_safe, document.due_local,
+        document.due_state, document.due_why, document.announcements,
+    )  # fmt: skip
+    return stored == (
+        due.mode, due.issued_at, due.deemed, due.safe, due.local, due.state, due.explanation, due.used
+    )  # fmt: skip

@@ -1,0 +1,23 @@
+"""Every SQL statement we own, as named functions. The one owner of durable change, and it refuses.
+
+A `Store` works on one connection inside the transaction that `spool.access` opens around it (BEGIN IMMEDIATE, synced
+commit). A history row goes with every change.
+
+    base ─ bodies, history, helpers        lookup ─ reading documents      documents ─ changing them
+    attempts ─ sends and their outcomes    sessions ─ sessions, conditions  received ─ purchases
+    outages ─ announcements                tokens ─ the drop-point
+"""
+
+from spool.store.attempts import Attempts
+from spool.store.base import FIRST_HASH
+from spool.store.lookup import LONGEST_PAUSE
+from spool.store.outages import Outages
+from spool.store.received import ReceivedInvoices
+from spool.store.sessions import Sessions
+from spool.store.tokens import KEEP_KEYS, Tokens
+
+__all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store"]
+
+
+class Store(Attempts, Sessions, ReceivedInvoices, Outages, Tokens):
+    """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

@@ -1,0 +1,113 @@
+"""What every part of the store works on: the connection, bodies by hash, and the history that goes with each change."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import pysqlite3
+
+from spool import bodies, rows
+from spool.domain.errors import BodyDamaged
+from spool.domain.ledger import Event
+from spool.domain.states import State
+from spool.rows import dump, stamp
+
+FIRST_HASH = "0" * 64
+_CHAINED = ("at", "subject", "actor", "move", "note", "data", "previous")
+
+
+class Base:
+    """One connection inside a transaction that somebody else opened. Instants in, instants out; no clock here."""
+
+    def __init__(self, connection: pysqlite3.Connection) -> None:
+        self._db = connection
+
+    # -- bodies ------------------------------------------------------------------------------------------------
+
+    def put_body(self, raw: bytes) -> str:
+        """Keep these exact bytes; returns their SHA-256. Keeping the same bytes again changes nothing."""
+        sha256 = bodies.sha256_hex(raw)
+        self._db.execute(
+            "INSERT INTO body (sha256, size, packed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            (sha256, len(raw), bodies.pack(raw)),
+        )
+        return sha256
+
+    def body(self, sha256: str) -> bytes:
+        """The exact bytes. Raises BodyDamaged when they are missing or no longer match their hash."""
+        row = self._one("SELECT packed FROM body WHERE sha256 = ?", sha256)
+        if row is None:
+            raise BodyDamaged(f"Brakuje zapisanej treści {sha256[:12]}….")
+        return bodies.unpack(row["packed"], sha256)
+
+    # -- history -----------------------------------------------------------------------------------------------
+
+    def log(
+        self,
+        subject: str,
+        move: str,
+        now: datetime,
+        actor: str,
+        note: str,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Append one history row, chained to the one before by its hash."""
+        last = self._one("SELECT hash FROM event ORDER BY seq DESC LIMIT 1")
+        previous = last["hash"] if last else FIRST_HASH
+        fields = (stamp(now), subject, actor, move, note, dump(data or {}), previous)
+        self._insert("event", **dict(zip(_CHAINED, fields, strict=True)), hash=_chain(fields))
+
+    def history(self, subject: str) -> list[Event]:
+        """All events of one document, received invoice, context or unit, oldest first."""
+        found = self._db.execute("SELECT * FROM event WHERE subject = ? ORDER BY seq", (subject,))
+        return [rows.event(r) for r in found]
+
+    def broken_link(self) -> int | None:
+        """The `seq` of the first history row whose hash does not follow from the one before; None when all do."""
+        previous = FIRST_HASH
+        for row in self._db.execute("SELECT * FROM event ORDER BY seq"):
+            fields = tuple(row[name] for name in _CHAINED)
+            if row["previous"] != previous or row["hash"] != _chain(fields):
+                return int(row["seq"])
+            previous = row["hash"]
+        return None
+
+    # -- helpers -----------------------------------------------------------------------------------------------
+
+    def _insert(self, table: str, **columns: Any) -> None:
+        self._db.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks(columns)})",  # noqa: S608 - our own names
+            tuple(columns.values()),
+        )
+
+    def _one(self, sql: str, *values: Any) -> pysqlite3.Row | None:
+        return self._db.execute(sql, values).fetchone()
+
+
+def _chain(fields: tuple[str, ...]) -> str:
+    return hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).hexdigest()
+
+
+def marks(values: Iterable[Any]) -> str:
+    """As many question marks as there are values."""
+    return ", ".join("?" for _ in values)
+
+
+def where(*, unit: str | None, state: Sequence[str] = (), **after: int) -> tuple[str, tuple[Any, ...]]:
+    """A WHERE clause with only the conditions that are wanted, so that SQLite can use its index on them."""
+    cursor, value = next(iter(after.items()))
+    parts: list[str] = [f"{cursor} > ?"]
+    values: list[Any] = [value, *state]
+    if state:
+        parts.append(f"state IN ({marks(state)})")
+    if unit is not None:
+        parts.append("unit = ?")
+        values.append(unit)
+    return "WHERE " + " AND ".join(parts), tuple(values)
+
+
+def quoted(states: Iterable[State]) -> str:
+    """Our own words as an SQL list."""
+    return ", ".join(f"'{s}'" for s in sorted(states))

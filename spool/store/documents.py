@@ -1,0 +1,162 @@
+"""Outgoing documents: entering, moving, changing. A guarded UPDATE is the first statement of a move."""
+
+import secrets
+from datetime import datetime
+from typing import Any
+
+from spool import rows
+from spool.domain.deadlines import Deadline, DueState
+from spool.domain.document import Mode
+from spool.domain.errors import MoveRefused
+from spool.domain.ledger import Document, NewDocument
+from spool.domain.states import State, sources
+from spool.rows import dump, stamp
+from spool.store.base import marks
+from spool.store.lookup import Lookup
+
+
+class Documents(Lookup):
+    """Changes of outgoing documents."""
+
+    def add(self, new: NewDocument, raw: bytes, name: str, now: datetime) -> Document:
+        """Bytes, row and first event, in the caller's one commit. The pair (unit, sha256) must be new.
+
+        `name` is the stem of our files about it; empty means its id.
+        """
+        self.put_body(raw)
+        document_id = f"{int(now.timestamp() * 1000):011x}{secrets.token_hex(6)}"
+        self._insert(
+            "document",
+            id=document_id,
+            unit=new.unit,
+            context=new.context,
+            sha256=new.sha256,
+            size=new.size,
+            source=new.source,
+            source_name=new.source_name,
+            name=name or document_id,
+            **self._judgement(new),
+            next_action_at=stamp(now),
+            created_at=stamp(now),
+            updated_at=stamp(now),
+        )
+        note = new.problems[0].message if new.problems else new.reason or "Przyjęto i zapisano."
+        self.log(document_id, f">{new.state}", now, new.actor, note, {"sha256": new.sha256, "source": new.source})
+        return self.document(document_id)
+
+    def take_again(self, document: Document, new: NewDocument, name: str, now: datetime) -> Document:
+        """A refused or withdrawn document came back and was judged anew: queue it, or keep it refused.
+
+        It takes the name, the way in and the context of this time. `name` is as in `add`; without a label from the
+        unit (`source_name`) both names stay.
+        """
+        judgement = self._judgement(new) | {"source": new.source, "context": new.context}
+        if new.source_name:
+            judgement |= {"source_name": new.source_name, "name": name or document.id}
+        del judgement["state"]  # the move, or staying, decides it
+        if new.state is State.REFUSED:
+            self._update_document(document.id, now, **judgement)
+            self.log(
+                document.id,
+                "again",
+                now,
+                new.actor,
+                "Ten sam plik przyszedł ponownie i nadal jest odrzucony.",
+            )
+            return self.document(document.id)
+        judgement |= {"attempts": 0, "session": None, "invoice_ref": None}
+        note = "Ten sam plik przyszedł ponownie i jest w porządku."
+        return self.move(document.id, State.QUEUED, now, new.actor, note, **judgement)
+
+    def move(self, document_id: str, target: State, now: datetime, actor: str, note: str, **changes: Any) -> Document:
+        """Change the state where the table of moves allows it, with its history row.
+
+        `changes` are further columns. Raises MoveRefused when the document is in no state that `target` may follow.
+        """
+        allowed = sorted(sources(target))
+        was = self._one(
+            f"""UPDATE document SET updated_at = ?, version = version + 1, state = '{target}'
+                WHERE id = ? AND state IN ({marks(allowed)}) RETURNING seq""",  # noqa: S608 - enum and marks only
+            stamp(now),
+            document_id,
+            *allowed,
+        )
+        if was is None:
+            raise MoveRefused(f"Dokument {document_id} nie może teraz przejść do stanu {target}.")
+        before = self._state_before(document_id)
+        changes.setdefault("reason", "")
+        changes.setdefault("next_action_at", stamp(now))
+        self._update_document(document_id, now, **changes)
+        self.log(document_id, f"{before}>{target}", now, actor, note)
+        return self.document(document_id)
+
+    def touch(self, document_id: str, now: datetime, **changes: Any) -> None:
+        """Change columns other than the state (a retry time, the due date); no history row."""
+        self._update_document(document_id, now, **changes)
+
+    def set_deadline(self, document: Document, due: Deadline, now: datetime) -> None:
+        """What the law makes of it now; in the history where a date, the mode or the standing of the duty changed."""
+        columns = _deadline(due, document.wish, document.asked_at)
+        self._update_document(document.id, now, **columns)
+        data = {"due": columns["due_safe"], "state": due.state, "mode": due.mode, "announcements": list(due.used)}
+        self.log(document.id, "due", now, "spool", f"Termin przeliczony. {due.explanation}", data)
+
+    def postpone(self, document_id: str, until: datetime) -> None:
+        """Nothing to do with this document before then; not a change that anybody is shown."""
+        self._db.execute("UPDATE document SET next_action_at = ? WHERE id = ?", (stamp(until), document_id))
+
+    def mark_shown(self, document: Document) -> None:
+        """The unit's folder now says what this version of the document says."""
+        self._db.execute("UPDATE document SET shown = ? WHERE id = ?", (document.version, document.id))
+
+    def _judgement(self, new: NewDocument) -> dict[str, Any]:
+        """The columns that intake decides, for a first and for a repeated look at the same bytes."""
+        return {
+            "state": new.state,
+            "reason": new.reason,
+            "facts": dump(new.facts.as_dict()),
+            "seller_nip": new.facts.seller_nip,
+            "kind": new.facts.kind,
+            "number_key": new.facts.number_key,
+            "issue_date": new.facts.issue_date.isoformat() if new.facts.issue_date else "",
+            "problems": dump([p.as_dict() for p in new.problems]),
+            "wish": new.wish.value,
+            "asked_at": stamp(new.asked_at),
+            "corrects": new.corrects,
+            "awaits": new.awaits,
+            "kod2_url": new.kod2.url if new.kod2 else "",
+            "cert_serial": new.kod2.serial if new.kod2 else "",
+            **_deadline(new.due, new.wish, new.asked_at),
+        }
+
+    def _state_before(self, document_id: str) -> str:
+        """The state that the last move in the history led to."""
+        row = self._one(
+            "SELECT move FROM event WHERE subject = ? AND move LIKE '%>%' ORDER BY seq DESC LIMIT 1",
+            document_id,
+        )
+        return str(row["move"]).rpartition(">")[2] if row else ""
+
+    def _update_document(self, document_id: str, now: datetime, **changes: Any) -> None:
+        columns = {name: rows.plain(value) for name, value in changes.items()}
+        assignments = ", ".join(f"{name} = ?" for name in columns)
+        self._db.execute(
+            f"UPDATE document SET updated_at = ?, version = version + 1, {assignments} WHERE id = ?",  # noqa: S608
+            (stamp(now), *columns.values(), document_id),
+        )
+
+
+def _deadline(due: Deadline | None, wish: Mode, asked_at: datetime) -> dict[str, Any]:
+    """The columns of a deadline; a refused document has none, and keeps the wish as its mode."""
+    return {
+        "mode": (due.mode if due else wish).value,
+        "issued_at": stamp(due.issued_at if due else asked_at),
+        "deemed": int(due.deemed) if due else 0,
+        "due_safe": stamp(due.safe) if due and due.safe else None,
+        "due_local": stamp(due.local) if due and due.local else None,
+        "due_state": (due.state if due else DueState.NONE).value,
+        "due_basis": ", ".join(due.basis) if due else "",
+        "due_why": due.explanation if due else "",
+        "due_because": due.because if due else "",
+        "announcements": dump(due.used if due else ()),
+    }

@@ -1,0 +1,197 @@
+"""Finding outgoing documents. The filter by unit lives here: foreign and absent look the same."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from spool import rows
+from spool.domain.ledger import Document
+from spool.domain.states import HOLDS_NUMBER, LIVE, State
+from spool.rows import stamp
+from spool.store.base import Base, marks, quoted, where
+
+LONGEST_PAUSE = timedelta(days=1)
+"""Nothing is ever put off for longer, so a time further ahead was written by a clock that has since gone back."""
+_HOLDERS = quoted(HOLDS_NUMBER)
+_LIVE = quoted(LIVE)
+
+
+class Lookup(Base):
+    """Reading outgoing documents."""
+
+    def document(self, document_id: str, unit: str | None = None) -> Document:
+        """One document; with `unit` only that unit's. Raises KeyError: foreign and absent look the same."""
+        row = self._one("SELECT * FROM document WHERE id = ? AND (? IS NULL OR unit = ?)", document_id, unit, unit)
+        if row is None:
+            raise KeyError(document_id)
+        return rows.document(row)
+
+    def of_bytes(self, unit: str, sha256: str) -> Document | None:
+        """This unit's document with these bytes."""
+        row = self._one("SELECT * FROM document WHERE unit = ? AND sha256 = ?", unit, sha256)
+        return rows.document(row) if row else None
+
+    def elsewhere(self, unit: str, sha256: str) -> bool:
+        """True when another unit has a live or numbered document with these bytes."""
+        return bool(
+            self._one(
+                f"SELECT 1 FROM document WHERE sha256 = ? AND unit <> ? AND state IN ({_HOLDERS})",  # noqa: S608
+                sha256,
+                unit,
+            )
+        )
+
+    def ours(self, ksef_number: str, sha256: str) -> Document | None:
+        """The document of any unit that has this KSeF number or these bytes."""
+        row = self._one("SELECT * FROM document WHERE ksef_number = ? OR sha256 = ? LIMIT 1", ksef_number, sha256)
+        return rows.document(row) if row else None
+
+    def holder(self, seller_nip: str, kind: str, number_key: str) -> Document | None:
+        """The live or numbered document that has this business number, whichever unit it belongs to."""
+        row = self._one(
+            f"""SELECT * FROM document WHERE seller_nip = ? AND kind = ? AND number_key = ? AND number_key <> ''
+                AND state IN ({_HOLDERS})""",  # noqa: S608
+            seller_nip,
+            kind,
+            number_key,
+        )
+        return rows.document(row) if row else None
+
+    def originals(self, seller_nip: str, number_key: str) -> list[Document]:
+        """Live or numbered documents with this number, of any kind and unit: what a correction may be about."""
+        found = self._db.execute(
+            f"""SELECT * FROM document WHERE seller_nip = ? AND number_key = ? AND number_key <> ''
+                AND state IN ({_HOLDERS}) ORDER BY seq""",  # noqa: S608
+            (seller_nip, number_key),
+        )
+        return [rows.document(r) for r in found]
+
+    def awaiting(self, original: Document) -> list[Document]:
+        """Refused corrections of the same unit that wait for the KSeF number of this document."""
+        found = self._db.execute(
+            """SELECT * FROM document WHERE seller_nip = ? AND awaits = ? AND awaits <> '' AND unit = ?
+               AND state = 'REFUSED'""",
+            (original.facts.seller_nip, original.facts.number_key, original.unit),
+        )
+        return [rows.document(r) for r in found]
+
+    def name_taken(self, unit: str, name: str) -> bool:
+        """True when a live document of this unit already uses this file stem (letter case ignored)."""
+        return bool(
+            self._one(
+                f"SELECT 1 FROM document WHERE unit = ? AND name = ? COLLATE NOCASE AND state IN ({_LIVE})",  # noqa: S608
+                unit,
+                name,
+            )
+        )
+
+    def documents(
+        self, *, unit: str | None = None, states: Iterable[str] = (), after: int = 0, limit: int = 100
+    ) -> list[Document]:
+        """A page in order of arrival, from the one after cursor `after`."""
+        clause, values = where(seq=after, unit=unit, state=sorted(states))
+        found = self._db.execute(f"SELECT * FROM document {clause} ORDER BY seq LIMIT ?", (*values, limit))  # noqa: S608
+        return [rows.document(r) for r in found]
+
+    def most_urgent(self, *, unit: str | None, states: Iterable[str], limit: int) -> list[Document]:
+        """Documents in these states (none: in all), the nearest deadline first, those without one last."""
+        clause, values = where(seq=0, unit=unit, state=sorted(states))
+        found = self._db.execute(
+            f"SELECT * FROM document {clause} ORDER BY due_safe NULLS LAST, seq LIMIT ?",  # noqa: S608
+            (*values, limit),
+        )
+        return [rows.document(r) for r in found]
+
+    def by_due(self, limit: int = 100) -> list[Document]:
+        """Documents without a number that are still alive, the nearest deadline first."""
+        found = self._db.execute(
+            f"""SELECT * FROM document WHERE state IN ({_LIVE}) AND ksef_number IS NULL
+                ORDER BY due_safe NULLS LAST, seq LIMIT ?""",  # noqa: S608
+            (limit,),
+        )
+        return [rows.document(r) for r in found]
+
+    def work(self, context: str, states: Iterable[State], now: datetime, limit: int) -> list[Document]:
+        """Documents of a context in these states whose time has come, the nearest deadline first.
+
+        A time further ahead than anything is ever put off comes from a clock that has gone back: it has come, too.
+        """
+        wanted = sorted(states)
+        found = self._db.execute(
+            f"""SELECT * FROM document WHERE context = ? AND state IN ({marks(wanted)})
+                AND (next_action_at <= ? OR next_action_at > ?) ORDER BY due_safe NULLS LAST, seq LIMIT ?""",  # noqa: S608 - marks
+            (context, *wanted, stamp(now), stamp(now + LONGEST_PAUSE), limit),
+        )
+        return [rows.document(r) for r in found]
+
+    def without_upo(self, context: str, now: datetime, limit: int) -> list[Document]:
+        """Numbered documents of a context whose receipt is still missing and may be asked for now."""
+        found = self._db.execute(
+            f"""SELECT * FROM document WHERE context = ? AND state = '{State.ACCEPTED}' AND upo_sha256 IS NULL
+                AND (next_action_at <= ? OR next_action_at > ?) ORDER BY seq LIMIT ?""",  # noqa: S608 - an enum
+            (context, stamp(now), stamp(now + LONGEST_PAUSE), limit),
+        )
+        return [rows.document(r) for r in found]
+
+    def next_action(self, context: str, states: Iterable[State]) -> datetime | None:
+        """The earliest instant at which a document in these states wants something."""
+        wanted = sorted(states)
+        row = self._one(
+            f"SELECT min(next_action_at) AS at FROM document WHERE context = ? AND state IN ({marks(wanted)})",  # noqa: S608
+            context,
+            *wanted,
+        )
+        return rows.instant(row["at"]) if row and row["at"] else None
+
+    def holds(self, context: str) -> bool:
+        """True when a document of this context is HELD."""
+        return bool(self._one("SELECT 1 FROM document WHERE context = ? AND state = 'HELD'", context))
+
+    def unshown(self, limit: int = 200, units: Iterable[str] | None = None) -> list[Document]:
+        """Documents that changed since their unit's folder was last written; of these units only, if given."""
+        wanted = None if units is None else sorted(units)
+        only = "" if wanted is None else f"AND +unit IN ({marks(wanted)})"  # the plus: by the index of what is unshown
+        found = self._db.execute(
+            f"SELECT * FROM document WHERE shown < version {only} ORDER BY seq LIMIT ?",  # noqa: S608 - marks only
+            (*(wanted or ()), limit),
+        )
+        return [rows.document(r) for r in found]
+
+    # -- what a person should know -----------------------------------------------------------------------------
+
+    def unshown_by_unit(self) -> dict[str, int]:
+        """How many documents of each unit are not in its folder as they are now."""
+        found = self._db.execute("SELECT unit, count(*) AS n FROM document WHERE shown < version GROUP BY +unit")
+        return {r["unit"]: r["n"] for r in found}
+
+    def numbered_long(self, before: datetime) -> tuple[int, int]:
+        """Numbered since before this instant and not delivered: without a UPO, and with one."""
+        row = self._one(
+            f"""SELECT ifnull(sum(upo_sha256 IS NULL), 0) AS no_upo, ifnull(sum(upo_sha256 IS NOT NULL), 0) AS with_upo
+                FROM document WHERE state = '{State.ACCEPTED}' AND ifnull(acquisition_date, updated_at) < ?""",  # noqa: S608
+            stamp(before),
+        )
+        return (row["no_upo"], row["with_upo"]) if row else (0, 0)
+
+    def unanswered_long(self, before: datetime) -> dict[str, int]:
+        """How many documents are SUBMITTED or UNKNOWN since an attempt before this instant, by state."""
+        found = self._db.execute(
+            f"""SELECT state, count(*) AS n FROM document WHERE state IN ('{State.SUBMITTED}', '{State.UNKNOWN}')
+                AND ifnull((SELECT max(started_at) FROM attempt WHERE document = document.id), updated_at) < ?
+                GROUP BY state""",  # noqa: S608 - enums
+            (stamp(before),),
+        )
+        return {r["state"]: r["n"] for r in found}
+
+    def without_due(self) -> int:
+        """How many live documents without a number have no deadline: none may have none."""
+        row = self._one(
+            f"""SELECT count(*) AS n FROM document WHERE state IN ({_LIVE})
+                AND +ksef_number IS NULL AND due_safe IS NULL AND due_state <> 'pending'"""  # noqa: S608
+        )
+        return int(row["n"]) if row else 0
+
+    def counts(self, unit: str | None = None) -> dict[str, int]:
+        """How many documents are in each state; states without any are left out."""
+        clause, values = where(seq=0, unit=unit)
+        found = self._db.execute(f"SELECT state, count(*) AS n FROM document {clause} GROUP BY state", values)  # noqa: S608
+        return {r["state"]: r["n"] for r in found}

@@ -1,0 +1,93 @@
+"""Received invoices, and how far receiving has come."""
+
+from datetime import datetime
+from typing import Any
+
+from spool import rows
+from spool.domain.ledger import NewReceived, Received
+from spool.rows import dump, stamp
+from spool.store.base import Base, where
+
+
+class ReceivedInvoices(Base):
+    """Purchases."""
+
+    def add_received(self, new: NewReceived, raw: bytes, now: datetime) -> bool:
+        """Store a received invoice once by its KSeF number; False when it was there already, from any context."""
+        if self._one("SELECT 1 FROM received WHERE ksef_number = ?", new.ksef_number):
+            return False
+        self.put_body(raw)
+        self._insert(
+            "received",
+            ksef_number=new.ksef_number,
+            context=new.context,
+            sha256=new.sha256,
+            facts=dump(new.facts.as_dict()),
+            metadata=dump(new.metadata),
+            acquisition_date=stamp(new.acquisition_date),
+            permanent_storage_date=stamp(new.permanent_storage_date),
+            unit=new.unit,
+            rule=new.rule,
+            why=new.why,
+            stored_at=stamp(now),
+        )
+        self.log(new.ksef_number, "received", now, "agent", new.why, {"unit": new.unit, "rule": new.rule})
+        return True
+
+    def received(self, ksef_number: str, unit: str | None = None) -> Received:
+        """One received invoice; with `unit` only that unit's. Raises KeyError: foreign and absent look the same."""
+        row = self._one(
+            "SELECT * FROM received WHERE ksef_number = ? AND (? IS NULL OR unit = ?)",
+            ksef_number,
+            unit,
+            unit,
+        )
+        if row is None:
+            raise KeyError(ksef_number)
+        return rows.received(row)
+
+    def received_page(
+        self, *, unit: str | None = None, after: int = 0, limit: int = 100, unassigned: bool = False
+    ) -> list[Received]:
+        """A page in order of arrival; `unassigned` for the central tray only."""
+        clause, values = where(cursor=after, unit=unit)
+        tray = "AND unit IS NULL" if unassigned else ""
+        found = self._db.execute(
+            f"SELECT * FROM received {clause} {tray} ORDER BY cursor LIMIT ?",  # noqa: S608 - our own names
+            (*values, limit),
+        )
+        return [rows.received(r) for r in found]
+
+    def latest_received(self, limit: int) -> list[Received]:
+        """The newest first."""
+        found = self._db.execute("SELECT * FROM received ORDER BY cursor DESC LIMIT ?", (limit,))
+        return [rows.received(r) for r in found]
+
+    def received_counts(self) -> dict[str, Any]:
+        """`total`, `unassigned` and `last` (stored_at of the newest, or None)."""
+        row = self._one(
+            "SELECT count(*) AS total, count(*) - count(unit) AS unassigned, max(stored_at) AS last FROM received"
+        )
+        return dict(row) if row else {}
+
+    def unmirrored(self, limit: int = 200) -> list[Received]:
+        """Received invoices not yet written into a folder."""
+        found = self._db.execute("SELECT * FROM received WHERE mirrored_at IS NULL ORDER BY cursor LIMIT ?", (limit,))
+        return [rows.received(r) for r in found]
+
+    def mark_mirrored(self, ksef_number: str, now: datetime) -> None:
+        """The invoice lies in its unit's folder, or in the central tray."""
+        self._db.execute("UPDATE received SET mirrored_at = ? WHERE ksef_number = ?", (stamp(now), ksef_number))
+
+    def mark(self, context: str, subject: str) -> datetime | None:
+        """How far receiving has come: everything up to this instant is stored."""
+        row = self._one("SELECT upto FROM mark WHERE context = ? AND subject = ?", context, subject)
+        return rows.instant(row["upto"]) if row else None
+
+    def set_mark(self, context: str, subject: str, upto: datetime) -> None:
+        """Move the mark forward, in the same transaction as the last documents below it; it never goes back."""
+        self._db.execute(
+            """INSERT INTO mark (context, subject, upto) VALUES (?, ?, ?)
+               ON CONFLICT DO UPDATE SET upto = max(upto, excluded.upto)""",
+            (context, subject, stamp(upto)),
+        )
