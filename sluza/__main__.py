@@ -20,6 +20,7 @@ VERBS = {
     "submit": "submit",
     "validate": "validate",
     "deadline": "deadline",
+    "outage": "outage",
     "received": "received",
     "unit": "unit",
     "check-config": "check_config",
