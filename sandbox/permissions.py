@@ -116,6 +116,17 @@ def may_issue(store: Store, context: Context, facts: InvoiceFacts, now: int, *, 
     return is_enforcer and facts.authorised_nip == context.nip and facts.authorised_role in (1, 2)
 
 
+def entitled(store: Store, context: Context, seller: str, now: int) -> bool:
+    """Whether a context may stand for this seller at all, before any invoice is known (KOD II)."""
+    if context.nip == seller:
+        return True
+    units = (store.get_fact("subject", seller) or {}).get("subunits") or []
+    if context.type == "Nip" and context.value in [unit["subjectNip"] for unit in units]:
+        return True
+    who = (context.type, context.value)
+    return bool(scopes_of(store, "kind = 'authorization'", Context("Nip", seller), who, now))
+
+
 def _is_subunit(store: Store, seller: str, child: str, facts: InvoiceFacts, *, lenient: bool) -> bool:
     parent = store.get_fact("subject", seller)
     if not parent or child not in [unit["subjectNip"] for unit in parent.get("subunits") or []]:

@@ -128,6 +128,7 @@ def _context(table: Table) -> Context:
         token_file=table.path("token_file"),
         offline_cert=table.path("offline_cert"),
         offline_key=table.path("offline_key"),
+        offline_password_file=table.path("offline_password_file"),
     )
     table.done()
     if not (context.auth_cert or context.token_file):

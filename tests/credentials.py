@@ -42,7 +42,7 @@ class Made:
         return path
 
 
-def seal(nip: str, *, algorithm: str = "ec", offline: bool = False) -> Made:
+def seal(nip: str, *, algorithm: str = "ec", offline: bool = False, serial_number: int = 0) -> Made:
     """An organisation's seal for a NIP (`VATPL-` in 2.5.4.97); `offline` makes it a type 2 certificate."""
     key: PrivateKey = (
         ec.generate_private_key(ec.SECP256R1())
@@ -74,7 +74,7 @@ def seal(nip: str, *, algorithm: str = "ec", offline: bool = False) -> Made:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial_number or x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=730))
         .add_extension(usage, critical=True)

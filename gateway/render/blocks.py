@@ -3,7 +3,7 @@
 All text in blocks is cleaned already.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -36,9 +36,10 @@ class Title:
 
 @dataclass(frozen=True)
 class Heading:
-    """The name of a section."""
+    """The name of a section; `narrow` above a narrow table."""
 
     text: str
+    narrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,4 +156,5 @@ class Document:
     blocks: tuple[Block, ...]
     footer: str
     ribbon: str = ""
-    title: str = field(default="Faktura")
+    title: str = "Faktura"
+    number: str = ""

@@ -1,20 +1,38 @@
-"""From bytes to bytes: read, compose, lay out, write."""
+"""From bytes to bytes: read, compose, write."""
+
+import re
+from dataclasses import replace
 
 from gateway.render import fa3, generic
 from gateway.render.blocks import Block, Document, Heading, Pairs, Title
 from gateway.render.codes import OFFLINE, codes_of
-from gateway.render.layout import lay_out
+from gateway.render.data import as_data
 from gateway.render.marks import Marks
 from gateway.render.pdf import write
 from gateway.render.text import clean, joined
 from gateway.render.tree import Ledger, parse
 
+_LONGEST_NAME = 80
+
 
 def render_invoice(raw: bytes, *, marks: Marks = Marks()) -> bytes:  # noqa: B008 - frozen
     """The PDF of an invoice of any form. UnreadableInvoice when the bytes are not well-formed XML or have a DTD."""
-    document = compose(raw, _cleaned(marks))
-    pages = lay_out(document)
-    return write(pages, title=document.title, subject=document.footer, created=marks.created)
+    marks = _cleaned(marks)
+    document = compose(raw, marks)
+    data = as_data(document, crest=marks.arms is not None)
+    name = attachment_name(marks.ksef_number or document.number)
+    return write(data, original=raw, name=name, arms=marks.arms, created=marks.created)
+
+
+def attachment_name(number: str) -> str:
+    """The name of the attached XML: a number with only letters, digits, dots and hyphens, and no path."""
+    stem = re.sub(r"[^A-Za-z0-9.-]", "-", number)[:_LONGEST_NAME].strip(".-")
+    return f"{stem or 'faktura'}.xml"
+
+
+def warm() -> None:
+    """Render one small document, so that the first real one does not wait for fonts and template."""
+    render_invoice(b"<Faktura/>", marks=Marks(kod1_url="https://qr.ksef.mf.gov.pl/"))
 
 
 def compose(raw: bytes, marks: Marks) -> Document:
@@ -31,7 +49,7 @@ def compose(raw: bytes, marks: Marks) -> Document:
     state = f"KSeF {marks.ksef_number}" if marks.ksef_number else (OFFLINE if marks.kod1_url else "")
     name = next((block.name for block in blocks if isinstance(block, Title)), "Dokument")
     footer = joined(joined(name, number), state, marks.unit, by=" · ")
-    return Document(tuple(blocks), footer, marks.ribbon, joined(name, number))
+    return Document(tuple(blocks), footer, marks.ribbon, joined(name, number), number)
 
 
 def _rest(ledger: Ledger) -> list[Block]:
@@ -42,13 +60,11 @@ def _rest(ledger: Ledger) -> list[Block]:
 
 def _cleaned(marks: Marks) -> Marks:
     """The marks with printable text; links stay as they are, they are drawn through `clean` and `quote`."""
-    return Marks(
+    return replace(
+        marks,
         ksef_number=clean(marks.ksef_number),
-        kod1_url=marks.kod1_url,
-        kod2_url=marks.kod2_url,
         status=tuple(line for line in map(clean, marks.status) if line),
         unit=clean(marks.unit),
         ribbon=clean(marks.ribbon),
         title=clean(marks.title),
-        created=marks.created,
     )

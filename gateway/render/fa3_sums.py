@@ -32,7 +32,7 @@ def sums(fa: Node, kind: str, currency: str) -> list[Block]:
     blocks: list[Block] = []
     table = _by_rate(fa)
     if table.rows:
-        blocks += [Heading(f"Podsumowanie według stawek podatku ({currency})"), table]
+        blocks += [Heading(f"Podsumowanie według stawek podatku ({currency})", narrow=True), table]
     if fa.has("P_15"):
         label = words.TOTAL.get(kind, "Kwota należności ogółem")
         blocks.append(Total(label, f"{amount(fa.text('P_15'))} {currency}"))
@@ -87,7 +87,7 @@ def _partial_advances(fa: Node, currency: str) -> list[Block]:
         Column(f"Kwota ({currency})", 40, right=True),
         Column("Kurs waluty", 30, right=True),
     )
-    return [Heading("Płatności objęte fakturą"), Table(columns, tuple(rows), narrow=True)]
+    return [Heading("Płatności objęte fakturą", narrow=True), Table(columns, tuple(rows), narrow=True)]
 
 
 def _settlement(fa: Node, currency: str) -> list[Block]:

@@ -1,9 +1,17 @@
 """What the gateway knows about a document and the XML does not say: number, codes, status, environment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 FIXED_CREATION = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The municipality's coat of arms: the bytes of the picture and what they are, `png`, `jpg` or `svg`."""
+
+    picture: bytes = field(repr=False)
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -14,7 +22,7 @@ class Marks:
     numbering); `status` are sentences for the box below it. `ribbon` names the environment on every page and is
     empty in production. The captions below the codes follow protocol §13: the KSeF number, or `OFFLINE` while there
     is none; `CERTYFIKAT` below KOD II. `created` is the creation date in the file: the same input gives the same
-    bytes.
+    bytes. `arms` stand at the top of what the municipality itself issues.
     """
 
     ksef_number: str = ""
@@ -25,3 +33,4 @@ class Marks:
     ribbon: str = ""
     title: str = ""
     created: datetime = FIXED_CREATION
+    arms: Arms | None = None

@@ -1,66 +1,66 @@
-"""The two fonts: where they are, which characters they have, how wide each is. Read once per process."""
+"""Which characters our two fonts have, and how wide each is. Read once per process.
 
-import re
+The widths serve two decisions that must be taken before typesetting: how wide the columns of a table are, and which
+words are too long for their place and may be broken inside.
+"""
+
+import json
 from functools import cache
 from pathlib import Path
 
-from fontTools.ttLib import TTFont
-
-REGULAR, BOLD = "", "B"
-FILES = {
-    REGULAR: Path(__file__).parent / "fonts" / "DejaVuSans.ttf",
-    BOLD: Path(__file__).parent / "fonts" / "DejaVuSans-Bold.ttf",
-}
+FONTS = Path(__file__).parent / "fonts"
 MM_PER_POINT = 25.4 / 72
-_NO_BREAK = "\u00a0"
+BREAK = "\u200b"  # here a word may be broken; `clean` takes this character out of everything that comes from outside
+_UNITS = 2048
 
 
 @cache
-def _advances(style: str) -> dict[str, float]:
+def _advances(bold: bool) -> dict[str, float]:
     """Advance width of every character, in ems."""
-    with TTFont(FILES[style], lazy=True) as font:
-        per_em = font["head"].unitsPerEm
-        widths = font["hmtx"].metrics
-        return {chr(code): widths[name][0] / per_em for code, name in font.getBestCmap().items()}
+    found = json.loads((FONTS / "advances.json").read_text(encoding="ascii"))
+    return {char: units / _UNITS for char, units in found["bold" if bold else "regular"].items()}
 
 
-def covered(char: str) -> bool:
-    """True when both fonts can print this character and it takes part in no trick of direction or hiding."""
-    return char in _advances(REGULAR) and char in _advances(BOLD)
+@cache
+def _widest() -> float:
+    """The widest character of both fonts, in ems."""
+    return max(max(_advances(bold).values()) for bold in (False, True))
 
 
-def width(text: str, size: float, style: str = REGULAR) -> float:
+@cache
+def covered() -> frozenset[str]:
+    """The characters that both fonts can print and that take part in no trick of direction or hiding."""
+    return frozenset(_advances(False).keys() & _advances(True).keys())
+
+
+def width(text: str, size: float, *, bold: bool = False) -> float:
     """Width in millimetres of cleaned text at this size in points."""
-    advances = _advances(style)
+    advances = _advances(bold)
     return sum(advances.get(char, 0.6) for char in text) * size * MM_PER_POINT
 
 
-def wrap(text: str, room: float, size: float, style: str = REGULAR) -> list[str]:
-    """Break cleaned text into lines no wider than `room` mm; a word that is too long breaks anywhere."""
-    if width(text, size, style) <= room:
-        return [text]
-    lines: list[str] = []
-    line = ""
-    for word in re.split(r" ", text):
-        trial = f"{line} {word}" if line else word
-        if width(trial, size, style) <= room:
-            line = trial
-            continue
-        if line:
-            lines.append(line)
-        *full, line = _pieces(word, room, size, style)
-        lines += full
-    return [*lines, line] if line else lines
+def breakable(text: str, room: float, size: float, *, bold: bool = False) -> str:
+    """Cleaned text in which every word wider than `room` mm may be broken after each of its characters.
+
+    Hyphens get the same mark: broken at the hyphen itself, a Polish word would have it once more on the next line,
+    which is right for words and wrong for numbers and links.
+    """
+    if len(text) * _widest() * size * MM_PER_POINT <= room or width(text, size, bold=bold) <= room:
+        return text
+    words = text.split(" ")
+    return " ".join(
+        word.replace("-", "-" + BREAK) if width(word, size, bold=bold) <= room else BREAK.join(word) for word in words
+    )
 
 
-def _pieces(word: str, room: float, size: float, style: str) -> list[str]:
-    """A word cut into pieces that fit, each at least one character long."""
-    advances, limit = _advances(style), room / (size * MM_PER_POINT)
-    pieces, start, used = [], 0, 0.0
-    for at, char in enumerate(word):
-        advance = advances.get(char, 0.6)
-        if used + advance > limit and at > start:
-            pieces.append(word[start:at])
-            start, used = at, 0.0
-        used += advance
-    return [*pieces, word[start:]]
+def shortened(text: str, room: float, size: float) -> str:
+    """As much of cleaned text as fits into one line of `room` mm, with an ellipsis where something is missing."""
+    if width(text, size) <= room:
+        return text
+    advances, left, kept = _advances(False), room / (size * MM_PER_POINT) - 1.0, []
+    for char in text:
+        left -= advances.get(char, 0.6)
+        if left < 0:
+            break
+        kept.append(char)
+    return "".join(kept).rstrip() + "…"

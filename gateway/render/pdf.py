@@ -1,50 +1,50 @@
-"""Pages of marks into the bytes of a PDF, through fpdf2. The same pages give the same bytes."""
+"""The template and the data into a PDF/A-3b, through typst. The same input gives the same bytes.
 
-import io
+typst sees the template, our two fonts and the strings handed to it: no system fonts, no packages, no file of this
+machine, no network. Fonts and template are read once per process.
+"""
+
+import json
+import os
 from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
-from fpdf import FPDF
+import typst
 
-from gateway.render.codes import qr_png
-from gateway.render.flow import Area, Link, Mark, Rule, Square, Words
-from gateway.render.metrics import FILES
+from gateway.render.marks import Arms
+from gateway.render.metrics import FONTS
 
-_FAMILY = "dejavu"
-
-
-def write(pages: list[list[Mark]], *, title: str, subject: str, created: datetime) -> bytes:
-    """The finished file."""
-    pdf = FPDF(orientation="portrait", unit="mm", format="A4")
-    pdf.set_auto_page_break(False)
-    pdf.set_creation_date(created)
-    pdf.set_title(title)
-    pdf.set_subject(subject)
-    pdf.set_creator("Śluza")
-    pdf.set_lang("pl")
-    for style, path in FILES.items():
-        pdf.add_font(_FAMILY, style, path)
-    for page in pages:
-        pdf.add_page()
-        for mark in page:
-            _draw(pdf, mark)
-    return bytes(pdf.output())
+_TEMPLATE = Path(__file__).parent / "invoice.typ"
+_STANDARD: Literal["a-3b"] = "a-3b"
 
 
-def _draw(pdf: FPDF, mark: Mark) -> None:
-    """One mark."""
-    match mark:
-        case Words(x, y, text, size, style, grey):
-            pdf.set_font(_FAMILY, style, size)
-            pdf.set_text_color(grey)
-            pdf.text(x, y, text)
-        case Rule(x, y, length, grey):
-            pdf.set_draw_color(grey)
-            pdf.set_line_width(0.2)
-            pdf.line(x, y, x + length, y)
-        case Area(x, y, width, height, grey):
-            pdf.set_fill_color(grey)
-            pdf.rect(x, y, width, height, style="F")
-        case Square(x, y, side, text):
-            pdf.image(io.BytesIO(qr_png(text)), x, y, side, side)
-        case Link(x, y, width, height, url):
-            pdf.link(x, y, width, height, url)
+def write(data: dict[str, Any], *, original: bytes, name: str, arms: Arms | None, created: datetime) -> bytes:
+    """The finished file, with the `original` bytes attached as `name`."""
+    # As a string, because typst takes nothing else: what the hardened parser let through is UTF-8.
+    inputs = {"original": original.decode()}
+    filled = data | {"attachment": name, "arms": None}
+    if arms is not None and arms.kind == "svg":
+        inputs["arms"] = arms.picture.decode()
+        filled["arms"] = (arms.kind, [])
+    elif arms is not None:
+        filled["arms"] = (arms.kind, list(arms.picture))
+    inputs["data"] = json.dumps(filled, ensure_ascii=False)
+    compiler, template = _tools()
+    made = compiler.compile(
+        template, format="pdf", sys_inputs=inputs, pdf_standards=_STANDARD, timestamp=created, pdf_tags=False
+    )
+    assert isinstance(made, bytes)
+    return made
+
+
+@cache
+def _tools() -> tuple[typst.Compiler, bytes]:
+    """A compiler that knows our fonts, and the template."""
+    # One thread: a worker has one document at a time, and intake needs the other cores (and 512 MB are soon spent
+    # on the stacks of many threads). typst's thread pool reads this when it is first used.
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
+    # The folder of the fonts as root: the template opens no file, and could open none but these.
+    return typst.Compiler(font_paths=fonts, ignore_system_fonts=True, root=FONTS), _TEMPLATE.read_bytes()

@@ -21,7 +21,9 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     text = unicodedata.normalize("NFC", text.translate(_INVISIBLE))
-    return " ".join("".join(map(_printable, text)).split())
+    if not covered().issuperset(text):
+        text = "".join(map(_printable, text))
+    return " ".join(text.split())
 
 
 def clean_lines(text: str) -> list[str]:
@@ -31,7 +33,7 @@ def clean_lines(text: str) -> list[str]:
 
 def _printable(char: str) -> str:
     """This character, a blank, or its code in brackets."""
-    if covered(char):
+    if char in covered():
         return char
     if char.isspace() or unicodedata.category(char) == "Cc":
         return " "

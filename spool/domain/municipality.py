@@ -32,6 +32,7 @@ class Context:
     token_file: Path | None = None
     offline_cert: Path | None = None
     offline_key: Path | None = None
+    offline_password_file: Path | None = None
 
     @property
     def nip(self) -> str:
@@ -64,12 +65,13 @@ class Policy:
 
 @dataclass(frozen=True)
 class Municipality:
-    """The taxpayer (one NIP) with its units and contexts, by id."""
+    """The taxpayer (one NIP) with its units and contexts, by id; `coat_of_arms` is a PNG, JPEG or SVG file."""
 
     name: str
     nip: str
     contexts: dict[str, Context] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)
+    coat_of_arms: Path | None = None
 
     def context_of(self, unit_id: str) -> Context:
         """The context in which this unit issues; KeyError for an unknown unit."""

@@ -50,6 +50,31 @@ def test_token(tmp_path: Path) -> None:
     assert keyring.authentication(_context()) is None
 
 
+@pytest.mark.parametrize("algorithm", ["ec", "rsa"])
+@pytest.mark.parametrize("password", ["", "tajne hasło"])
+def test_offline_pair(tmp_path: Path, algorithm: str, password: str) -> None:
+    """The Offline certificate is read like the other one, from fields of its own."""
+    made = credentials.seal(NIP, algorithm=algorithm, offline=True)
+    cert, key = made.write_pem(tmp_path, password=password)
+    file = _secret(tmp_path / "pw", password + "\n") if password else None
+    found = keyring.offline(_context(offline_cert=cert, offline_key=key, offline_password_file=file))
+    assert found is not None
+    assert found.certificate == made.certificate
+
+
+def test_without_an_offline_certificate_there_is_none() -> None:
+    """A context that never works offline needs none."""
+    assert keyring.offline(_context()) is None
+
+
+@pytest.mark.parametrize("kind", ["auth", "offline"])
+def test_a_key_without_its_certificate_is_named(tmp_path: Path, kind: str) -> None:
+    """A forgotten line in the configuration must not look like a decision to do without."""
+    load = keyring.authentication if kind == "auth" else keyring.offline
+    with pytest.raises(ConfigError, match=f"{kind}_cert"):
+        load(_context(**{f"{kind}_key": tmp_path / "key"}))
+
+
 def _offline(d: Path) -> Context:
     cert, key = credentials.seal(NIP, offline=True).write_pem(d)
     return _context(auth_cert=cert, auth_key=key)
@@ -118,6 +143,31 @@ def test_fault_X23_bad_credentials_are_refused_by_field(tmp_path: Path, name: st
     with pytest.raises(ConfigError, match=expected) as caught:
         keyring.authentication(make(tmp_path))
     assert "gmina" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted(BAD.keys() - {"offline"}))
+def test_fault_X23_bad_offline_credentials_are_refused_by_field(tmp_path: Path, name: str) -> None:
+    """The same mistakes in the other pair of fields, and the message names those fields and no others."""
+    make, expected = BAD[name]
+    wrong = make(tmp_path)
+    files = {
+        "offline_cert": wrong.auth_cert,
+        "offline_key": wrong.auth_key,
+        "offline_password_file": wrong.auth_password_file,
+    }
+    with pytest.raises(ConfigError, match=expected.replace("auth", "offline")) as caught:
+        keyring.offline(_context(**files))
+    said = f"{caught.value} {caught.value.hint}"
+    assert "offline_" in said
+    assert "auth_" not in said
+
+
+def test_fault_X23_an_authentication_certificate_signs_no_kod2(tmp_path: Path) -> None:
+    """The mirror image of an Offline certificate that is to log in; both fields are named."""
+    cert, key = credentials.seal(NIP).write_pem(tmp_path)
+    with pytest.raises(ConfigError, match=r"offline_cert.*gmina.*typu Authentication") as caught:
+        keyring.offline(_context(offline_cert=cert, offline_key=key))
+    assert "auth_cert" in caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["", "\n", "dwa słowa", "zażółć"])

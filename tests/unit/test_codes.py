@@ -90,10 +90,12 @@ def test_no_value_leaves_its_place_in_the_path(nip: str, digest: bytes) -> None:
     assert not set("?#\\ \r\n") & set(url)
 
 
-def test_without_codes_none_are_drawn() -> None:
+def test_without_codes_none_are_drawn(tmp_path: Path) -> None:
     """Total failure: no QR codes (deadlines §1)."""
-    pdf = PdfReader(io.BytesIO(render_invoice(invoice())))
-    assert not any(page.images for page in pdf.pages)
+    require_tools("pdftoppm", "zbarimg")
+    pdf = render_invoice(invoice())
+    assert read_back(pdf, tmp_path) == set()
+    assert not any("/Annots" in page for page in PdfReader(io.BytesIO(pdf)).pages)
 
 
 @pytest.mark.parametrize("urls", [(KOD1, ""), (KOD1, KOD2 + ECDSA), (KOD1, KOD2 + RSA)])

@@ -4,6 +4,7 @@ apt-get download fonts-dejavu-core && dpkg -x fonts-dejavu-core_*.deb x
 python gateway/render/fonts/reduce.py x/usr/share/fonts/truetype/dejavu
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -31,6 +32,17 @@ def reduce(source: Path, target: Path) -> None:
     font.save(target)
 
 
+def advances(target: Path) -> dict[str, int]:
+    """Advance width of every character of a reduced font, in units of 2048 to the em."""
+    font = ttLib.TTFont(target)
+    assert font["head"].unitsPerEm == 2048
+    return {chr(code): font["hmtx"].metrics[name][0] for code, name in sorted(font.getBestCmap().items())}
+
+
 if __name__ == "__main__":
-    for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"):
-        reduce(Path(sys.argv[1]) / name, Path(__file__).parent / name)
+    here = Path(__file__).parent
+    files = {"regular": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf"}
+    for name in files.values():
+        reduce(Path(sys.argv[1]) / name, here / name)
+    found = {style: advances(here / name) for style, name in files.items()}
+    (here / "advances.json").write_text(json.dumps(found, separators=(",", ":")) + "\n", encoding="ascii")
