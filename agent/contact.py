@@ -23,6 +23,8 @@ from spool.store import Store
 
 LOGIN, SEND = "login", "send"
 _LONGEST_SILENCE_S = 60.0
+_PROBE_FIRST_S = 5.0
+"""Work looks again so soon while the probe is out; its success wakes everybody at once."""
 _CLOCKS_MAY_DIFFER_S = 120
 _ABOUT_ONE = "http:"
 _PACED = ("http:429", "budget:")
@@ -57,8 +59,20 @@ class Contact:
         """A person has to do something before anything is sent."""
         return self._known.paused is not None
 
+    @property
+    def down(self) -> bool:
+        """KSeF did not answer when it was last asked."""
+        return self._known.reachable is False
+
     def silence(self) -> float:
-        """Seconds for which KSeF should be left alone; 0 when it may be asked."""
+        """Seconds for which work should leave KSeF alone; 0 when it may be asked.
+
+        While KSeF is down only the probe asks: a document sent over a flapping line would be in doubt for nothing.
+        """
+        return max(self.quiet(), _PROBE_FIRST_S) if self.down else self.quiet()
+
+    def quiet(self) -> float:
+        """Seconds until even the probe may ask again."""
         if self._quiet_until is None:
             return 0.0
         now = self._clock()
@@ -98,13 +112,18 @@ class Contact:
         if was is not None and self._known.paused is None:
             self._login.unblock()
 
-    async def worked(self) -> None:
-        """KSeF answered."""
-        self._failures, self._quiet_until = 0, None
-        self._doubted.clear()
+    async def reached(self) -> None:
+        """The probe was answered: work may go on. How long the next failure waits is decided by real work only."""
+        self._quiet_until = None
         if self._known.reachable is not True:
             await self._set("reachable", {"ok": True, "since": self._clock().isoformat(), "detail": ""})
             self._known.reachable = True
+
+    async def worked(self) -> None:
+        """KSeF answered."""
+        self._failures = 0
+        self._doubted.clear()
+        await self.reached()
         if self._login.valid_until is not None and self._login.valid_until != self._known.login_until:
             self._known.login_until = self._login.valid_until
             await self._set("login", {"valid_until": self._login.valid_until.isoformat()})

@@ -79,9 +79,9 @@ class Office:
         self._house = house
         self._budget = Budget()
         line = Line(house.transport, context.url, self._budget, house.clock, SDK_ERRORS)
-        door = KsefDoor(line, context)
-        keys = Keys(door, house.clock)
-        self.login = Login(door, keys, keyring.authentication(context), keyring.token(context), house.clock)
+        self._door = KsefDoor(line, context)
+        keys = Keys(self._door, house.clock)
+        self.login = Login(self._door, keys, keyring.authentication(context), keyring.token(context), house.clock)
         self.contact = Contact(context.id, house.spool, self.login, house.clock)
         ksef = KsefClient(line, self.login)
         self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock)
@@ -108,6 +108,7 @@ class Office:
             "sessions": self._tidy,
             "receive": self._receive.step,
             "limits": self._ask_limits,
+            "probe": self._probe,
         }
         async with asyncio.TaskGroup() as group:
             for name, step in steps.items():
@@ -152,6 +153,16 @@ class Office:
             if urgent:
                 return
             ear.clear()
+
+    async def _probe(self) -> float:
+        """While KSeF is down ask it for something public and cheap; Latarnia has no say in this (DESIGN decision 8)."""
+        if not self.contact.down:
+            return IDLE_S
+        if (pause := self.contact.quiet()) > 0:
+            return pause
+        await self._door.public_keys()
+        await self.contact.reached()
+        return IDLE_S
 
     async def _tidy(self) -> float:
         """Old and doubtful sessions are brought to their end."""

@@ -25,6 +25,7 @@ from gateway.http.app import create_app
 from gateway.http.listener import Listener
 from gateway.http.state import Parts
 from gateway.intake import FrontDoor
+from gateway.seals import Seals
 from gateway.settings import GatewaySettings
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate, read_token
@@ -71,7 +72,8 @@ async def serve(settings: GatewaySettings) -> int:
 async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: Clock, stop: asyncio.Event) -> int:
     """The parts around one spool, until `stop` or until one of them ends by itself."""
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
-    door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law)
+    seals = Seals(municipality, clock)
+    door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals)
     names = [*settings.http.names, *_own_name()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None
@@ -84,7 +86,7 @@ async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: 
         await _make_folders(settings, desk, clock)
         parts: dict[str, Awaitable[None]] = {
             "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
-            "returns": Returns(desk, workers, municipality, folders, clock).run(stop),
+            "returns": Returns(desk, workers, municipality, folders, clock, seals).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
         if material and context:

@@ -4,18 +4,18 @@ Runs inside the one transaction that also stores the row. Here the document gets
 an offline mode, KOD II: this is the moment of issue (deadlines §0).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from gateway import originals
 from gateway.names import distinct, safe_stem
+from gateway.seals import Seal
 from gateway.settings import Policies
 from spool.domain.catalogue import problem
 from spool.domain.document import Mode
 from spool.domain.errors import Problem
-from spool.domain.ledger import Document, Kod2, NewDocument
+from spool.domain.ledger import Document, NewDocument
 from spool.domain.modes import Issue
 from spool.domain.states import HOLDS_NUMBER, State
 from spool.law import Rules
@@ -25,13 +25,6 @@ PUT_AWAY = "put_away_before"
 """The problem of bytes that a person quarantined or ceased: only a person brings them back (faults E)."""
 _ONLY_A_PERSON = frozenset({State.QUARANTINED, State.CEASED})
 NEEDS_BATCH = "Faktura z załącznikiem czeka na wysyłkę wsadową."
-
-Seal = Callable[[NewDocument], Kod2 | None]
-"""Signs KOD II for a document of an offline mode; None where its context has no valid Offline certificate."""
-
-
-def no_seal(_: NewDocument) -> None:
-    """For a front door without keys."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +89,7 @@ class Admission:
         wished = due.mode is Mode.OFFLINE24 and new.wish is Mode.OFFLINE24
         if wished and self.policies.offline24.value != "allowed":
             return new.refused([problem("offline24_not_allowed")])
-        kod2 = self.seal(new) if due.mode.offline else None
+        kod2 = self.seal(new.context, new.facts.seller_nip, new.sha256) if due.mode.offline else None
         if wished and kod2 is None:
             return new.refused([problem("offline24_no_certificate")])
         state, reason = (State.WAITING, NEEDS_BATCH) if new.facts.has_attachment else (State.QUEUED, "")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from gateway import archive, validation
-from gateway.admission import Admission, Judged, Seal, Verdict, no_seal
+from gateway.admission import Admission, Judged, Verdict
+from gateway.seals import Seal, no_seal
 from gateway.settings import Policies
 from spool.access import Spool
 from spool.bodies import sha256_hex

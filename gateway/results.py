@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from spool.domain.booking import jpk_mark, payment_title
 from spool.domain.calendar import WARSAW
 from spool.domain.codes import kod1_url
 from spool.domain.ledger import Document, Event
@@ -35,10 +36,10 @@ def result(document: Document, history: Iterable[Event], municipality: Municipal
         "acquisition_date": local(document.acquisition_date),
         "upo_sha256": document.upo_sha256,
         "kod1_url": verification_link(document, municipality),
-        "kod2_url": None,
+        "kod2_url": document.kod2_url or None,
         "document_title": title(document),
         "jpk_mark": jpk_mark(document),
-        "payment_title": document.ksef_number,
+        "payment_title": payment_title(document),
         "errors": [problem.as_dict() for problem in document.problems],
         "history": told(history),
     }
@@ -67,15 +68,6 @@ def title(document: Document) -> str:
     if document.ksef_number or not document.facts.buyer_nip:
         return "Faktura"
     return "Potwierdzenie transakcji" if document.mode.offline else "Faktura (bez numeru KSeF)"
-
-
-def jpk_mark(document: Document) -> str | None:
-    """The JPK_V7M marker (deadlines §6): `NrKSeF` once numbered; open offline24 and unavailability are `DI`."""
-    if document.ksef_number:
-        return "NrKSeF"
-    if not document.mode.offline:
-        return None
-    return "OFF" if document.mode.value == "failure" else "DI"
 
 
 def local(moment: datetime | None) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 
 from gateway.admission import Verdict
 from gateway.intake import FrontDoor, Origin
+from gateway.seals import Seals
 from sluza.workbench import Bench
 from spool.domain.document import Mode
 from spool.domain.ledger import Document
@@ -28,8 +29,8 @@ async def _accept(opened: Bench, raw: bytes, origin: Origin) -> list[Verdict]:
     workers = Workers(processes=1)
     try:
         shared = opened.settings.shared
-        policies, law = opened.settings.policies, shared.law
-        door = FrontDoor(opened.spool, workers, shared.municipality, policies, opened.clock, law)
+        policies, law, seals = opened.settings.policies, shared.law, Seals(shared.municipality, opened.clock)
+        door = FrontDoor(opened.spool, workers, shared.municipality, policies, opened.clock, law, seals)
         return await door.accept(raw, origin)
     finally:
         workers.close()

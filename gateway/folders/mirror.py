@@ -63,6 +63,8 @@ def _said(invoice: Received, *, with_pdf: bool) -> dict[str, Any]:
         "why": invoice.why,
         "sha256": invoice.sha256,
         "form": facts.form.value,
+        "jpk_mark": "NrKSeF",
+        "payment_title": invoice.ksef_number,
     }
     if not with_pdf:
         said["pdf_error"] = NO_PDF

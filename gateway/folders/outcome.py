@@ -19,8 +19,8 @@ from spool.domain.ledger import Document, Event
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
 
-PUT_ASIDE = frozenset({State.REFUSED, State.WITHDRAWN, State.QUARANTINED})
-"""Ends without a KSeF number: the original goes back to the unit, with the reason."""
+PUT_ASIDE = frozenset({State.REFUSED, State.WITHDRAWN, State.QUARANTINED, State.CEASED})
+"""Ends without a KSeF number: the original goes back to the unit, with the reason (docs/decisions/0008)."""
 DELIVERED_NOTE = "Wyniki i UPO zapisano w folderze jednostki."
 
 
@@ -41,6 +41,7 @@ class Writer:
     root: Path
     municipality: Municipality
     shelf: Shelf
+    _drawn: dict[str, tuple[object, ...]] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
     """By document, what its progress file said when it was written: a file that somebody deleted stays deleted."""
 
@@ -59,17 +60,16 @@ class Writer:
         self._last[document.id] = hash(matters)
 
     def pending_copy(self, told: Told, pdf: bytes) -> None:
-        """`w-toku/<name>.pdf` for an offline mode: once, beside the JSON."""
+        """`w-toku/<name>.pdf` for an offline mode, beside the JSON."""
         document = told.document
         directory = layout.require(self.root, document.unit) / layout.PENDING
         with self.shelf.place(directory, document.name, document.sha256) as stem:
             put(beside(stem, PDF), pdf)
+        self._drawn[document.id] = _picture(document)
 
     def has_pending_copy(self, told: Told) -> bool:
-        """True when the PDF of an offline document lies in `w-toku/`."""
-        directory = layout.require(self.root, told.document.unit) / layout.PENDING
-        stem = own(directory, told.document.name, told.document.sha256)
-        return stem is not None and beside(stem, PDF).exists()
+        """True when the PDF of an offline document was written by this run, and would look the same now."""
+        return self._drawn.get(told.document.id) == _picture(told.document)
 
     def sent(self, told: Told, pdf: bytes | None, now: datetime) -> None:
         """`wyslane/RRRR-MM/`: XML, UPO, PDF, then the JSON that programs wait for; then `w-toku/` is cleared.
@@ -93,13 +93,18 @@ class Writer:
             files.write(beside(stem, JSON), text(said))
         self._clear_pending(document)
 
-    def put_aside(self, told: Told) -> None:
-        """`odrzucone/RRRR-MM/`: the original, the note, the JSON; then `w-toku/` is cleared."""
+    def put_aside(self, told: Told, pdf: bytes | None = None) -> None:
+        """`odrzucone/RRRR-MM/`: the original, the note, the JSON; then `w-toku/` is cleared.
+
+        With a PDF where the paper may still be needed: a duty that ceased leaves an invoice outside KSeF.
+        """
         document = told.document
         when = _refused_at(told)
         directory = layout.ensure_month(self.root, document.unit, layout.REFUSED, when)
         with self.shelf.place(directory, document.name, document.sha256) as stem:
             put(beside(stem, XML), told.raw)
+            if pdf is not None:
+                put(beside(stem, PDF), pdf)
             files.write(beside(stem, NOTE), self._note(told, when))
             files.write(beside(stem, JSON), text(result(document, told.history, self.municipality)))
         self._clear_pending(document)
@@ -121,6 +126,7 @@ class Writer:
             files.remove(beside(stem, PDF))
             files.remove(beside(stem, JSON))
         self._last.pop(document.id, None)
+        self._drawn.pop(document.id, None)
 
     def _note(self, told: Told, when: datetime) -> bytes:
         document = told.document
@@ -146,6 +152,11 @@ def put(path: Path, content: bytes) -> None:
 def text(said: dict[str, Any]) -> bytes:
     """JSON for people and programs: UTF-8, Polish letters as they are."""
     return (json.dumps(said, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")
+
+
+def _picture(document: Document) -> tuple[object, ...]:
+    """What the PDF of a waiting document shows beside the invoice itself."""
+    return (document.mode, document.kod2_url, document.due_safe)
 
 
 def _matters(said: dict[str, Any]) -> tuple[object, ...]:

@@ -20,6 +20,7 @@ from gateway.folders import copies, layout, mirror
 from gateway.folders.alerts import Alerts
 from gateway.folders.outcome import DELIVERED_NOTE, PUT_ASIDE, Told, Writer
 from gateway.folders.placing import Shelf
+from gateway.seals import Seal, no_seal
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.errors import BodyDamaged
@@ -56,13 +57,20 @@ class Returns:
     """Writes results and received invoices. One per process."""
 
     def __init__(
-        self, spool: Spool, workers: Workers, municipality: Municipality, folders_root: Path, clock: Clock
+        self,
+        spool: Spool,
+        workers: Workers,
+        municipality: Municipality,
+        folders_root: Path,
+        clock: Clock,
+        seal: Seal = no_seal,
     ) -> None:
         self._spool = spool
         self._workers = workers
         self._municipality = municipality
         self._root = folders_root
         self._clock = clock
+        self._seal = seal
         self._threads = ThreadPoolExecutor(_AT_ONCE, "returns")
         self._shelf = Shelf()
         self._writer = Writer(folders_root, municipality, self._shelf)
@@ -160,18 +168,30 @@ class Returns:
             await self._deliver(told)
             return
         if document.state in PUT_ASIDE:
-            await self._io(lambda: self._writer.put_aside(told))
+            pdf = await self._pdf_of(told) if document.state is State.CEASED else None
+            await self._io(lambda: self._writer.put_aside(told, pdf))
         elif document.state is State.DELIVERED:
             await self._io(lambda: self._writer.rewrite_sent(told))
         else:
+            if document.mode.offline and not document.ksef_number:
+                told = await self._sealed(told)
             await self._io(lambda: self._writer.progress(told))
             if document.mode.offline and not document.ksef_number:
                 await self._pending_copy(told)
         await self._spool.write(lambda store: store.mark_shown(document))
 
+    async def _sealed(self, told: Told) -> Told:
+        """With KOD II: a document that became an offline one after its intake is signed now, with the key of now."""
+        document, now = told.document, self._clock()
+        if document.kod2_url:
+            return told
+        kod2 = self._seal(document.context, document.facts.seller_nip, document.sha256)
+        await self._spool.write(lambda store: store.seal(document, kod2, now))
+        return await self._spool.read(lambda store: _told(store, document.id)) if kod2 else told
+
     async def _pending_copy(self, told: Told) -> None:
-        """The PDF that may be handed to a buyer while the invoice waits; the code of the issuer comes later."""
-        if await self._io(lambda: self._writer.has_pending_copy(told)):
+        """The PDF that may be handed to a buyer while the invoice waits, with both codes."""
+        if self._writer.has_pending_copy(told):
             return
         pdf = await self._pdf_of(told)
         if pdf is not None:

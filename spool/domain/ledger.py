@@ -14,6 +14,8 @@ from spool.domain.states import State
 ALIVE = "agent_alive"
 """The condition, of no context, by which the agent says that it lives; its `at` is the last time."""
 ALIVE_EVERY_S = 30.0
+NO_CERTIFICATE = "no_offline_certificate"
+"""The condition of a context in which an offline document could not get its KOD II."""
 FOLDER = "folder:"
 """Begins the name of the condition, of no context, of a unit's folder that is not there; alone it is the root."""
 

@@ -13,11 +13,10 @@ from spool.store.base import FIRST_HASH
 from spool.store.lookup import LONGEST_PAUSE
 from spool.store.outages import Outages
 from spool.store.received import ReceivedInvoices
-from spool.store.sessions import Sessions
 from spool.store.tokens import KEEP_KEYS, Tokens
 
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store"]
 
 
-class Store(Attempts, Sessions, ReceivedInvoices, Outages, Tokens):
+class Store(Attempts, ReceivedInvoices, Outages, Tokens):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

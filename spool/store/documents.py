@@ -8,14 +8,15 @@ from spool import rows
 from spool.domain.deadlines import Deadline, DueState
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused
-from spool.domain.ledger import Document, NewDocument
+from spool.domain.ledger import NO_CERTIFICATE, Document, Kod2, NewDocument
 from spool.domain.states import State, sources
 from spool.rows import dump, stamp
 from spool.store.base import marks
 from spool.store.lookup import Lookup
+from spool.store.sessions import Sessions
 
 
-class Documents(Lookup):
+class Documents(Lookup, Sessions):
     """Changes of outgoing documents."""
 
     def add(self, new: NewDocument, raw: bytes, name: str, now: datetime) -> Document:
@@ -100,6 +101,16 @@ class Documents(Lookup):
         self._update_document(document.id, now, **columns)
         data = {"due": columns["due_safe"], "state": due.state, "mode": due.mode, "announcements": list(due.used)}
         self.log(document.id, "due", now, "spool", f"Termin przeliczony. {due.explanation}", data)
+
+    def seal(self, document: Document, kod2: Kod2 | None, now: datetime) -> None:
+        """KOD II of a document that became an offline one; without one, the lack is a condition of its context."""
+        lack = {"since": stamp(now)} if kod2 is None else None
+        if lack is None or self.condition(document.context, NO_CERTIFICATE) is None:
+            self.set_condition(document.context, NO_CERTIFICATE, lack, now)
+        if kod2 is not None:
+            self._update_document(document.id, now, kod2_url=kod2.url, cert_serial=kod2.serial)
+            note = "Podpisano KOD II certyfikatem offline."
+            self.log(document.id, "kod2", now, "gateway", note, {"serial": kod2.serial})
 
     def postpone(self, document_id: str, until: datetime) -> None:
         """Nothing to do with this document before then; not a change that anybody is shown."""

@@ -10,7 +10,6 @@ import pytest
 
 from sluza.samples import attachment_invoice, invoice
 from spool.access import Spool
-from spool.domain.calendar import warsaw_date
 from spool.domain.document import Mode
 from spool.domain.ledger import Document, Event
 from spool.domain.states import State
@@ -256,18 +255,16 @@ async def test_attachments_wait_for_the_batch(rig: Rig) -> None:
     assert waiting.reason == "Wymaga wysyłki wsadowej (załącznik)."
 
 
-async def test_fault_K17_tomorrow_is_not_sent_today(rig: Rig, sandbox: Sandbox) -> None:
-    """A document dated after today waits in the queue for its day."""
+async def test_case_E10_tomorrow_is_refused_again_at_send(rig: Rig, sandbox: Sandbox) -> None:
+    """A document dated after today, by our clock and KSeF's, goes back to the unit instead of waiting in silence."""
     tomorrow = rig.today() + timedelta(days=1)
     document = await rig.put(invoice(number="K17/1", issue_date=tomorrow))
     other = await rig.put_new("K17/2")
     await rig.start()
     await rig.until(other, State.ACCEPTED)
-    waiting = await rig.read(document)
-    assert waiting.state is State.QUEUED
-    assert warsaw_date(waiting.next_action_at) == tomorrow
-    await rig.advance(days=1)
-    await rig.until(document, State.ACCEPTED)
+    refused = await rig.until(document, State.REFUSED)
+    assert [p.code for p in refused.problems] == ["issue_date_in_future"]
+    assert document.sha256 not in sandbox.ledger()
 
 
 async def test_fault_F10_damaged_body_is_never_sent(rig: Rig, sandbox: Sandbox) -> None:
