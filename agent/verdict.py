@@ -3,12 +3,14 @@
 Nothing here talks to KSeF; the callers are `agent.forward` (after a send), `agent.follow` and `agent.reconcile`.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from agent import retry
 from agent.contact import SEND, pause_in
 from agent.ksef.api import NoAnswer, Pending, Reading
+from spool.domain.catalogue import problem
 from spool.domain.deadlines import closed
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Accepted, Later, Refused, Scope, Unknown
@@ -113,10 +115,17 @@ def tell_corrections(store: Store, original: Document, now: datetime) -> None:
 
 
 def refused(store: Store, document: Document, outcome: Refused, now: datetime) -> None:
-    """The content is wrong: back to the unit, the number is free again."""
+    """The content is wrong: back to the unit, the number is free again.
+
+    Where a copy with its codes may have left the house already, a technical correction is offered (protocol §11).
+    """
     store.end_attempt(document.id, "refused", now)
-    first = outcome.problems[0].message
-    store.move(document.id, State.REFUSED, now, "agent", first, problems=outcome.problems, handed_over_at=None)
+    problems = outcome.problems
+    if document.sent_offline:
+        offer = problem("technical_correction_offered", id=document.id).hint
+        problems = tuple(replace(p, hint=f"{p.hint} {offer}") for p in problems)
+    first = problems[0].message
+    store.move(document.id, State.REFUSED, now, "agent", first, problems=problems, handed_over_at=None)
 
 
 def later(store: Store, document: Document, reading: Reading, outcome: Later, now: datetime, random: float) -> None:

@@ -14,7 +14,7 @@ from gateway.seals import Seal
 from gateway.settings import Policies
 from spool.domain.catalogue import problem
 from spool.domain.document import Mode
-from spool.domain.errors import Problem
+from spool.domain.errors import MoveRefused, Problem
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.modes import Issue
 from spool.domain.states import HOLDS_NUMBER, State
@@ -69,6 +69,8 @@ class Admission:
         if known and known.state in _ONLY_A_PERSON:
             store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
             return Verdict("refused", judged.name, known, (problem(PUT_AWAY),))
+        if new.corrects:
+            _need_correctable(store, new)
         for step in (_check_unique, originals.check, self._issue):
             if new.state is not State.REFUSED:
                 new = step(store, new)
@@ -86,7 +88,8 @@ class Admission:
         assert new.facts.issue_date is not None, "the schema demands P_1"
         issue = Issue(new.facts.issue_date, new.asked_at, new.wish)
         due = self.rules.deadline(issue, self.rules.announcements(store, new.context), new.asked_at)
-        wished = due.mode is Mode.OFFLINE24 and new.wish is Mode.OFFLINE24
+        # A technical correction follows its original, whatever the order says by now.
+        wished = due.mode is Mode.OFFLINE24 and new.wish is Mode.OFFLINE24 and not new.corrects
         if wished and self.policies.offline24.value != "allowed":
             return new.refused([problem("offline24_not_allowed")])
         kod2 = self.seal(new.context, new.facts.seller_nip, new.sha256) if due.mode.offline else None
@@ -94,6 +97,14 @@ class Admission:
             return new.refused([problem("offline24_no_certificate")])
         state, reason = (State.WAITING, NEEDS_BATCH) if new.facts.has_attachment else (State.QUEUED, "")
         return replace(new, state=state, reason=reason, due=due, kod2=kod2)
+
+
+def _need_correctable(store: Store, new: NewDocument) -> None:
+    """Only what KSeF itself rejected after it was sent offline, and only once (protocol §11). Raises MoveRefused."""
+    original = store.of_bytes(new.unit, new.corrects)
+    if original is None or new.sha256 == new.corrects or not store.correctable(original):
+        found = problem("correction_of_nothing")
+        raise MoveRefused(found.message, found.hint)
 
 
 def _again(name: str) -> str:

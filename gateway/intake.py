@@ -19,13 +19,13 @@ from spool.domain.calendar import warsaw_date
 from spool.domain.catalogue import problem
 from spool.domain.document import Facts, Mode
 from spool.domain.errors import Problem
-from spool.domain.ledger import NewDocument
+from spool.domain.ledger import Document, NewDocument
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.states import State
 from spool.law import Law, Rules
 from spool.store import Store
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
-from spool.xml import Examined, examine
+from spool.xml import Examined, content_change, examine
 
 T = TypeVar("T")
 
@@ -99,6 +99,21 @@ class FrontDoor:
             for name, entry in entries
         ]
         return await self._commit(judged, raw, origin)
+
+    async def correct(self, raw: bytes, original: Document, origin: Origin) -> Verdict:
+        """Take a technical correction of a refused offline invoice: other bytes, the same content, the same deadline.
+
+        Raises what `accept` raises, and MoveRefused when the original cannot be corrected this way.
+        """
+        if (big := archive.too_big(len(raw), zipped=False)) is not None:
+            return Verdict("refused", origin.name, problems=(big,))
+        before = await self._spool.read(lambda store: store.body(original.sha256))
+        judged = self._judge(raw, await self._examine(raw), origin)
+        new = replace(judged.new, corrects=original.sha256, asked_at=original.asked_at, wish=original.wish)
+        if new.state is not State.REFUSED and (changed := await self._workers.run(content_change, before, raw)):
+            new = new.refused([changed])
+        [verdict] = await self._commit([replace(judged, new=new)], raw, origin)
+        return verdict
 
     async def _examine(self, raw: bytes) -> Examined:
         """The byte rules and the schema, in a worker. A document that kills its workers is refused, not the service."""

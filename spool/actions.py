@@ -38,6 +38,20 @@ def withdraw(store: Store, document_id: str, now: datetime, actor: str, reason: 
     return done
 
 
+def send_all_the_same(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
+    """The treasurer's override: a document whose duty ceased is sent after all (deadlines §3).
+
+    Raises MoveRefused without a reason, or while another document holds its number.
+    """
+    document = _need(store, document_id, {State.CEASED})
+    if not reason:
+        raise MoveRefused("Wysłanie faktury, której obowiązek wygasł, wymaga podania powodu (--reason).")
+    facts = document.facts
+    if store.holder(facts.seller_nip, facts.kind, facts.number_key) is not None:
+        raise MoveRefused("Numer tej faktury ma już inny dokument.")
+    return store.move(document_id, State.QUEUED, now, actor, f"Na polecenie skarbnika: {reason}", attempts=0)
+
+
 def ask_again(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
     """A conflict is read once more at KSeF, for example after a permission was mended; nothing is sent."""
     _need(store, document_id, {State.CONFLICT})

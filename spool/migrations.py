@@ -172,6 +172,7 @@ ALTER TABLE document ADD COLUMN corrects TEXT NOT NULL DEFAULT '';     -- techni
 ALTER TABLE document ADD COLUMN awaits TEXT NOT NULL DEFAULT '';       -- refused until this number_key has its KSeF no.
 UPDATE document SET asked_at = issued_at, wish = CASE mode WHEN 'offline24' THEN 'offline24' ELSE 'online' END;
 CREATE INDEX document_awaits ON document (seller_nip, awaits) WHERE awaits <> '';
+CREATE INDEX document_corrects ON document (corrects) WHERE corrects <> '';
 CREATE INDEX document_dutiable ON document (seq)
     WHERE ksef_number IS NULL AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED');
 

@@ -4,6 +4,7 @@ import getpass
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 import click
 
@@ -12,7 +13,7 @@ from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state, table
 from sluza.workbench import bench
 from spool import actions
-from spool.domain.errors import ConfigError
+from spool.domain.errors import ConfigError, Problem
 from spool.domain.exits import Exit
 from spool.domain.ledger import Document
 from spool.domain.states import LIVE, State
@@ -134,6 +135,35 @@ _action("release", actions.release, "Zwolnij wstrzymany dokument i wznów wysył
 _action("withdraw", actions.withdraw, "Wycofaj dokument, zanim zostanie wysłany; numer będzie wolny.")
 
 
+@queue.command("correct")
+@click.argument("document_id", metavar="IDENTYFIKATOR")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PLIK")
+@options.as_json
+@options.config
+@click.pass_obj
+def correct(config: str | None, own_config: str | None, document_id: str, file: Path, as_json: bool) -> None:
+    """Korekta techniczna: poprawiony plik odrzuconej faktury offline, z tą samą treścią."""
+    with bench(options.chosen(config, own_config)) as opened:
+        try:
+            original = opened.spool.read_now(lambda s: s.document(document_id))
+        except KeyError:
+            raise _absent(document_id) from None
+        verdict = by_hand.correct(opened, original, file.read_bytes(), file.name, getpass.getuser())
+        town = opened.settings.shared.municipality
+    if as_json and verdict.document is not None:
+        emit(result(verdict.document, (), town))
+    else:
+        _tell(verdict.name, verdict.document, verdict.problems)
+    sys.exit(Exit.REFUSED if verdict.kind == "refused" else Exit.OK)
+
+
+def _tell(name: str, done: Document | None, problems: tuple[Problem, ...]) -> None:
+    out.print(f"{plain(done.facts.number or done.source_name if done else name)}: ", end="")
+    out.print(state(done.state) if done else "[red]nie przyjęto[/]")
+    for found in problems:
+        out.print(f"  [red]•[/] {plain(found.message)}\n    → {plain(found.hint)}")
+
+
 @queue.command("retry")
 @click.argument("document_id", metavar="IDENTYFIKATOR")
 @click.option("--reason", default="", metavar="TEKST", help="Powód, zapisywany w historii.")
@@ -141,7 +171,10 @@ _action("withdraw", actions.withdraw, "Wycofaj dokument, zanim zostanie wysłany
 @options.config
 @click.pass_obj
 def retry(config: str | None, own_config: str | None, document_id: str, reason: str, as_json: bool) -> None:
-    """Sprawdź i skieruj do wysyłki dokument odrzucony albo wycofany; konflikt sprawdź w KSeF jeszcze raz."""
+    """Sprawdź i skieruj do wysyłki dokument odrzucony albo wycofany; konflikt sprawdź w KSeF jeszcze raz.
+
+    Dokument, którego obowiązek wygasł, wraca do kolejki na polecenie skarbnika (--reason jest wtedy wymagane).
+    """
     with bench(options.chosen(config, own_config)) as opened:
         now, actor = opened.clock(), getpass.getuser()
         try:
@@ -150,13 +183,13 @@ def retry(config: str | None, own_config: str | None, document_id: str, reason: 
             raise _absent(document_id) from None
         if document.state in {State.REFUSED, State.WITHDRAWN}:
             done = by_hand.again(opened, document, actor)
+        elif document.state is State.CEASED:
+            done = opened.spool.write_now(lambda s: actions.send_all_the_same(s, document_id, now, actor, reason))
         else:
             done = opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))
         town = opened.settings.shared.municipality
     if as_json:
         emit(result(done, (), town))
     else:
-        out.print(f"{plain(done.facts.number or done.source_name)}: {state(done.state)}")
-        for found in done.problems:
-            out.print(f"  [red]•[/] {plain(found.message)}\n    → {plain(found.hint)}")
+        _tell(done.source_name, done, done.problems)
     sys.exit(Exit.REFUSED if done.state is State.REFUSED else Exit.OK)

@@ -302,6 +302,11 @@ MUNICIPAL: dict[str, Entry] = {
         "{where}: numer KSeF {value} należy do innej faktury niż korygowana „{number}”.",
         "Sprawdź numer KSeF korygowanej faktury (jest na jej wydruku i w pliku wyniku) i wystaw korektę jeszcze raz.",
     ),
+    "technical_correction_offered": Entry(
+        "Faktura wystawiona offline została odrzucona przez KSeF.",
+        "Jeśli nabywca ma już wydruk z kodami, a błąd jest tylko techniczny, poproś administratora o korektę "
+        "techniczną (sluza queue correct {id}): kody pozostaną ważne. Termin przesłania się nie zmienia.",
+    ),
     "correction_of_nothing": Entry(
         "Korekta techniczna jest możliwa tylko dla faktury offline, którą KSeF odrzucił z przyczyn technicznych.",
         "Sprawdź identyfikator odrzuconej faktury: sluza queue list --all. Zwykłą poprawkę wyślij jak nową fakturę.",

@@ -109,7 +109,7 @@ class Document:
     @property
     def sent_offline(self) -> bool:
         """`offlineMode` of the send: a document that merely missed its day goes online (deadlines §1)."""
-        return self.mode.offline and not self.deemed
+        return bool(self.corrects) or (self.mode.offline and not self.deemed)
 
     @property
     def issue_date(self) -> date | None:

@@ -18,5 +18,5 @@ from spool.store.tokens import KEEP_KEYS, Tokens
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store"]
 
 
-class Store(Attempts, ReceivedInvoices, Outages, Tokens):
+class Store(Attempts, Outages, ReceivedInvoices, Tokens):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""
