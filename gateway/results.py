@@ -7,10 +7,12 @@ from typing import Any
 from spool.domain.booking import jpk_mark, payment_title
 from spool.domain.calendar import WARSAW
 from spool.domain.codes import kod1_url
+from spool.domain.document import Mode
 from spool.domain.ledger import Document, Event
 from spool.domain.municipality import Municipality
 
 SCHEMA = "sluza-result/1"
+INVOICE, CONFIRMATION = "Faktura", "Potwierdzenie transakcji"
 
 
 def result(document: Document, history: Iterable[Event], municipality: Municipality) -> dict[str, Any]:
@@ -64,10 +66,17 @@ def verification_link(document: Document, municipality: Municipality) -> str | N
 
 
 def title(document: Document) -> str:
-    """What a copy of it on paper is called (JST rule S14a): before the number it is no invoice for a NIP buyer."""
+    """What a copy of it on paper is called (JST rule S14a): before the number it may be no invoice for a NIP buyer.
+
+    In offline24 and unavailability a buyer with a NIP receives the invoice only in KSeF, art. 106nda(3), 106nh(4);
+    those of art. 106gb(4), who have none, receive the invoice itself. In a failure every buyer may, art. 106nf(2)-(3),
+    and a total failure knows no KSeF number at all, art. 106ng.
+    """
     if document.ksef_number or not document.facts.buyer_nip:
-        return "Faktura"
-    return "Potwierdzenie transakcji" if document.mode.offline else "Faktura (bez numeru KSeF)"
+        return INVOICE
+    if document.mode is Mode.ONLINE:
+        return "Faktura (bez numeru KSeF)"
+    return CONFIRMATION if document.mode in {Mode.OFFLINE24, Mode.UNAVAILABILITY} else INVOICE
 
 
 def local(moment: datetime | None) -> str | None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.render.arms import draws
+from spool.domain.errors import ConfigError
 from spool.domain.municipality import Policy
 from spool.settings import LOCAL_RULE, Settings, policy
 from spool.toml import Table
@@ -70,10 +72,22 @@ class GatewaySettings:
 
 def read(shared: Settings, root: Table) -> GatewaySettings:
     """The gateway's own tables. Raises ConfigError by field name."""
+    _check_coat_of_arms(shared.municipality.coat_of_arms)
     return GatewaySettings(
         shared, _http(root.table("http")), _admin(root.table("admin")), _folders(root.table("folders")),
         _policies(root.table("policy")),
     )  # fmt: skip
+
+
+def _check_coat_of_arms(path: Path | None) -> None:
+    """A picture that cannot be drawn would cost every invoice its PDF."""
+    if path is None:
+        return
+    if not draws(path):
+        raise ConfigError(
+            f"Błędna wartość pola „municipality.coat_of_arms”: {str(path)!r} (tego obrazu nie da się narysować).",
+            "Proszę zapisać herb jako zwykły plik PNG, JPEG albo SVG w kodowaniu UTF-8.",
+        )
 
 
 def _http(table: Table) -> Http:

@@ -29,8 +29,9 @@ _NETWORK_EVENTS = frozenset(
 )
 
 
-def confine(memory_mb: int) -> None:
+def confine(memory_mb: int, niceness: int = 0) -> None:
     """Called once at the start of a worker process; cannot be undone there."""
+    os.nice(niceness)
     # Ctrl-C reaches the whole process group; the parent decides when a worker stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

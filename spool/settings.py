@@ -14,6 +14,7 @@ from spool.domain.errors import ConfigError
 from spool.domain.identifiers import internal_id_is_valid, nip_is_valid
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
 from spool.law import Law, Rules
+from spool.pictures import KINDS, LARGEST, kind_of
 from spool.toml import Table, load
 
 DEFAULT_PATH = Path("/etc/sluza/sluza.toml")
@@ -96,7 +97,7 @@ def _law(root: Table) -> Law:
 
 def _municipality(root: Table) -> Municipality:
     table = root.table("municipality")
-    name, nip = table.text("name"), table.text("nip")
+    name, nip, arms = table.text("name"), table.text("nip"), _coat_of_arms(table)
     table.done()
     if not nip_is_valid(nip):
         raise table.bad("nip", nip, "zła cyfra kontrolna albo liczba cyfr")
@@ -104,7 +105,23 @@ def _municipality(root: Table) -> Municipality:
     units = _by_id([_unit(t, contexts) for t in root.tables("unit")], "unit")
     if sum(u.town_hall for u in units.values()) > 1:
         raise ConfigError("Pole „town_hall = true” może mieć tylko jedna jednostka.")
-    return Municipality(name, nip, contexts, units)
+    return Municipality(name, nip, contexts, units, arms)
+
+
+def _coat_of_arms(table: Table) -> Path | None:
+    """The path of a picture that can be read, is one of our kinds and not too large."""
+    path = table.path("coat_of_arms")
+    if path is None:
+        return None
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise table.bad("coat_of_arms", str(path), f"nie można odczytać pliku: {error.strerror}") from error
+    if not kind_of(raw):
+        raise table.bad("coat_of_arms", str(path), f"to nie jest obraz {', '.join(KINDS.values())}")
+    if len(raw) > LARGEST:
+        raise table.bad("coat_of_arms", str(path), f"plik jest większy niż {LARGEST // 1000} kB")
+    return path
 
 
 def _context(table: Table) -> Context:

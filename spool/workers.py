@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from spool import xml
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem, SluzaError
 from spool.sandboxing import confine
@@ -55,12 +56,26 @@ class _PoolLost(Exception):  # noqa: N818 - reads as the fact it states
 
 
 class Workers:
-    """A pool of `processes` workers with `memory_mb` of address space each and `seconds` for one piece of work."""
+    """A pool of `processes` workers with `memory_mb` of address space each and `seconds` for one piece of work.
 
-    def __init__(self, processes: int = 2, memory_mb: int = 512, seconds: float = 20) -> None:
+    `warm_up` is what makes a worker ready for the pool's kind of work: an importable function, whose module the fork
+    server imports once for all. `niceness` (0 to 19) is how readily its workers leave the processor to others.
+    """
+
+    def __init__(
+        self,
+        processes: int = 2,
+        memory_mb: int = 512,
+        seconds: float = 20,
+        *,
+        warm_up: Callable[[], None] = xml.warm,
+        niceness: int = 0,
+    ) -> None:
         self.processes = processes
         self.memory_mb = memory_mb
         self.seconds = seconds
+        self.niceness = niceness
+        self._warm_up = warm_up
         self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
             weakref.WeakKeyDictionary()
         )
@@ -87,8 +102,8 @@ class Workers:
         raise WorkerCrashed(value)
 
     async def warm(self) -> None:
-        """Start every worker and compile the schema in it, so that the first document does not wait."""
-        await asyncio.gather(*(self.run(_warm_up) for _ in range(self.processes)))
+        """Start every worker and make it ready, so that the first document does not wait."""
+        await asyncio.gather(*(self.run(self._warm_up) for _ in range(self.processes)))
 
     def close(self) -> None:
         """Stop all workers at once; unfinished work ends as `WorkerCrashed`."""
@@ -144,7 +159,10 @@ class Workers:
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(
-            max_workers=self.processes, initializer=confine, initargs=(self.memory_mb,), context=_Context()
+            max_workers=self.processes,
+            initializer=confine,
+            initargs=(self.memory_mb, self.niceness),
+            context=_Context(),
         )
 
     def _turn(self) -> asyncio.Semaphore:
@@ -178,12 +196,6 @@ def _raised(error: Exception) -> bytes:
     except Exception:
         return pickle.dumps(("crashed", f"{type(error).__name__}: {error}"[:500]))
     return answer
-
-
-def _warm_up() -> None:
-    from spool import xml
-
-    xml.warm()
 
 
 class _WithoutMain:

@@ -1,11 +1,14 @@
 """The readable copy (PDF) of an invoice for a folder, rendered in a worker process; a failure never stops delivery."""
 
-from datetime import UTC, datetime
+from datetime import UTC
+from pathlib import Path
 
 import structlog
 
-from gateway.render import Marks, UnreadableInvoice, render_invoice
-from gateway.results import local, title, verification_link
+from gateway.paper import has_codes, moment, status
+from gateway.render import Arms, Marks, UnreadableInvoice, render_invoice
+from gateway.render.arms import arms_from
+from gateway.results import CONFIRMATION, title, verification_link
 from spool.domain.codes import kod1_url
 from spool.domain.environments import BY_NAME
 from spool.domain.ledger import Document, Received
@@ -37,23 +40,24 @@ async def pdf(workers: Workers, raw: bytes, marks: Marks, subject: str) -> bytes
     return None
 
 
-def marks_of_document(document: Document, municipality: Municipality) -> Marks:
-    """What is printed around an invoice that we send."""
+def marks_of_document(document: Document, municipality: Municipality, kod2_url: str = "") -> Marks:
+    """What is printed around an invoice that we send; `kod2_url` until KSeF has given it a number."""
     context = municipality.contexts.get(document.context)
     unit = municipality.units.get(document.unit)
-    status: tuple[str, ...] = ()
-    if document.ksef_number:
-        status = (f"Przyjęta przez KSeF {_when(document.acquisition_date)}.",)
-    elif document.mode.offline:
-        status = (f"Tryb {document.mode.value}: dokument nie ma jeszcze numeru KSeF.",)
+    codes = has_codes(document)
+    called = title(document)
     return Marks(
         ksef_number=document.ksef_number or "",
-        kod1_url=verification_link(document, municipality) or "",
-        status=status,
+        kod1_url=(verification_link(document, municipality) or "") if codes else "",
+        kod2_url=kod2_url if codes and not document.ksef_number else "",
+        status=status(document),
         unit=unit.name if unit else "",
         ribbon=BY_NAME[context.environment].label if context else "",
-        title="" if title(document) == "Faktura" else title(document),
+        # "Faktura" leaves the name to the kind of the invoice: "Faktura korygująca" must say so.
+        title=called if called == CONFIRMATION else "",
         created=(document.acquisition_date or document.issued_at).astimezone(UTC),
+        # A unit that is a taxpayer of its own does not issue under the municipality's arms.
+        arms=None if unit and unit.taxpayer else _arms(municipality.coat_of_arms),
     )
 
 
@@ -68,13 +72,19 @@ def marks_of_received(invoice: Received, municipality: Municipality) -> Marks:
     return Marks(
         ksef_number=invoice.ksef_number,
         kod1_url=link,
-        status=(f"Otrzymana z KSeF; numer nadano {_when(invoice.acquisition_date)}.",),
+        status=(f"Otrzymana z KSeF; numer nadano {moment(invoice.acquisition_date)}.",),
         unit=unit.name if unit else "",
         ribbon=BY_NAME[context.environment].label if context else "",
         created=invoice.acquisition_date.astimezone(UTC),
     )
 
 
-def _when(moment: datetime | None) -> str:
-    text = local(moment)
-    return f"{text[8:10]}.{text[5:7]}.{text[:4]}, godz. {text[11:16]}" if text else ""
+def _arms(path: Path | None) -> Arms | None:
+    """The coat of arms; without the file, which was there at the start, the invoice is drawn without it."""
+    if path is None:
+        return None
+    try:
+        return arms_from(path)
+    except OSError as error:
+        _log.warning("coat_of_arms_unreadable", error=str(error))
+        return None

@@ -8,7 +8,7 @@ from gateway.http.state import Parts
 from gateway.render import Marks, UnreadableInvoice
 from spool.domain.ledger import Document
 from spool.domain.municipality import Municipality
-from spool.domain.states import LABELS, State
+from spool.domain.states import LABELS
 from spool.workers import WorkerCrashed, WorkerTimeout
 
 
@@ -22,16 +22,9 @@ async def render(parts: Parts, raw: bytes, marks: Marks) -> bytes:
         raise HttpProblem("pdf_later") from None
 
 
-def marks_of(document: Document, municipality: Municipality) -> Marks:
-    """The marks of the folder's copy; before the number also what the document is waiting for.
-
-    What was refused carries no code: nobody must take it for an invoice that KSeF will know.
-    """
-    marks = marks_of_document(document, municipality)
+def marks_of(document: Document, municipality: Municipality, kod2_url: str = "") -> Marks:
+    """The marks of the folder's copy; before the number also the state of the document."""
+    marks = marks_of_document(document, municipality, kod2_url)
     if document.ksef_number:
         return marks
-    status = (f"Stan: {LABELS[document.state]}.", *marks.status)
-    if document.state is State.REFUSED:
-        refused = "Ten dokument nie jest fakturą: został odrzucony i nie trafi do KSeF."
-        return replace(marks, kod1_url="", kod2_url="", status=(*status, refused))
-    return replace(marks, status=(*status, document.due_why))
+    return replace(marks, status=(*marks.status, f"Stan: {LABELS[document.state]}."))

@@ -8,10 +8,9 @@ FIXED_CREATION = datetime(2026, 2, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Arms:
-    """The municipality's coat of arms: the bytes of the picture and what they are, `png`, `jpg` or `svg`."""
+    """The municipality's coat of arms as the text of an SVG, as `gateway.render.arms` makes it of any picture."""
 
-    picture: bytes = field(repr=False)
-    kind: str
+    svg: str = field(repr=False)
 
 
 @dataclass(frozen=True)

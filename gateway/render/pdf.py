@@ -24,13 +24,9 @@ def write(data: dict[str, Any], *, original: bytes, name: str, arms: Arms | None
     """The finished file, with the `original` bytes attached as `name`."""
     # As a string, because typst takes nothing else: what the hardened parser let through is UTF-8.
     inputs = {"original": original.decode()}
-    filled = data | {"attachment": name, "arms": None}
-    if arms is not None and arms.kind == "svg":
-        inputs["arms"] = arms.picture.decode()
-        filled["arms"] = (arms.kind, [])
-    elif arms is not None:
-        filled["arms"] = (arms.kind, list(arms.picture))
-    inputs["data"] = json.dumps(filled, ensure_ascii=False)
+    if arms is not None:
+        inputs["arms"] = arms.svg
+    inputs["data"] = json.dumps(data | {"attachment": name}, ensure_ascii=False)
     compiler, template = _tools()
     made = compiler.compile(
         template, format="pdf", sys_inputs=inputs, pdf_standards=_STANDARD, timestamp=created, pdf_tags=False

@@ -116,5 +116,7 @@ def test_every_commented_field_of_the_sample_exists(tmp_path: Path) -> None:
     """The commented lines of the sample show real fields, too."""
     sample = (Path(__file__).parents[2] / "systemd" / "sluza.toml").read_text(encoding="utf-8")
     filled = sample.replace("0000000000-00000", "5080014460-00011").replace("0000000000", "5080014460")
+    (tmp_path / "herb").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8")
+    filled = filled.replace("/etc/sluza/herb.svg", str(tmp_path / "herb"))  # the one file that is looked at here
     shown = "\n".join(line[2:] if line.startswith("# ") and " = " in line else line for line in filled.splitlines())
     read(tmp_path, shown)
