@@ -11,13 +11,10 @@ from sandbox import grants, register
 from sandbox.authority import USAGES
 from sandbox.clock import iso, parse_iso
 from sandbox.crypto import b64_to_hex
+from sandbox.errors import ControlError
 from sandbox.numbers import NIP_PATTERN
 from sandbox.permissions import SCOPES, Context
 from sandbox.world import world_of
-
-
-class ControlError(ValueError):
-    """A control call that cannot be understood; becomes 400 with `{"error"}`."""
 
 
 async def ledger(request: web.Request) -> web.Response:

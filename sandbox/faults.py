@@ -124,17 +124,14 @@ async def act(fault: dict[str, Any], request: web.Request, handler: Handler) -> 
     """Serve the request the way the fault says."""
     kind = fault["kind"]
     if kind == "refuse":
-        return _drop(request)
+        return drop(request)
     if kind == "timeout_before":
-        return await _hang(request, fault["hold_s"])
+        return await hang(request, fault["hold_s"])
     if kind == "timeout_after":
         await _process(request, handler)
-        return await _hang(request, fault["hold_s"])
+        return await hang(request, fault["hold_s"])
     if kind.startswith("http_") or kind == "html_200":
-        code = int(kind.rpartition("_")[2])
-        titles = {200: "Welcome", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
-        page = HTML.format(f"{code} {titles.get(code, 'Gateway Timeout')}")
-        return web.Response(status=code, text=page, content_type="text/html")
+        return error_page(int(kind.rpartition("_")[2]))
     if kind in ("empty_403", "empty_413"):
         return web.Response(status=int(kind[-3:]))
     if kind == "429":
@@ -160,20 +157,28 @@ async def _process(request: web.Request, handler: Handler) -> None:
         return
 
 
-def _drop(request: web.Request) -> web.Response:
+def error_page(code: int) -> web.Response:
+    """The HTML page of whatever stands before the service, with this status."""
+    titles = {200: "Welcome", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
+    page = HTML.format(f"{code} {titles.get(code, 'Gateway Timeout')}")
+    return web.Response(status=code, text=page, content_type="text/html")
+
+
+def drop(request: web.Request) -> web.Response:
+    """Cut the connection without an answer."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
-async def _hang(request: web.Request, seconds: float | None) -> web.Response:
+async def hang(request: web.Request, seconds: float | None) -> web.Response:
     """Say nothing until the client gives up, or for so many real seconds; then close the connection."""
     end = None if seconds is None else time.monotonic() + seconds
     while request.transport is not None and not request.transport.is_closing():
         if end is not None and time.monotonic() >= end:
             break
         await asyncio.sleep(0.02)
-    return _drop(request)
+    return drop(request)
 
 
 async def _truncated(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

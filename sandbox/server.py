@@ -29,7 +29,7 @@ from sandbox import (
     storage,
     testdata,
 )
-from sandbox.errors import NotFound, Refusal, TooManyRequests
+from sandbox.errors import ControlError, NotFound, Refusal, TooManyRequests
 from sandbox.principal import ACCESS, peek
 from sandbox.replies import refusal_reply
 from sandbox.testdata import rate_limits
@@ -123,6 +123,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/invoice/{nip}/{date}/{hash}", portal.invoice),
     ("GET", "/latarnia/status", latarnia.status),
     ("GET", "/latarnia/messages", latarnia.messages),
+    ("GET", "/latarnia/{path:.*}", latarnia.unknown),
     ("GET", "/sandbox/ledger", controls.ledger),
     ("GET", "/sandbox/requests", controls.requests),
     ("DELETE", "/sandbox/requests", controls.reset_requests),
@@ -192,7 +193,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Refusal as refusal:
         return refusal_reply(request, refusal)
-    except controls.ControlError as error:
+    except ControlError as error:
         return web.json_response({"error": str(error)}, status=400)
     except web.HTTPRequestEntityTooLarge:
         return web.Response(status=413)
