@@ -40,7 +40,8 @@ async def invoice(request: web.Request) -> web.Response:
     if row is None:
         return web.json_response({"verdict": "not_found"}, status=404)
     body: dict[str, Any] = {"verdict": "found", "ksefNumber": row["ksef_number"], "invoiceNumber": row["number"]}
-    return web.json_response(body | {"sellerNip": nip, "issueDate": row["issue_date"], "hash": row["hash"]})
+    body |= {"sellerNip": nip, "issueDate": row["issue_date"], "hash": row["hash"]}
+    return web.json_response(body | {"technicallyCorrected": row["hash"] != digest})
 
 
 def _bad(why: str) -> web.Response:

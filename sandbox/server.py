@@ -177,7 +177,7 @@ async def stamp(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def endpoint_of(request: web.Request) -> str:
-    """`METHOD /v2/path-template`, the name faults, limits and counters use."""
+    """`METHOD /v2/path-template`, the name faults, limits and counters use; `METHOD <unknown>` for other paths."""
     resource = request.match_info.route.resource
     return f"{request.method} {resource.canonical if resource else '<unknown>'}"
 
@@ -209,7 +209,8 @@ async def faulted(request: web.Request, handler: Handler) -> web.StreamResponse:
     world = world_of(request)
     if request.path.startswith("/sandbox/"):
         return await handler(request)
-    endpoint = endpoint_of(request)
+    known = request.match_info.route.resource is not None
+    endpoint = endpoint_of(request) if known else f"{request.method} {request.path}"
     fault = world.faults.pick(endpoint, request.path, world.clock)
     if fault is None:
         return await handler(request)
