@@ -90,7 +90,7 @@ async def clock(request: web.Request) -> web.Response:
 async def move_clock(request: web.Request) -> web.Response:
     """POST /sandbox/clock: `{"set": ISO}` or `{"advance_s": n}` (F4).
 
-    Back in time the windows of the request limits begin anew, and the high-water mark comes along.
+    Back in time the windows and bans of the request limits begin anew.
     """
     world = world_of(request)
     body = await _object(request)
@@ -103,7 +103,6 @@ async def move_clock(request: web.Request) -> web.Response:
     world.store.set_meta("clock_offset_ms", world.clock.offset_ms)
     if target < before:
         world.limiter.forget()
-        register.rewind(world)
     return web.json_response({"now": iso(world.now)})
 
 

@@ -139,12 +139,6 @@ def high_water_mark(world: World) -> int:
     return mark
 
 
-def rewind(world: World) -> None:
-    """The clock went back: the mark comes along, or nothing could be stored before the former present again."""
-    if int(world.store.get_meta("hwm_ms", 0)) > world.now:
-        world.store.set_meta("hwm_ms", world.now - world.switches.ms("hwm_lag_s"))
-
-
 def storage_after(world: World, final_ms: int, *, above: int = 0) -> int:
     """When an invoice numbered at `final_ms` is stored: later, above the mark, at an instant of its own (I6, Q2).
 

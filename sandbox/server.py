@@ -121,6 +121,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("PUT", "/storage/{area}/{ref}/{name}", storage.put),
     ("GET", "/storage/{area}/{ref}/{name}", storage.get),
     ("GET", "/invoice/{nip}/{date}/{hash}", portal.invoice),
+    ("GET", "/certificate/{type}/{value}/{nip}/{serial}/{hash}/{signature}", portal.certificate),
     ("GET", "/latarnia/status", latarnia.status),
     ("GET", "/latarnia/messages", latarnia.messages),
     ("GET", "/latarnia/{path:.*}", latarnia.unknown),

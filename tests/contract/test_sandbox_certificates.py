@@ -16,13 +16,18 @@ from sandbox_signing import Signer
 from sandbox.certificates import OIDS
 
 
-def enrolled(box: Box, token: str, kind: str) -> tuple[Signer, str]:
+def enrolled(box: Box, token: str, kind: str, key: Any = None, **more: Any) -> tuple[Signer, str]:
     """A signer holding a certificate the simulator issued, and the serial number."""
     names = box.get("/v2/certificates/enrollments/data", token).json()
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(OIDS[name], value) for name, value in names.items()])
     csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    body = {"certificateName": "Kontrakt 1", "certificateType": kind, "csr": b64(csr.public_bytes(Encoding.DER))}
+    body = {
+        "certificateName": "Kontrakt 1",
+        "certificateType": kind,
+        "csr": b64(csr.public_bytes(Encoding.DER)),
+        **more,
+    }
     answer = box.post("/v2/certificates/enrollments", token, body)
     assert answer.status_code == 202, answer.text
     path = f"/v2/certificates/enrollments/{answer.json()['referenceNumber']}"

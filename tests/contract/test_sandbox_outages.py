@@ -217,17 +217,11 @@ def test_sandbox_F4_there_is_always_a_public_key_in_force(box: Box, moment: str)
         assert validity.not_valid_before_utc.isoformat() <= moment.replace("Z", "+00:00")
 
 
-def test_sandbox_F4_a_clock_put_back_blocks_nothing(start: Callable[..., Box]) -> None:
-    """A year forward and back: no ban of the future holds, invoices are stored and found at once."""
+def test_sandbox_F4_a_clock_put_back_leaves_no_ban_behind(start: Callable[..., Box]) -> None:
+    """Blocked a year from now, and back: the block of the future does not hold."""
     box = start()
     box.advance(365 * DAY)
     token = box.login()
-    assert poll(lambda: box.get("/v2/rate-limits", token).status_code, lambda seen: seen in (401, 429)) in (401, 429)
-    dates = {"dateType": "PermanentStorage", "from": "2027-11-01T00:00:00Z"}
-    box.post("/v2/invoices/query/metadata", token, {"subjectType": "Subject1", "dateRange": dates})
+    poll(lambda: box.get("/v2/rate-limits", token).status_code, lambda seen: seen == 429)
     box.advance(-365 * DAY)
-    token = box.login()
-    assert box.get("/v2/rate-limits", token).status_code == 200
-    session = box.session(token)
-    ref = session.send(invoice())
-    poll(lambda: session.item(ref), lambda seen: "permanentStorageDate" in seen)
+    assert box.get("/v2/rate-limits", box.login()).status_code == 200
