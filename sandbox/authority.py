@@ -18,6 +18,7 @@ from sandbox.clock import iso
 from sandbox.store import Store
 
 USAGES = ("KsefTokenEncryption", "SymmetricKeyEncryption")
+LAUNCH = datetime(2026, 2, 1, tzinfo=UTC)  # KSeF 2.0; our own certificates are valid from then, wherever the clock goes
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -39,6 +40,11 @@ class PublicKey:
         )
         return base64.b64encode(hashlib.sha256(spki).digest()).decode("ascii")
 
+    @property
+    def valid_to_ms(self) -> int:
+        """When it expires."""
+        return round(self.certificate.not_valid_after_utc.timestamp() * 1000)
+
     def view(self) -> dict[str, Any]:
         """The item of `GET /security/public-key-certificates`."""
         der = self.certificate.public_bytes(serialization.Encoding.DER)
@@ -47,7 +53,7 @@ class PublicKey:
             "certificateId": base64.b64encode(hashlib.sha256(der).digest()).decode("ascii"),
             "publicKeyId": self.key_id,
             "validFrom": iso(self.valid_from_ms),
-            "validTo": iso(round(self.certificate.not_valid_after_utc.timestamp() * 1000)),
+            "validTo": iso(self.valid_to_ms),
             "usage": [self.usage],
         }
 
@@ -67,16 +73,21 @@ class Authority:
         self.seal_key, self.seal_cert = _load(saved["seal"])
         self._keys = [_public_key(entry) for entry in saved["public_keys"]]
 
-    def published(self) -> list[PublicKey]:
-        """Keys offered to clients: all that are not retired, newest last (F3)."""
-        return [key for key in self._keys if not key.retired]
+    def published(self, now_ms: int) -> list[PublicKey]:
+        """Keys offered to clients: all neither retired nor expired, newest last (F3); expired ones are replaced."""
+        for usage in USAGES:
+            offered = [key for key in self._keys if key.usage == usage and not key.retired]
+            if offered and all(key.valid_to_ms <= now_ms for key in offered):
+                self.add_key(usage, now_ms)
+        return [key for key in self._keys if not key.retired and now_ms < key.valid_to_ms]
 
-    def key_for(self, usage: str, key_id: str | None) -> rsa.RSAPrivateKey | None:
-        """The private key for a `publicKeyId`; without one the first key ever made (A3); None if unknown."""
+    def key_for(self, usage: str, key_id: str | None, now_ms: int) -> rsa.RSAPrivateKey | None:
+        """The private key for a `publicKeyId` in force, else None; without an id the first key ever made (A3)."""
         of_usage = [key for key in self._keys if key.usage == usage]
         if key_id is None:
             return of_usage[0].private
-        return next((key.private for key in of_usage if key.key_id == key_id and not key.retired), None)
+        alive = [key for key in of_usage if not key.retired and now_ms < key.valid_to_ms]
+        return next((key.private for key in alive if key.key_id == key_id), None)
 
     def add_key(self, usage: str, valid_from_ms: int) -> PublicKey:
         """Publish one more key for a usage (F3)."""
@@ -139,7 +150,7 @@ def key_usage(*, signing: bool = False, committing: bool = False, wrapping: bool
 
 
 def _found(now_ms: int) -> dict[str, Any]:
-    start = datetime.fromtimestamp(now_ms / 1000, UTC) - timedelta(days=1)
+    start = min(datetime.fromtimestamp(now_ms / 1000, UTC) - timedelta(days=1), LAUNCH)
     validity = (start, start + timedelta(days=7300))
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("KSeF simulator CA")
@@ -153,7 +164,7 @@ def _found(now_ms: int) -> dict[str, Any]:
         "url_secret": secrets.token_hex(32),
         "ca": _dump(ca_key, ca_cert),
         "seal": _dump(seal_key, seal_cert),
-        "public_keys": [_new_public_key(usage, now_ms - 86_400_000) for usage in USAGES],
+        "public_keys": [_new_public_key(usage, round(start.timestamp() * 1000)) for usage in USAGES],
     }
 
 

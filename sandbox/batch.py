@@ -174,6 +174,10 @@ async def _record_all(world: World, session: Row, files: list[tuple[str, bytes]]
         findings = [await world.off_loop(verification.examine, data, rules) for _, data in chunk]
         with world.store.transaction():
             for place, ((name, data), finding) in enumerate(zip(chunk, findings, strict=True)):
+                fault = world.faults.pick_item(f"/v2/sessions/batch/{session['ref']}/invoices/{name}", world.clock)
+                held = fault["id"] if fault and fault["kind"] == "stuck_150" else None
+                if fault and held is None:
+                    finding = verification.forced(finding, fault)
                 item = register.Submission(
                     ref=numbers.reference("EE", warsaw_day(world.now)),
                     session=session,
@@ -184,7 +188,7 @@ async def _record_all(world: World, session: Row, files: list[tuple[str, bytes]]
                     invoicing_ms=session["created_ms"],
                     finding=finding,
                     file_name=name[:128],
-                    hold="switch" if world.switches["stuck_150"] else None,
+                    hold="switch" if world.switches["stuck_150"] else held,
                 )
                 register.record(world, item)
         await asyncio.sleep(0)

@@ -23,10 +23,6 @@ class Clock:
         """Make `instant_ms` the present; time goes on from there at real speed."""
         self.offset_ms = instant_ms - time.time_ns() // 1_000_000
 
-    def advance_s(self, seconds: float) -> None:
-        """Move the present by `seconds` (negative moves it back)."""
-        self.offset_ms += round(seconds * 1000)
-
 
 def iso(instant_ms: int) -> str:
     """An instant as ISO-8601 in UTC with milliseconds and an explicit offset (S7)."""

@@ -9,15 +9,12 @@ from aiohttp import web
 
 from sandbox import grants, register
 from sandbox.authority import USAGES
-from sandbox.clock import iso, parse_iso
+from sandbox.clock import iso, parse_iso, plausible
 from sandbox.crypto import b64_to_hex
+from sandbox.errors import ControlError
 from sandbox.numbers import NIP_PATTERN
 from sandbox.permissions import SCOPES, Context
 from sandbox.world import world_of
-
-
-class ControlError(ValueError):
-    """A control call that cannot be understood; becomes 400 with `{"error"}`."""
 
 
 async def ledger(request: web.Request) -> web.Response:
@@ -91,18 +88,32 @@ async def clock(request: web.Request) -> web.Response:
 
 
 async def move_clock(request: web.Request) -> web.Response:
-    """POST /sandbox/clock: `{"set": ISO}` or `{"advance_s": n}` (F4)."""
+    """POST /sandbox/clock: `{"set": ISO}` or `{"advance_s": n}` (F4).
+
+    Back in time the windows and bans of the request limits begin anew.
+    """
     world = world_of(request)
     body = await _object(request)
+    before = world.now
     try:
-        if "set" in body:
-            world.clock.set_ms(parse_iso(body["set"]))
-        else:
-            world.clock.advance_s(float(body["advance_s"]))
-    except (KeyError, ValueError, TypeError) as error:
+        target = _instant(body, before)
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ControlError(f'expected {{"set": ISO}} or {{"advance_s": n}}: {error}') from error
+    world.clock.set_ms(target)
     world.store.set_meta("clock_offset_ms", world.clock.offset_ms)
+    if target < before:
+        world.limiter.forget()
     return web.json_response({"now": iso(world.now)})
+
+
+def _instant(body: dict[str, Any], now: int) -> int:
+    """The instant a clock call means, in ms; what it is not raises an error of its own kind."""
+    if len(body) != 1:
+        raise ValueError(f"not {sorted(body)}")
+    target = parse_iso(body["set"]) if "set" in body else now + round(float(body["advance_s"]) * 1000)
+    if not plausible(target):
+        raise ValueError("a year before 1900 or after 2999")
+    return target
 
 
 async def switches(request: web.Request) -> web.Response:

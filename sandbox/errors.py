@@ -66,6 +66,10 @@ DESCRIPTIONS = {
 }
 
 
+class ControlError(ValueError):
+    """A control call that cannot be understood; becomes 400 with `{"error"}`; not KSeF's own."""
+
+
 class Refusal(Exception):  # noqa: N818 - the word of the domain
     """Any answer other than success; knows its HTTP status."""
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import random
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HOLD: web.RequestKey[str] = web.RequestKey("hold", str)
-VERDICT: web.RequestKey[int] = web.RequestKey("verdict", int)
+VERDICT: web.RequestKey[dict[str, Any]] = web.RequestKey("verdict", dict)
+WHOLE = "ksef"
+ITEMS = "POST /v2/sessions/batch/{referenceNumber}/invoices"
 KINDS = (
     "refuse",
     "timeout_before",
@@ -40,10 +43,8 @@ KINDS = (
     "bad_hash",
     "21184",
     "stuck_150",
-    "verdict_405",
-    "verdict_500",
-    "verdict_550",
 )
+VERDICT_KIND = re.compile(r"verdict_[45]\d\d")
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Request could not be served.</p></body></html>"
 
 
@@ -76,8 +77,18 @@ class Faults:
 
     def pick(self, endpoint: str, path: str, clock: Clock) -> dict[str, Any] | None:
         """The first fault that applies to this request; its count goes down by one."""
-        for fault in self._faults.values():
-            if not fnmatchcase(endpoint, fault["endpoint"]) or fault["count"] == 0:
+        return self._pick(list(self._faults.values()), endpoint, path, clock)
+
+    def pick_item(self, path: str, clock: Clock) -> dict[str, Any] | None:
+        """The first fault on the fate of one invoice of a package; its count goes down by one."""
+        fates = [
+            fault for fault in self._faults.values() if fault["kind"] == "stuck_150" or fault["details"] is not None
+        ]
+        return self._pick(fates, ITEMS, path, clock)
+
+    def _pick(self, faults: list[dict[str, Any]], endpoint: str, path: str, clock: Clock) -> dict[str, Any] | None:
+        for fault in faults:
+            if not _covers(fault["endpoint"], endpoint) or fault["count"] == 0:
                 continue
             if fault["match"] and fault["match"] not in path:
                 continue
@@ -96,11 +107,30 @@ class Faults:
         self._store.set_meta("faults", self._faults)
 
 
+def _covers(pattern: str, endpoint: str) -> bool:
+    """`ksef` is everything but Latarnia; other patterns are compared with `METHOD /path-template`."""
+    if pattern == WHOLE:
+        return not endpoint.partition(" ")[2].startswith("/latarnia")
+    return fnmatchcase(endpoint, pattern)
+
+
+def _details(body: dict[str, Any], kind: str) -> list[str] | None:
+    """What a verdict says; None for the other kinds."""
+    given = body.get("details")
+    if not VERDICT_KIND.fullmatch(kind):
+        if given is not None:
+            raise ValueError("details: only with a verdict")
+        return None
+    if given is not None and not (isinstance(given, list) and all(isinstance(text, str) for text in given)):
+        raise ValueError("details: a list of texts")
+    return given or [f"Odrzucono na życzenie testu ({kind})."]
+
+
 def _checked(body: dict[str, Any]) -> dict[str, Any]:
     kind = str(body.get("kind"))
-    if kind not in KINDS:
-        raise ValueError(f"kind: unknown {kind!r}; one of {', '.join(KINDS)}")
-    known = {"endpoint", "kind", "count", "probability", "retry_after", "hold_s", "match", "from", "until"}
+    if kind not in KINDS and not VERDICT_KIND.fullmatch(kind):
+        raise ValueError(f"kind: unknown {kind!r}; one of {', '.join(KINDS)}, verdict_4xx, verdict_5xx")
+    known = {"endpoint", "kind", "count", "probability", "retry_after", "hold_s", "match", "from", "until", "details"}
     strange = set(body) - known
     if strange:
         raise ValueError(f"unknown fields: {', '.join(sorted(strange))}")
@@ -115,6 +145,7 @@ def _checked(body: dict[str, Any]) -> dict[str, Any]:
         "retry_after": int(body.get("retry_after", 30)),
         "hold_s": None if body.get("hold_s") is None else float(body["hold_s"]),
         "match": body.get("match") or "",
+        "details": _details(body, kind),
         "from_ms": parse_iso(body["from"]) if body.get("from") else 0,
         "until_ms": parse_iso(body["until"]) if body.get("until") else 1 << 62,
     }
@@ -124,17 +155,14 @@ async def act(fault: dict[str, Any], request: web.Request, handler: Handler) -> 
     """Serve the request the way the fault says."""
     kind = fault["kind"]
     if kind == "refuse":
-        return _drop(request)
+        return drop(request)
     if kind == "timeout_before":
-        return await _hang(request, fault["hold_s"])
+        return await hang(request, fault["hold_s"])
     if kind == "timeout_after":
         await _process(request, handler)
-        return await _hang(request, fault["hold_s"])
+        return await hang(request, fault["hold_s"])
     if kind.startswith("http_") or kind == "html_200":
-        code = int(kind.rpartition("_")[2])
-        titles = {200: "Welcome", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
-        page = HTML.format(f"{code} {titles.get(code, 'Gateway Timeout')}")
-        return web.Response(status=code, text=page, content_type="text/html")
+        return error_page(int(kind.rpartition("_")[2]))
     if kind in ("empty_403", "empty_413"):
         return web.Response(status=int(kind[-3:]))
     if kind == "429":
@@ -146,7 +174,7 @@ async def act(fault: dict[str, Any], request: web.Request, handler: Handler) -> 
         request[HOLD] = fault["id"]
         return await handler(request)
     if kind.startswith("verdict_"):
-        request[VERDICT] = int(kind[-3:])
+        request[VERDICT] = fault
         return await handler(request)
     response = await handler(request)
     return await _truncated(request, response) if kind == "truncate" else _bad_hash(response)
@@ -160,20 +188,28 @@ async def _process(request: web.Request, handler: Handler) -> None:
         return
 
 
-def _drop(request: web.Request) -> web.Response:
+def error_page(code: int) -> web.Response:
+    """The HTML page of whatever stands before the service, with this status."""
+    titles = {200: "Welcome", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
+    page = HTML.format(f"{code} {titles.get(code, 'Gateway Timeout')}")
+    return web.Response(status=code, text=page, content_type="text/html")
+
+
+def drop(request: web.Request) -> web.Response:
+    """Cut the connection without an answer."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
-async def _hang(request: web.Request, seconds: float | None) -> web.Response:
+async def hang(request: web.Request, seconds: float | None) -> web.Response:
     """Say nothing until the client gives up, or for so many real seconds; then close the connection."""
     end = None if seconds is None else time.monotonic() + seconds
     while request.transport is not None and not request.transport.is_closing():
         if end is not None and time.monotonic() >= end:
             break
         await asyncio.sleep(0.02)
-    return _drop(request)
+    return drop(request)
 
 
 async def _truncated(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

@@ -92,7 +92,7 @@ async def ksef_token(request: web.Request) -> web.Response:
     text = body.text("challenge", 36, 36)
     context = _context(body.object("contextIdentifier"))
     encrypted = body.base64("encryptedToken")
-    key = world.authority.key_for("KsefTokenEncryption", body.optional_text("publicKeyId", 44, 44))
+    key = world.authority.key_for("KsefTokenEncryption", body.optional_text("publicKeyId", 44, 44), world.now)
     if key is None:
         raise BadRequest(21470, f"Klucz o identyfikatorze {body.body['publicKeyId']} nie jest wspierany.")
     allowed = _allowed_ips(body)

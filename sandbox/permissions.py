@@ -110,21 +110,28 @@ def may_issue(store: Store, context: Context, facts: InvoiceFacts, now: int, *, 
         return True
     if _authorised(store, seller, context, facts, now):
         return True
-    enforcing = store.get_fact("subject", context.nip) or {}
-    bailiff = (store.get_fact("person", context.nip) or {}).get("isBailiff", False)
-    is_enforcer = bailiff or enforcing.get("subjectType") == "EnforcementAuthority"
-    return is_enforcer and facts.authorised_nip == context.nip and facts.authorised_role in (1, 2)
+    return _enforces(store, context) and facts.authorised_nip == context.nip and facts.authorised_role in (1, 2)
 
 
-def entitled(store: Store, context: Context, seller: str, now: int) -> bool:
-    """Whether a context may stand for this seller at all, before any invoice is known (KOD II)."""
-    if context.nip == seller:
+def may_act_for(store: Store, context: Context, seller: str, now: int) -> bool:
+    """The same rules before there is an invoice to look into: whether the context may ever issue for this seller."""
+    if context.type in ("Nip", "InternalId") and context.nip == seller:
         return True
-    units = (store.get_fact("subject", seller) or {}).get("subunits") or []
-    if context.type == "Nip" and context.value in [unit["subjectNip"] for unit in units]:
+    parent = store.get_fact("subject", seller) or {}
+    units = [unit["subjectNip"] for unit in parent.get("subunits") or []]
+    if context.type == "Nip" and parent.get("subjectType") in ("JST", "VatGroup") and context.value in units:
         return True
     who = (context.type, context.value)
-    return bool(scopes_of(store, "kind = 'authorization'", Context("Nip", seller), who, now))
+    if scopes_of(store, "kind = 'authorization'", Context("Nip", seller), who, now):
+        return True
+    return _enforces(store, context)
+
+
+def _enforces(store: Store, context: Context) -> bool:
+    """An enforcement authority or a bailiff issues for the debtor (rule 6)."""
+    enforcing = store.get_fact("subject", context.nip) or {}
+    bailiff = (store.get_fact("person", context.nip) or {}).get("isBailiff", False)
+    return bool(bailiff or enforcing.get("subjectType") == "EnforcementAuthority")
 
 
 def _is_subunit(store: Store, seller: str, child: str, facts: InvoiceFacts, *, lenient: bool) -> bool:

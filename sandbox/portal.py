@@ -1,8 +1,4 @@
-"""The verification portal behind the QR codes, with JSON verdicts (protocol §13).
-
-KOD I leads to GET /invoice/{nip}/{date}/{hash}, KOD II to
-GET /certificate/{context type}/{context value}/{seller NIP}/{certificate serial}/{hash}/{signature}.
-"""
+"""The verification portal behind the QR codes: KOD I and KOD II answered with a JSON verdict (protocol §13)."""
 
 from __future__ import annotations
 
@@ -18,19 +14,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from sandbox import subjects
-from sandbox.permissions import Context, entitled, granted
+from sandbox.clock import iso
+from sandbox.login_request import CONTEXTS
+from sandbox.permissions import Context, granted, may_act_for
+from sandbox.store import Row
+from sandbox.subjects import Subject
 from sandbox.world import World, world_of
 
 HASH = re.compile(r"[A-Za-z0-9_-]{43}")
 SIGNATURE = re.compile(r"[A-Za-z0-9_-]{80,700}")
-CONTEXT_TYPES = ("Nip", "InternalId", "NipVatUe", "PeppolId")
 
 
 async def invoice(request: web.Request) -> web.Response:
-    """`{"verdict": "found", …}` for an accepted invoice of seller, day and hash; 404 "not_found"; 400 "bad_link".
+    """KOD I: "found" for an accepted invoice of seller, day and hash; 404 "not_found"; 400 "bad_link".
 
-    The hash of a rejected offline invoice leads to its technical correction.
+    The hash of a rejected offline invoice leads to its technical correction (I15).
     """
     nip, text, code = (request.match_info[name] for name in ("nip", "date", "hash"))
     try:
@@ -51,67 +49,81 @@ async def invoice(request: web.Request) -> web.Response:
         day.isoformat(),
     )
     if row is None:
-        return _no("not_found")
+        return web.json_response({"verdict": "not_found"}, status=404)
     body: dict[str, Any] = {"verdict": "found", "ksefNumber": row["ksef_number"], "invoiceNumber": row["number"]}
-    return web.json_response(body | {"sellerNip": nip, "issueDate": row["issue_date"], "hash": row["hash"]})
+    body |= {"sellerNip": nip, "issueDate": row["issue_date"], "hash": row["hash"]}
+    return web.json_response(body | {"technicallyCorrected": row["hash"] != digest})
 
 
 async def certificate(request: web.Request) -> web.Response:
-    """The verdict on KOD II, in KSeF's order of checks: certificate, signature, permission, seller.
+    """KOD II: "valid", or "invalid" with the first `reason` in the ministry's order; 400 "bad_link".
 
-    200 `{"verdict": "valid", …}`; 404 with the first thing that is wrong; 400 "bad_link". What is signed is the link
-    as it came: host and path up to the hash.
+    The signed text is the address as it was called, Host included, up to the hash.
     """
+    world = world_of(request)
     kind, value, seller, serial, code, signature = (
         request.match_info[name] for name in ("type", "value", "nip", "serial", "hash", "signature")
     )
-    if kind not in CONTEXT_TYPES:
-        return _bad("context type: expected one of " + ", ".join(CONTEXT_TYPES))
-    if not HASH.fullmatch(code) or not SIGNATURE.fullmatch(signature):
-        return _bad("hash or signature: expected Base64URL without padding")
-    world = world_of(request)
-    row = world.store.one("SELECT * FROM certificates WHERE serial = ? AND ready_ms <= ?", serial, world.now)
+    if kind not in CONTEXTS or not CONTEXTS[kind].fullmatch(value):
+        return _bad(f"context: expected one of {', '.join(CONTEXTS)} and its value")
+    if not CONTEXTS["Nip"].fullmatch(seller):
+        return _bad("nip: expected ten digits")
+    if not HASH.fullmatch(code) or not SIGNATURE.fullmatch(signature) or len(signature) % 4 == 1:
+        return _bad("hash, signature: expected Base64URL without padding")
+    sql = "SELECT * FROM certificates WHERE serial = ? AND ready_ms <= ?"
+    row = world.store.one(sql, serial, world.now)
+    signed = f"{request.host}{request.raw_path.partition('?')[0].rpartition('/')[0]}".encode()
+    raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+    context = Context(kind, value)
+    reason = _certificate_fault(world, row)
+    if reason is None and row is not None:
+        reason = _signature_fault(row, signed, raw) or _permission_fault(world, row, context, seller)
+    body: dict[str, Any] = {"verdict": "valid"} if reason is None else {"verdict": "invalid", "reason": reason}
+    body |= {"context": {"type": kind, "value": value}, "sellerNip": seller, "hash": code, "serial": serial}
+    return web.json_response(body | ({"certificate": _certificate_view(row)} if row else {}))
+
+
+def _certificate_fault(world: World, row: Row | None) -> str | None:
+    """Exists, of type Offline, valid now, not revoked."""
     if row is None:
-        return _no("certificate_unknown")
+        return "certificate_unknown"
     if row["type"] != "Offline":
-        return _no("certificate_not_offline")
-    if row["revoked_ms"] is not None or not row["valid_from_ms"] <= world.now <= row["valid_to_ms"]:
-        return _no("certificate_not_valid")
-    issued = x509.load_der_x509_certificate(row["der"])
-    signed = f"{request.host}{request.rel_url.raw_path.rpartition('/')[0]}"
-    if not _verifies(issued, signed.encode(), base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))):
-        return _no("bad_signature")
-    return _entitlement(world, issued, Context(kind, value), seller)
+        return "certificate_not_offline"
+    if row["revoked_ms"] is not None and row["revoked_ms"] <= world.now:
+        return "certificate_revoked"
+    if world.now < row["valid_from_ms"]:
+        return "certificate_not_yet_valid"
+    return "certificate_expired" if row["valid_to_ms"] <= world.now else None
 
 
-def _entitlement(world: World, issued: x509.Certificate, context: Context, seller: str) -> web.Response:
-    """Whether the certificate's subject may issue in the context, and the context for the seller."""
-    subject = subjects.of_certificate(issued, "certificateSubject")
-    if subject is None or "InvoiceWrite" not in granted(world.store, subject, context, world.now):
-        return _no("no_permission")
-    if not entitled(world.store, context, seller, world.now):
-        return _no("not_entitled")
-    return web.json_response({"verdict": "valid", "sellerNip": seller, "subject": subject.value})
-
-
-def _verifies(issued: x509.Certificate, text: bytes, signature: bytes) -> bool:
-    """ECDSA as R and S side by side or as DER, RSA as PSS with a salt of 32 bytes; always SHA-256."""
-    key = issued.public_key()
+def _signature_fault(row: Row, signed: bytes, raw: bytes) -> str | None:
+    """RSASSA-PSS with SHA-256, MGF1 and salt 32, or ECDSA with SHA-256 as R‖S of 64 bytes or DER."""
+    key = x509.load_der_x509_certificate(row["der"]).public_key()
     try:
         if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, text, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            if len(signature) == 64:
-                halves = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-                signature = encode_dss_signature(*halves)
-            key.verify(signature, text, ec.ECDSA(hashes.SHA256()))
+            key.verify(raw, signed, padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
+            return None
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        if len(raw) == 64:
+            raw = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+        key.verify(raw, signed, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
-        return False
-    return True
+        return "signature_invalid"
+    return None
 
 
-def _no(verdict: str) -> web.Response:
-    return web.json_response({"verdict": verdict}, status=404)
+def _permission_fault(world: World, row: Row, context: Context, seller: str) -> str | None:
+    """The certificate's subject may issue in the context, and the context for the seller."""
+    subject = Subject(row["subject_type"], row["subject_value"], "", {})
+    if "InvoiceWrite" not in granted(world.store, subject, context, world.now):
+        return "no_permission"
+    return None if may_act_for(world.store, context, seller, world.now) else "context_not_entitled"
+
+
+def _certificate_view(row: Row) -> dict[str, Any]:
+    subject = {"type": row["subject_type"], "value": row["subject_value"]}
+    dates = {"validFrom": iso(row["valid_from_ms"]), "validTo": iso(row["valid_to_ms"])}
+    return {"commonName": row["common_name"], "type": row["type"], "subject": subject} | dates
 
 
 def _bad(why: str) -> web.Response:

@@ -9,5 +9,6 @@ from sandbox.world import world_of
 
 
 async def public_keys(request: web.Request) -> web.Response:
-    """GET /security/public-key-certificates: every key not retired, without authentication (F3, S7)."""
-    return reply(request, [key.view() for key in world_of(request).authority.published()])
+    """GET /security/public-key-certificates: every key in force, without authentication (F3, S7)."""
+    world = world_of(request)
+    return reply(request, [key.view() for key in world.authority.published(world.now)])

@@ -29,7 +29,7 @@ from sandbox import (
     storage,
     testdata,
 )
-from sandbox.errors import NotFound, Refusal, TooManyRequests
+from sandbox.errors import ControlError, NotFound, Refusal, TooManyRequests
 from sandbox.principal import ACCESS, peek
 from sandbox.replies import refusal_reply
 from sandbox.testdata import rate_limits
@@ -124,6 +124,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/certificate/{type}/{value}/{nip}/{serial}/{hash}/{signature}", portal.certificate),
     ("GET", "/latarnia/status", latarnia.status),
     ("GET", "/latarnia/messages", latarnia.messages),
+    ("GET", "/latarnia/{path:.*}", latarnia.unknown),
     ("GET", "/sandbox/ledger", controls.ledger),
     ("GET", "/sandbox/requests", controls.requests),
     ("DELETE", "/sandbox/requests", controls.reset_requests),
@@ -177,7 +178,7 @@ async def stamp(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def endpoint_of(request: web.Request) -> str:
-    """`METHOD /v2/path-template`, the name faults, limits and counters use."""
+    """`METHOD /v2/path-template`, the name faults, limits and counters use; `METHOD <unknown>` for other paths."""
     resource = request.match_info.route.resource
     return f"{request.method} {resource.canonical if resource else '<unknown>'}"
 
@@ -193,7 +194,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Refusal as refusal:
         return refusal_reply(request, refusal)
-    except controls.ControlError as error:
+    except ControlError as error:
         return web.json_response({"error": str(error)}, status=400)
     except web.HTTPRequestEntityTooLarge:
         return web.Response(status=413)
@@ -209,7 +210,8 @@ async def faulted(request: web.Request, handler: Handler) -> web.StreamResponse:
     world = world_of(request)
     if request.path.startswith("/sandbox/"):
         return await handler(request)
-    endpoint = endpoint_of(request)
+    known = request.match_info.route.resource is not None
+    endpoint = endpoint_of(request) if known else f"{request.method} {request.path}"
     fault = world.faults.pick(endpoint, request.path, world.clock)
     if fault is None:
         return await handler(request)

@@ -195,7 +195,9 @@ def _item(request: web.Request, session: Row, state: State, row: Row) -> dict[st
     now = world.now
     code = _code(row, now)
     final = code >= 200
-    info = status_info(code, DESCRIPTIONS[code], json.loads(row["details"]) if final else None)
+    info = status_info(
+        code, DESCRIPTIONS.get(code, f"Nieznany status ({code})"), json.loads(row["details"]) if final else None
+    )
     if final and row["extensions"]:
         info["extensions"] = json.loads(row["extensions"])
     body: dict[str, Any] = {

@@ -51,7 +51,7 @@ def read_encryption(body: Fields) -> Sealed:
 
 def unseal(world: World, sealed: Sealed) -> Encryption:
     """The caller's key; 21470 for an unknown `publicKeyId`; a wrong key is found out later (I2)."""
-    private = world.authority.key_for("SymmetricKeyEncryption", sealed.key_id)
+    private = world.authority.key_for("SymmetricKeyEncryption", sealed.key_id, world.now)
     if private is None:
         raise BadRequest(21470, f"Klucz o identyfikatorze {sealed.key_id} nie jest wspierany.")
     key = unwrap_oaep(private, sealed.wrapped)
@@ -108,10 +108,12 @@ async def send(request: web.Request) -> web.Response:
     _must_accept(world, session)
     body = await json_body(request, collect=True)
     encrypted = _encrypted(body, context_limits(world.store, who.context))
-    corrects = _corrected(world, body, offline=body.flag("offlineMode"))
-    plain, finding = await _judge(world, session, encrypted, body, correction=corrects is not None)
-    forced = request.get(VERDICT)
-    return _accept(request, session, body, plain, Finding(forced) if forced else finding, corrects)
+    arrived = world.now
+    corrects = _corrected(world, body)
+    plain, finding = await _judge(world, session, encrypted, body, arrived, correction=corrects is not None)
+    if VERDICT in request:
+        finding = verification.forced(finding, request[VERDICT])
+    return _accept(request, session, body, plain, finding, arrived)
 
 
 async def close_online(request: web.Request) -> web.Response:
@@ -159,14 +161,18 @@ def _encrypted(body: Fields, limits: dict[str, Any]) -> bytes:
     return content
 
 
-def _corrected(world: World, body: Fields, *, offline: bool) -> str | None:
-    """`hashOfCorrectedInvoice` of a technical correction, checked: 21166, 21167, 21405 (I15)."""
+def _corrected(world: World, body: Fields) -> str | None:
+    """`hashOfCorrectedInvoice` of a technical correction, checked: 21166, 21167, 21405 (I15).
+
+    An original whose verdict is not out yet cannot be corrected either, whatever that will be.
+    """
     if body.body.get("hashOfCorrectedInvoice") is None:
         return None
     wanted = body.hash64("hashOfCorrectedInvoice")
-    if not offline:
+    if not body.flag("offlineMode"):
         raise body.bad("hashOfCorrectedInvoice", "korekta techniczna wymaga offlineMode")
-    if world.store.one("SELECT 1 FROM invoices WHERE hash = ? AND code = 200", wanted):
+    undecided = "final_ms IS NULL OR final_ms > ?"
+    if world.store.one(f"SELECT 1 FROM invoices WHERE hash = ? AND (code = 200 OR {undecided})", wanted, world.now):  # noqa: S608 - our text
         raise BadRequest(21167, "Nie można wysłać korekty technicznej do prawidłowo przetworzonej faktury.")
     if world.store.one("SELECT 1 FROM invoices WHERE corrects = ? AND code = 200", wanted):
         raise BadRequest(21166, "Faktura posiada już przetworzoną prawidłowo korektę techniczną.")
@@ -174,7 +180,7 @@ def _corrected(world: World, body: Fields, *, offline: bool) -> str | None:
 
 
 async def _judge(
-    world: World, session: Row, encrypted: bytes, body: Fields, *, correction: bool
+    world: World, session: Row, encrypted: bytes, body: Fields, arrived_ms: int, *, correction: bool
 ) -> tuple[bytes, Finding]:
     """The plain bytes and what is found in them; 405 without a session key, 435 if they cannot be decrypted (I4)."""
     if session["sym_key"] is None:
@@ -186,7 +192,7 @@ async def _judge(
         return plain, Finding(430, ("Skrót lub rozmiar faktury nie zgadza się z zadeklarowanym.",))
     if correction and not _correctable(world, body.body["hashOfCorrectedInvoice"]):
         return plain, Finding(450, ("Nie znaleziono odrzuconej faktury offline do korekty technicznej.",))
-    rules = rules_for(world, session, world.now, attachments=correction)
+    rules = rules_for(world, session, arrived_ms, attachments=correction)
     return plain, await world.off_loop(verification.examine, plain, rules)
 
 
@@ -215,24 +221,26 @@ def rules_for(world: World, session: Row, accepted_ms: int, *, attachments: bool
 
 
 def _accept(
-    request: web.Request, session: Row, body: Fields, plain: bytes, finding: Finding, corrects: str | None
+    request: web.Request, session: Row, body: Fields, plain: bytes, finding: Finding, arrived_ms: int
 ) -> web.Response:
-    """One commit with the invoice and its verdict, then 202 with a new EE reference (I3, I8)."""
+    """One commit with the invoice and its verdict, then 202 with a new EE reference (I3, I8).
+
+    Whether the original may still be corrected is asked again in the commit: two corrections may arrive at once.
+    """
     world = world_of(request)
     hold = "switch" if world.switches["stuck_150"] else request.get(HOLD)
     with world.store.transaction():
         ordinal = _must_accept(world, session)
-        now = world.now
         item = register.Submission(
-            ref=numbers.reference("EE", warsaw_day(now)),
+            ref=numbers.reference("EE", warsaw_day(arrived_ms)),
             session=session,
             ordinal=ordinal,
             body=plain,
             declared_hash=body.body["invoiceHash"],
             offline=body.flag("offlineMode"),
-            invoicing_ms=now,
+            invoicing_ms=arrived_ms,
             finding=finding,
-            corrects=corrects,
+            corrects=_corrected(world, body),
             hold=hold,
         )
         register.record(world, item)

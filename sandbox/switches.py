@@ -34,6 +34,7 @@ DEFAULTS: dict[str, tuple[Any, Any]] = {
     "download_url_ttl_s": (259200, 259200),
     "export_url_ttl_s": (3600, 3600),
     "export_package_ttl_s": (518400, 518400),
+    "latarnia_retention_s": (2592000, 2592000),
     # sizes and counts
     "export_part_size": (50_000_000, 50_000_000),
     "truncation_threshold": (10_000, 10_000),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from lxml import etree
 
@@ -41,6 +42,11 @@ class Finding:
     code: int
     details: tuple[str, ...] = ()
     facts: InvoiceFacts | None = None
+
+
+def forced(finding: Finding, fault: dict[str, Any]) -> Finding:
+    """The verdict of a `verdict_nnn` fault in place of what was found."""
+    return replace(finding, code=int(fault["kind"][-3:]), details=tuple(fault["details"]))
 
 
 def examine(data: bytes, rules: Rules) -> Finding:

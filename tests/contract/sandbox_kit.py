@@ -28,7 +28,8 @@ from sandbox.world import World, make_world
 
 NIP = "5265877635"
 OTHER_NIP = "1111111111"
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "ksef" / "data"
+_DATA = [above / "shared" / "ksef" / "data" for above in Path(__file__).resolve().parents[3:]]
+SHARED = next((path for path in _DATA if path.is_dir()), _DATA[0])  # beside the project, or beside its worktrees
 FA3 = {"systemCode": "FA (3)", "schemaVersion": "1-0E", "value": "FA"}
 
 

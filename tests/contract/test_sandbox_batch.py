@@ -75,9 +75,16 @@ class Batch:
 
 
 def opened(
-    box: Box, archive: bytes, *, cut: int = 1 << 30, token: str = "", aes: Aes | None = None, **more: Any
+    box: Box,
+    archive: bytes,
+    *,
+    cut: int = 1 << 30,
+    token: str = "",
+    aes: Aes | None = None,
+    outer: dict[str, Any] | None = None,
+    **more: Any,
 ) -> Batch:
-    """Open a batch session for an archive cut into parts."""
+    """Open a batch session for an archive cut into parts; `more` goes into `batchFile`, `outer` beside it."""
     key = aes or Aes()
     parts = [key.seal(archive[at : at + cut]) for at in range(0, len(archive), cut)]
     declared = [
@@ -86,7 +93,7 @@ def opened(
     batch = {"fileSize": len(archive), "fileHash": digest(archive), "fileParts": declared, **more}
     token = token or box.login()
     body = {"formCode": FA3, "batchFile": batch, "encryption": box.encryption(key)}
-    answer = box.post("/v2/sessions/batch", token, body)
+    answer = box.post("/v2/sessions/batch", token, body | (outer or {}))
     assert answer.status_code == 201, answer.text
     made = answer.json()
     return Batch(box, token, made["referenceNumber"], parts, made["partUploadRequests"])

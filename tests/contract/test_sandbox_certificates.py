@@ -16,20 +16,26 @@ from sandbox_signing import Signer
 from sandbox.certificates import OIDS
 
 
-def enrolled(box: Box, token: str, kind: str, family: str = "ecdsa") -> tuple[Signer, str]:
+def enrolled(box: Box, token: str, kind: str, key: Any = None, **more: Any) -> tuple[Signer, str]:
     """A signer holding a certificate the simulator issued, and the serial number."""
     names = box.get("/v2/certificates/enrollments/data", token).json()
-    signer = Signer(NIP, family)
-    key = signer.key
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(OIDS[name], value) for name, value in names.items()])
     csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    body = {"certificateName": "Kontrakt 1", "certificateType": kind, "csr": b64(csr.public_bytes(Encoding.DER))}
+    body = {
+        "certificateName": "Kontrakt 1",
+        "certificateType": kind,
+        "csr": b64(csr.public_bytes(Encoding.DER)),
+        **more,
+    }
     answer = box.post("/v2/certificates/enrollments", token, body)
     assert answer.status_code == 202, answer.text
     path = f"/v2/certificates/enrollments/{answer.json()['referenceNumber']}"
     final: dict[str, Any] = poll(lambda: box.get(path, token).json(), lambda seen: seen["status"]["code"] == 200)
     serial = final["certificateSerialNumber"]
     got = box.post("/v2/certificates/retrieve", token, {"certificateSerialNumbers": [serial]}).json()["certificates"]
+    signer = Signer(NIP)
+    signer.key = key
     signer.certificate = x509.load_der_x509_certificate(base64.b64decode(got[0]["certificate"]))
     return signer, serial
 

@@ -10,10 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -279,15 +276,6 @@ def test_sandbox_F1_stuck_150_for_one_invoice(box: Box) -> None:
     assert session.wait(held)["status"]["code"] == 200
 
 
-@pytest.mark.parametrize("code", [405, 500, 550])
-def test_sandbox_F1_transient_verdicts(box: Box, code: int) -> None:
-    """The fault verdict_nnn ends one invoice in that code; the same bytes are accepted afterwards."""
-    session, xml = box.session(box.login()), invoice()
-    box.fault(SEND, f"verdict_{code}", count=1)
-    assert session.verdict(xml)["status"]["code"] == code
-    assert session.verdict(xml)["status"]["code"] == 200
-
-
 def test_sandbox_F3_rotation_and_retirement(box: Box) -> None:
     """A second key is published beside the first; the retired one is 21470."""
     token = box.login()
@@ -300,14 +288,6 @@ def test_sandbox_F3_rotation_and_retirement(box: Box) -> None:
     body = {"formCode": {"systemCode": "FA (3)", "schemaVersion": "1-0E", "value": "FA"}, "encryption": encryption}
     assert box.code(box.post("/v2/sessions/online", token, body)) == 21470
     assert box.session(token).verdict(invoice())["status"]["code"] == 200
-
-
-def test_sandbox_F4_clock_sets_and_advances(box: Box) -> None:
-    """The clock can be set; responses carry its time in Date."""
-    box.post("/sandbox/clock", body={"set": "2027-01-01T00:00:00+00:00"})
-    answer = box.get("/sandbox/clock")
-    assert answer.json()["now"].startswith("2027-01-01T00:00:0")
-    assert parsedate_to_datetime(answer.headers["Date"]).year == 2027
 
 
 def test_sandbox_F6_warning_is_echoed(box: Box) -> None:
@@ -396,82 +376,6 @@ def test_sandbox_inbound_takes_other_forms(box: Box) -> None:
     ).encode()
     answer = box.http.post(f"{box.url}/sandbox/inbound", content=xml)
     assert answer.json()["ksef_number"].startswith("9999999999-")
-
-
-def test_sandbox_G1_available_without_messages(box: Box) -> None:
-    """By default /status is exactly AVAILABLE and /messages empty."""
-    assert box.get("/latarnia/status").json() == {"status": "AVAILABLE"}
-    assert box.get("/latarnia/messages").json() == []
-
-
-def test_sandbox_G2_G3_failure_begins_and_ends(box: Box) -> None:
-    """A failure shows its message; ending it adds FAILURE_END of the same event, newest first."""
-    box.post("/sandbox/latarnia", body={"status": "FAILURE"})
-    status = box.get("/latarnia/status").json()
-    assert (status["status"], status["messages"][0]["type"]) == ("FAILURE", "FAILURE_START")
-    box.post("/sandbox/latarnia", body={"status": "AVAILABLE"})
-    assert box.get("/latarnia/status").json() == {"status": "AVAILABLE"}
-    end, begin = box.get("/latarnia/messages").json()
-    assert (end["type"], end["eventId"]) == ("FAILURE_END", begin["eventId"])
-    assert datetime.fromisoformat(end["end"]).tzinfo is not None
-
-
-def test_sandbox_G3_correction_replaces_by_version(box: Box) -> None:
-    """The same id with a higher version replaces the message."""
-    box.post("/sandbox/latarnia", body={"status": "FAILURE"})
-    message = box.get("/latarnia/messages").json()[0]
-    box.post("/sandbox/latarnia", body={"messages": [{**message, "version": 2, "text": "sprostowanie"}]})
-    listed = box.get("/latarnia/messages").json()
-    assert [(item["id"], item["version"]) for item in listed] == [(message["id"], 2)]
-
-
-@pytest.mark.parametrize("same", [True, False])
-def test_sandbox_G4_escalation_in_both_modes(box: Box, same: bool) -> None:
-    """FAILURE to TOTAL_FAILURE keeps the eventId, or takes a new one."""
-    box.post("/sandbox/latarnia", body={"status": "FAILURE"})
-    box.post("/sandbox/latarnia", body={"status": "TOTAL_FAILURE", "same_event": same})
-    late, early = box.get("/latarnia/messages").json()
-    assert (late["eventId"] == early["eventId"]) is same
-
-
-@pytest.mark.parametrize(("down", "code"), [(True, 502), ("504", 504)])
-def test_sandbox_G5_latarnia_down_while_api_works(box: Box, down: Any, code: int) -> None:
-    """Latarnia answers 502 or 504 while the API works."""
-    box.post("/sandbox/latarnia", body={"down": down})
-    assert box.get("/latarnia/status").status_code == code
-    assert box.post("/v2/auth/challenge").status_code == 200
-    box.post("/sandbox/latarnia", body={"down": False})
-    assert box.get("/latarnia/status").status_code == 200
-
-
-def test_sandbox_G6_mock_of_the_real_test_environment(box: Box) -> None:
-    """Mode test_mock is a permanent TOTAL_FAILURE of 2026-01-31 without end."""
-    box.post("/sandbox/latarnia", body={"mode": "test_mock"})
-    status = box.get("/latarnia/status").json()
-    assert (status["status"], status["messages"][0]["end"]) == ("TOTAL_FAILURE", None)
-
-
-def test_sandbox_G7_planned_maintenance(box: Box) -> None:
-    """An announced maintenance is in /messages before its start, and in /status only while it runs."""
-    message = {
-        "id": "K/2026/PRT/01",
-        "eventId": 9,
-        "category": "MAINTENANCE",
-        "type": "MAINTENANCE_ANNOUNCEMENT",
-        "title": "Prace",
-        "text": "Prace serwisowe",
-        "start": "2027-02-01T10:00:00+01:00",
-        "end": "2027-02-01T12:00:00+01:00",
-        "version": 1,
-        "published": "2027-01-01T10:00:00+01:00",
-    }
-    box.post("/sandbox/latarnia", body={"messages": [message]})
-    seen = [box.get("/latarnia/status").json()["status"]]
-    for moment in ("2027-02-01T11:00:00+01:00", "2027-02-01T13:00:00+01:00"):
-        box.post("/sandbox/clock", body={"set": moment})
-        seen.append(box.get("/latarnia/status").json()["status"])
-    assert seen == ["AVAILABLE", "MAINTENANCE", "AVAILABLE"]
-    assert len(box.get("/latarnia/messages").json()) == 1
 
 
 def test_sandbox_F5_state_survives_a_restart(start: Callable[..., Box], tmp_path: Path) -> None:

@@ -209,16 +209,6 @@ def test_sandbox_I9_broken_files(box: Box, spoil, code: int) -> None:  # type: i
     assert item["status"]["details"]
 
 
-def test_sandbox_I10_future_date_is_450(box: Box) -> None:
-    """P_1 after today in Warsaw is 450."""
-    assert box.session(box.login()).verdict(invoice(day="2099-01-01"))["status"]["code"] == 450
-
-
-def test_sandbox_I10_past_date_means_offline(box: Box) -> None:
-    """P_1 before the day of sending makes the mode Offline without being declared."""
-    assert box.accept(box.login(), invoice(day="2026-02-01"))["invoicingMode"] == "Offline"
-
-
 def test_sandbox_I11_nip_checksum_only_on_request(box: Box) -> None:
     """A buyer NIP with a wrong check digit passes on test, and fails with the feature header."""
     token = box.login()
@@ -293,21 +283,6 @@ def test_sandbox_I14_closed_and_unknown_sessions(box: Box) -> None:
     assert box.code(session.post(invoice())) == 21180
     session.ref = session.ref[:-2] + "ZZ"
     assert box.code(session.post(invoice())) == 21173
-
-
-def test_sandbox_I15_technical_correction(box: Box) -> None:
-    """A rejected offline invoice can be corrected once; an accepted one not at all."""
-    session = box.session(box.login())
-    bad = invoice(number="K/1").replace(b"<KodWaluty>PLN", b"<KodWaluty>XXQ")
-    assert session.verdict(bad, offlineMode=True)["status"]["code"] == 450
-    good = invoice(number="K/1")
-    item = session.verdict(good, offlineMode=True, hashOfCorrectedInvoice=digest(bad))
-    assert item["status"]["code"] == 200
-    again = session.post(invoice(number="K/2"), offlineMode=True, hashOfCorrectedInvoice=digest(bad))
-    assert box.code(again) == 21166
-    onto_good = session.post(invoice(number="K/3"), offlineMode=True, hashOfCorrectedInvoice=digest(good))
-    assert box.code(onto_good) == 21167
-    assert box.ledger()[0]["corrects"]
 
 
 def test_sandbox_I16_close_states(box: Box) -> None:
