@@ -180,7 +180,8 @@ def assess(
     mode = Mode.OFFLINE24 if missed else resolved.mode
     term = _base(mode, issue.date, resolved.announcement, heard, changes, missed=missed)
     if mode is not Mode.ONLINE:
-        term = _after_announcements(term, mode, resolved.at, heard, changes)
+        treated = mode if resolved.announcement else Mode.OFFLINE24
+        term = _after_announcements(term, treated, resolved.at, heard, changes)
     local = _local(term, mode, resolved.at, heard, changes) if local_maintenance else None
     state = _state(term, now, handed_over)
     used = {a.reference: None for a in (resolved.announcement, term.because) if a is not None}
@@ -224,9 +225,10 @@ def _after_announcements(
     """What was announced within the term, in the order of publication (deadlines §3).
 
     The publication of the notice decides, not the fault: at or after the issue, and not after the term's last day.
+    `mode` is the one whose term it is: a document issued inside no recorded period is treated as offline24.
     """
     periods = [term.because] if mode is Mode.FAILURE and term.because else []
-    rule = _NEXT_FAILURE.get(mode, failure_after_offline24) if term.because else failure_after_offline24
+    rule = _NEXT_FAILURE.get(mode, another_failure)
     for notice in heard:
         if term.over is not None:
             break
@@ -242,8 +244,8 @@ def _after_announcements(
     return term
 
 
-_NEXT_FAILURE = {Mode.UNAVAILABILITY: failure_after_unavailability, Mode.FAILURE: another_failure}
-"""For a document issued inside a recorded period; every other one is treated as offline24."""
+_NEXT_FAILURE = {Mode.OFFLINE24: failure_after_offline24, Mode.UNAVAILABILITY: failure_after_unavailability}
+"""What the first failure announced within a term means; every later one, and after a failure, is another failure."""
 
 
 def _latest(periods: Iterable[Announcement]) -> Announcement:
