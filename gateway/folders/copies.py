@@ -6,8 +6,9 @@ from pathlib import Path
 import structlog
 
 from gateway.paper import has_codes, moment, status
-from gateway.render import Arms, Marks, UnreadableInvoice, render_invoice
+from gateway.render import Arms, Marks, UnreadableInvoice
 from gateway.render.arms import arms_from
+from gateway.render.work import draw
 from gateway.results import CONFIRMATION, title, verification_link
 from spool.domain.codes import kod1_url
 from spool.domain.environments import BY_NAME
@@ -18,11 +19,6 @@ from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 _log = structlog.get_logger("gateway.folders")
 _TRIES = 2
 NO_PDF = "Nie udało się przygotować wydruku PDF. Dokument XML jest kompletny i ważny; wydruk można zrobić później."
-
-
-def draw(raw: bytes, marks: Marks) -> bytes:
-    """`render_invoice` with plain arguments, as a worker takes them."""
-    return render_invoice(raw, marks=marks)
 
 
 async def pdf(workers: Workers, raw: bytes, marks: Marks, subject: str) -> bytes | None:

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from gateway.folders.copies import draw, marks_of_document
+from gateway.folders.copies import marks_of_document
 from gateway.http.problems import HttpProblem
 from gateway.http.state import Parts
 from gateway.render import Marks, UnreadableInvoice
+from gateway.render.work import draw
 from spool.domain.ledger import Document
 from spool.domain.municipality import Municipality
 from spool.domain.states import LABELS
@@ -15,7 +16,7 @@ from spool.workers import WorkerCrashed, WorkerTimeout
 async def render(parts: Parts, raw: bytes, marks: Marks) -> bytes:
     """The PDF, or an answer why there is none: an unreadable original (404), a worker that gave up (503)."""
     try:
-        return await parts.workers.run(draw, raw, marks)
+        return await parts.drawing.run(draw, raw, marks)
     except UnreadableInvoice:
         raise HttpProblem("pdf_unreadable") from None
     except (WorkerTimeout, WorkerCrashed):
