@@ -25,6 +25,7 @@ from gateway.http.app import create_app
 from gateway.http.listener import Listener
 from gateway.http.state import Parts
 from gateway.intake import FrontDoor
+from gateway.render.work import drawing_workers
 from gateway.seals import Seals
 from gateway.settings import GatewaySettings
 from gateway.web.app import AdminParts, create_admin_app
@@ -63,21 +64,25 @@ async def serve(settings: GatewaySettings) -> int:
         clock = process.clock_for(settings.shared.clock_url)
         desk = Spool(state / FILE)
         closing.callback(desk.close)
-        workers = Workers()
+        workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
         closing.callback(workers.close)
-        await workers.warm()
-        return await _run(settings, desk, workers, clock, stop)
+        closing.callback(drawing.close)
+        await asyncio.gather(workers.warm(), drawing.warm())
+        return await _run(settings, desk, (workers, drawing), clock, stop)
 
 
-async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: Clock, stop: asyncio.Event) -> int:
-    """The parts around one spool, until `stop` or until one of them ends by itself."""
+async def _run(
+    settings: GatewaySettings, desk: Spool, pools: tuple[Workers, Workers], clock: Clock, stop: asyncio.Event
+) -> int:
+    """The parts around one spool, until `stop` or until one of them ends by itself. `pools`: reading, drawing."""
+    workers, drawing = pools
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
     seals = Seals(municipality, clock)
     door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals)
     names = [*settings.http.names, *_own_name()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None
-    app = create_app(Parts(desk, door, workers, municipality))
+    app = create_app(Parts(desk, door, drawing, municipality))
     drop_point = Listener(app, settings.http.listen, context if settings.http.tls else None)
     admin = _admin_listener(settings, desk, clock, context)
     try:
@@ -86,7 +91,7 @@ async def _run(settings: GatewaySettings, desk: Spool, workers: Workers, clock: 
         await _make_folders(settings, desk, clock)
         parts: dict[str, Awaitable[None]] = {
             "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
-            "returns": Returns(desk, workers, municipality, folders, clock, seals).run(stop),
+            "returns": Returns(desk, drawing, municipality, folders, clock, seals).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
         if material and context:

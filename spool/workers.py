@@ -27,7 +27,8 @@ from spool.sandboxing import confine
 
 T = TypeVar("T")
 
-_PRELOADED = ["spool.workers", "spool.xml"]
+_preloaded = ["spool.workers", "spool.xml"]
+"""What the fork server imports when it starts; there is one for all pools of a process."""
 
 
 class WorkerTimeout(SluzaError):  # noqa: N818 - reads as the fact it states
@@ -76,6 +77,8 @@ class Workers:
         self.seconds = seconds
         self.niceness = niceness
         self._warm_up = warm_up
+        if warm_up.__module__ not in _preloaded:
+            _preloaded.append(warm_up.__module__)
         self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
             weakref.WeakKeyDictionary()
         )
@@ -162,7 +165,7 @@ class Workers:
             max_workers=self.processes,
             initializer=confine,
             initargs=(self.memory_mb, self.niceness),
-            context=_Context(),
+            context=_Context(_preloaded),
         )
 
     def _turn(self) -> asyncio.Semaphore:
@@ -232,6 +235,6 @@ class _Context(mp_context.ForkServerContext):
 
     Process = _Process
 
-    def __init__(self) -> None:
+    def __init__(self, preloaded: list[str]) -> None:
         super().__init__()
-        self.set_forkserver_preload(_PRELOADED)
+        self.set_forkserver_preload(preloaded)

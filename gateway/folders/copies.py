@@ -6,8 +6,9 @@ from pathlib import Path
 import structlog
 
 from gateway.paper import has_codes, moment, status
-from gateway.render import Arms, Marks, UnreadableInvoice, render_invoice
+from gateway.render import Arms, Marks, UnreadableInvoice
 from gateway.render.arms import arms_from
+from gateway.render.work import draw
 from gateway.results import CONFIRMATION, title, verification_link
 from spool.domain.codes import kod1_url
 from spool.domain.environments import BY_NAME
@@ -18,11 +19,6 @@ from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 _log = structlog.get_logger("gateway.folders")
 _TRIES = 2
 NO_PDF = "Nie udało się przygotować wydruku PDF. Dokument XML jest kompletny i ważny; wydruk można zrobić później."
-
-
-def draw(raw: bytes, marks: Marks) -> bytes:
-    """`render_invoice` with plain arguments, as a worker takes them."""
-    return render_invoice(raw, marks=marks)
 
 
 async def pdf(workers: Workers, raw: bytes, marks: Marks, subject: str) -> bytes | None:
@@ -40,8 +36,8 @@ async def pdf(workers: Workers, raw: bytes, marks: Marks, subject: str) -> bytes
     return None
 
 
-def marks_of_document(document: Document, municipality: Municipality, kod2_url: str = "") -> Marks:
-    """What is printed around an invoice that we send; `kod2_url` until KSeF has given it a number."""
+def marks_of_document(document: Document, municipality: Municipality) -> Marks:
+    """What is printed around an invoice that we send; KOD II until KSeF has given it a number."""
     context = municipality.contexts.get(document.context)
     unit = municipality.units.get(document.unit)
     codes = has_codes(document)
@@ -49,7 +45,7 @@ def marks_of_document(document: Document, municipality: Municipality, kod2_url: 
     return Marks(
         ksef_number=document.ksef_number or "",
         kod1_url=(verification_link(document, municipality) or "") if codes else "",
-        kod2_url=kod2_url if codes and not document.ksef_number else "",
+        kod2_url=document.kod2_url if codes and not document.ksef_number else "",
         status=status(document),
         unit=unit.name if unit else "",
         ribbon=BY_NAME[context.environment].label if context else "",

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from gateway.folders.copies import draw, marks_of_document
+from gateway.folders.copies import marks_of_document
 from gateway.http.problems import HttpProblem
 from gateway.http.state import Parts
 from gateway.render import Marks, UnreadableInvoice
+from gateway.render.work import draw
 from spool.domain.ledger import Document
 from spool.domain.municipality import Municipality
 from spool.domain.states import LABELS
@@ -15,16 +16,16 @@ from spool.workers import WorkerCrashed, WorkerTimeout
 async def render(parts: Parts, raw: bytes, marks: Marks) -> bytes:
     """The PDF, or an answer why there is none: an unreadable original (404), a worker that gave up (503)."""
     try:
-        return await parts.workers.run(draw, raw, marks)
+        return await parts.drawing.run(draw, raw, marks)
     except UnreadableInvoice:
         raise HttpProblem("pdf_unreadable") from None
     except (WorkerTimeout, WorkerCrashed):
         raise HttpProblem("pdf_later") from None
 
 
-def marks_of(document: Document, municipality: Municipality, kod2_url: str = "") -> Marks:
+def marks_of(document: Document, municipality: Municipality) -> Marks:
     """The marks of the folder's copy; before the number also the state of the document."""
-    marks = marks_of_document(document, municipality, kod2_url)
+    marks = marks_of_document(document, municipality)
     if document.ksef_number:
         return marks
     return replace(marks, status=(*marks.status, f"Stan: {LABELS[document.state]}."))

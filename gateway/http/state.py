@@ -15,11 +15,11 @@ from spool.workers import Workers
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything a handler may use; made once by `gateway.__main__`."""
+    """Everything a handler may use; made once by `gateway.__main__`. `drawing` are the workers that make PDFs."""
 
     spool: Spool
     front_door: FrontDoor
-    workers: Workers
+    drawing: Workers
     municipality: Municipality
     throttle: Throttle = field(default_factory=Throttle)
     room: Room = field(default_factory=Room)

@@ -9,8 +9,8 @@ The ledger remembers which element was shown; what no section took is listed und
 that this version does not know is still on the paper. The XML itself is attached, byte for byte.
 """
 
-from gateway.render.compose import render_invoice, warm
+from gateway.render.compose import render_invoice
 from gateway.render.marks import Arms, Marks
 from gateway.render.tree import UnreadableInvoice
 
-__all__ = ["Arms", "Marks", "UnreadableInvoice", "render_invoice", "warm"]
+__all__ = ["Arms", "Marks", "UnreadableInvoice", "render_invoice"]

@@ -1,6 +1,7 @@
 """Widths of table columns from their content, so that one look at the page decides nothing twice."""
 
 from dataclasses import dataclass
+from math import floor
 
 from gateway.render.blocks import Line, Row, Table, Tone
 from gateway.render.metrics import breakable, width
@@ -21,8 +22,17 @@ class Grid:
 
     def cell(self, at: int, line: Line) -> str:
         """The text of a line in this column, breakable where a word is too long for it."""
-        size = self.size * (SMALL if line.tone is Tone.MUTED else 1)
-        return breakable(line.text, self.widths[at] - 2 * PADDING - 0.1, size, bold=line.tone is Tone.STRONG)
+        return breakable(line.text, self._room(at), self._size(line), bold=line.tone is Tone.STRONG)
+
+    def fits(self, at: int, line: Line) -> bool:
+        """Whether the line needs no second one in this column."""
+        return width(line.text, self._size(line), bold=line.tone is Tone.STRONG) <= self._room(at)
+
+    def _room(self, at: int) -> float:
+        return self.widths[at] - 2 * PADDING - 0.1
+
+    def _size(self, line: Line) -> float:
+        return self.size * (SMALL if line.tone is Tone.MUTED else 1)
 
 
 def grid(table: Table) -> Grid:
@@ -41,7 +51,8 @@ def grid(table: Table) -> Grid:
         wanted = [w if at in flexible else w * scale for at, w in enumerate(wanted)]
         fixed = sum(w for at, w in enumerate(wanted) if at not in flexible)
     _share(wanted, flexible, contents, room - fixed, size)
-    return Grid(tuple(round(w, 3) for w in wanted), size)
+    # Rounded down: a row that is wider than the table by a hair would be broken.
+    return Grid(tuple(floor(w * 1000) / 1000 for w in wanted), size)
 
 
 def _longest(rows: tuple[Row, ...], count: int) -> list[float]:

@@ -30,11 +30,6 @@ def attachment_name(number: str) -> str:
     return f"{stem or 'faktura'}.xml"
 
 
-def warm() -> None:
-    """Render one small document, so that the first real one does not wait for fonts and template."""
-    render_invoice(b"<Faktura/>", marks=Marks(kod1_url="https://qr.ksef.mf.gov.pl/"))
-
-
 def compose(raw: bytes, marks: Marks) -> Document:
     """The blocks of the document, the rest that no section took, and the codes."""
     ledger = Ledger(parse(raw))

@@ -43,6 +43,7 @@ _SIZES = {  # points, except `pair-label`: millimetres
 _GUTTER = 4.0  # mm between label and value
 _TREE = 85.0  # mm for the names in the tree of an unknown form
 _PAIR = (ROOM - 8) / 2  # mm of one of two things beside each other
+_TALL = 400  # characters in one cell; in the narrowest of columns they may need more than a page
 _MODULE, _LEAST_SIDE = 0.48, 30.0  # mm: zbar reads a module of 2.8 pixels (150 dpi) safely
 _FOLD = 5.0  # mm between the square and its text
 _CREST = 23.0  # mm for the coat of arms and its gutter
@@ -138,14 +139,20 @@ def _table(block: Table) -> dict[str, Any]:
 
 
 def _row(row: Row, made: Grid) -> dict[str, Any]:
-    """A cell of one ordinary line is a string, any other a list of lines with their tones."""
+    """A cell of one ordinary line is a string, any other a list of lines with their tones.
+
+    `flat`: every cell is one line, which is typeset several times cheaper. `tall`: it may need more than a page.
+    """
     cells: list[str | list[tuple[str, str]]] = []
+    flat, length = True, 0
     for at, cell in enumerate(row.cells):
+        flat = flat and len(cell) <= 1 and all(made.fits(at, line) for line in cell)
+        length = max(length, sum(len(line.text) for line in cell))
         if len(cell) == 1 and cell[0].tone is Tone.NORMAL:
             cells.append(made.cell(at, cell[0]))
         else:
             cells.append([(made.cell(at, line), line.tone.value) for line in cell])
-    return {"shaded": row.shaded, "cells": cells}
+    return {"shaded": row.shaded, "flat": flat, "tall": length > _TALL, "cells": cells}
 
 
 def _total(block: Total) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """What surrounds the sums: correction, annotations, additional descriptions, footer, registers."""
 
+import re
+from collections.abc import Iterable
+
 from gateway.render import words
 from gateway.render.blocks import Block, Column, Heading, Line, Pairs, Row, Table, Text, Tone
 from gateway.render.text import clean_lines, day, joined
@@ -176,7 +179,16 @@ def _attached_table(table: Node) -> Table:
     total = [row.texts("SKom") for row in table.children("Suma")]
     count = max([len(titles), 1, *map(len, rows), *map(len, total)])
     titles += [""] * (count - len(titles))
-    columns = tuple(Column(title, 0, flexible=True) for title in titles)
+    columns = tuple(
+        Column(title, 0, right=_numeric(row[at] for row in rows if at < len(row)), flexible=True)
+        for at, title in enumerate(titles)
+    )
     filled = [(row + [""] * (count - len(row)), Tone.NORMAL) for row in rows]
     filled += [(row + [""] * (count - len(row)), Tone.STRONG) for row in total]
     return Table(columns, tuple(Row(tuple((Line(cell, tone),) for cell in row)) for row, tone in filled))
+
+
+def _numeric(cells: Iterable[str]) -> bool:
+    """True when every cell is a number: such a column stands at the right."""
+    found = [cell for cell in cells if cell]
+    return bool(found) and all(re.fullmatch(r"[+-]?\d+([.,]\d+)?", cell) for cell in found)

@@ -34,9 +34,7 @@ def verdict(box: Box, url: str) -> dict[str, Any]:
 
 def link(box: Box, credential: Credential) -> str:
     """KOD II as we sign it, with the simulator as its portal."""
-    return kod2_url(
-        credential, qr_url=box.url, context_type="nip", context_value=NIP, seller_nip=NIP, sha256_hex=HASH
-    )
+    return kod2_url(credential, qr_url=box.url, context_type="nip", context_value=NIP, seller_nip=NIP, sha256_hex=HASH)
 
 
 @pytest.mark.parametrize("family", ["ec", "rsa"])

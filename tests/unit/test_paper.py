@@ -16,6 +16,7 @@ from spool.domain.document import Facts, FormCode, Mode
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Context, ContextType, Municipality, Unit
 from spool.domain.states import State
+from tests.documents import document as stored
 
 NOW = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
 DUE = datetime(2026, 11, 23, 22, 59, 59, tzinfo=UTC)
@@ -25,12 +26,9 @@ FACTS = Facts(
     form=FormCode.FA3, seller_nip="5080014460", buyer_nip="7770001111", kind="VAT", number="FV/1/2026",
     issue_date=date(2026, 11, 20),
 )  # fmt: skip
-DOCUMENT = Document(
-    seq=1, id="d1", unit="sp1", context="gmina", sha256="ab" * 32, size=1, source="http", source_name="f.xml", name="f",
-    state=State.QUEUED, reason="", facts=FACTS, problems=(), mode=Mode.ONLINE, issued_at=NOW, due_safe=DUE,
-    due_local=DUE, due_basis="", due_why="Faktura online: do końca dnia.", next_action_at=NOW, attempts=0, session=None,
-    invoice_ref=None, ksef_number=None, acquisition_date=None, upo_sha256=None, created_at=NOW, updated_at=NOW,
-    version=1, shown=0,
+DOCUMENT = stored(
+    FACTS, NOW, unit="sp1", context="gmina", sha256="ab" * 32, due_safe=DUE, due_local=DUE, kod2_url=KOD2,
+    due_why="Faktura online: do końca dnia.",
 )  # fmt: skip
 NUMBERED = {"ksef_number": NUMBER, "acquisition_date": NOW, "state": State.ACCEPTED}
 CONTEXT = Context("gmina", ContextType.NIP, "5080014460", "test", "u", "l", "https://qr-test.ksef.mf.gov.pl")
@@ -47,7 +45,7 @@ def document(mode: Mode, *, nip: bool = True, **changes: object) -> Document:
 @pytest.mark.parametrize("mode", OFFLINE)
 def test_S14a_a_buyer_with_a_nip_gets_a_confirmation(mode: Mode) -> None:
     """Art. 106nda(3): the invoice itself comes to it through KSeF only; both codes let it look the document up."""
-    marks = marks_of_document(document(mode), TOWN, KOD2)
+    marks = marks_of_document(document(mode), TOWN)
     assert marks.title == "Potwierdzenie transakcji"
     assert marks.status[0] == "To nie jest faktura, lecz potwierdzenie transakcji."
     assert "Fakturę nabywca otrzyma w KSeF najpóźniej 23.11.2026." in marks.status[1]
@@ -58,7 +56,7 @@ def test_S14a_a_buyer_with_a_nip_gets_a_confirmation(mode: Mode) -> None:
 @pytest.mark.parametrize("mode", OFFLINE)
 def test_S14a_buyers_of_106gb_4_get_the_invoice(mode: Mode) -> None:
     """Foreign buyers and consumers have no access to KSeF: they receive the invoice, with both codes."""
-    marks = marks_of_document(document(mode, nip=False), TOWN, KOD2)
+    marks = marks_of_document(document(mode, nip=False), TOWN)
     assert title(document(mode, nip=False)) == "Faktura"
     assert (marks.title, marks.kod2_url) == ("", KOD2)
     assert marks.status[0].startswith("Faktura wystawiona w ")
@@ -75,13 +73,13 @@ def test_in_a_failure_every_buyer_may_get_the_invoice(nip: bool) -> None:
         "Będzie w KSeF najpóźniej 23.11.2026.",
     )
     assert status(replace(found, due_safe=None))[1] == "Będzie w KSeF w ciągu 7 dni roboczych od końca awarii."
-    assert marks_of_document(found, TOWN, KOD2).kod2_url == KOD2
+    assert marks_of_document(found, TOWN).kod2_url == KOD2
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.CEASED])
 def test_a_total_failure_has_no_codes(state: State) -> None:
     """Deadlines §1: nothing to look up, because it is never sent."""
-    marks = marks_of_document(document(Mode.TOTAL_FAILURE, state=state), TOWN, KOD2)
+    marks = marks_of_document(document(Mode.TOTAL_FAILURE, state=state), TOWN)
     assert (marks.kod1_url, marks.kod2_url, marks.title) == ("", "", "")
     assert marks.status[1] == "Nie przesyła się jej do KSeF."
 
@@ -89,7 +87,7 @@ def test_a_total_failure_has_no_codes(state: State) -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_with_its_number_it_is_an_invoice(mode: Mode) -> None:
     """KOD I with the number as its caption; KOD II has done its work."""
-    marks = marks_of_document(document(mode, **NUMBERED), TOWN, KOD2)
+    marks = marks_of_document(document(mode, **NUMBERED), TOWN)
     assert title(document(mode, **NUMBERED)) == "Faktura"
     assert (marks.title, marks.ksef_number, marks.kod2_url) == ("", NUMBER, "")
     assert marks.status == ("Przyjęta przez KSeF 20.11.2026, godz. 12:00.",)
@@ -109,7 +107,7 @@ def test_online_without_a_number_is_no_invoice_yet() -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_what_will_not_be_sent_is_no_invoice(state: State, mode: Mode) -> None:
     """One sentence, no code, no promise that it will be in KSeF."""
-    marks = marks_of_document(document(mode, state=state), TOWN, KOD2)
+    marks = marks_of_document(document(mode, state=state), TOWN)
     assert (marks.kod1_url, marks.kod2_url) == ("", "")
     (said,) = marks.status
     assert said.startswith("Ten dokument nie jest fakturą: ")

@@ -206,6 +206,15 @@ def test_three_hundred_rows_repeat_the_header_on_each_page() -> None:
         assert ("Obiad nr" in content) <= ("Nazwa towaru lub usługi" in content)
 
 
+@pytest.mark.parametrize("sentences", range(20, 75, 3))
+def test_a_header_never_stands_alone_at_the_foot_of_a_page(sentences: int) -> None:
+    """Wherever the table begins, its heading, its header and its first row are on one page."""
+    marks = Marks(status=tuple(f"Zdanie {n}." for n in range(sentences)))
+    for page in pages(render_invoice(invoice(lines=[Line("Obiad")] * 3), marks=marks)):
+        assert ("Pozycje faktury" in page) <= ("Nazwa towaru lub usługi" in page) <= ("Obiad" in page)
+        assert ("Podsumowanie według" in page) <= ("Stawka lub rodzaj" in page) <= ("300,00" in page)
+
+
 def test_a_cell_longer_than_a_page_is_cut_not_lost() -> None:
     """Even a name that no valid invoice has ends up complete, over several pages."""
     names = [f"słowo{n}" for n in range(3000)]
