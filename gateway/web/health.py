@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
+from gateway.web import outages
 from gateway.web.words import counted, moment, plural
-from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Received
+from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Outage, Received
 from spool.domain.states import LIVE, State
 
 SOON = timedelta(hours=2)
@@ -59,6 +60,7 @@ class Snapshot:
     unassigned: int
     latest: Sequence[Received]
     lingering: Lingering = Lingering()
+    outages: Sequence[Outage] = ()
 
     @property
     def waiting(self) -> int:
@@ -89,6 +91,9 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
     found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
     found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot)]
+    told = (snapshot.outages, snapshot.conditions, snapshot.at)
+    found += [Finding(Level.ALARM, text) for text in outages.alarms(*told)]
+    found += [Finding(Level.LOOK, text) for text in outages.notes(*told)]
     return sorted(found, key=lambda f: -f.level)
 
 

@@ -54,6 +54,7 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
         unassigned=received["unassigned"],
         latest=store.latest_received(_LATEST),
         lingering=_lingering(store, now, units),
+        outages=store.outages(),
     )
 
 

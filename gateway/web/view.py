@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from gateway.results import local
+from gateway.web import outages
 from gateway.web.health import SHOWN, Finding, Level, Snapshot, findings, in_order, overdue, said, soon, unreachable
 from gateway.web.words import clock, counted, left, moment, number
+from spool.domain.deadlines import DueState
+from spool.domain.document import MODE_LABELS, Mode
 from spool.domain.environments import BY_NAME
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Context, Municipality
@@ -17,6 +20,7 @@ TONES = {Level.FINE: "fine", Level.LOOK: "look", Level.ALARM: "alarm"}
 _TONE_OF_STATE = {State.DELIVERED: "fine", State.ACCEPTED: "fine", State.CONFLICT: "alarm"} | dict.fromkeys(
     (State.UNKNOWN, State.HELD, State.QUARANTINED), "look"
 )
+_UNDATED = {DueState.PENDING: "po końcu awarii", DueState.CEASED: "obowiązek wygasł"}
 _OPENED_UNITS = 12
 """With more units than this their list starts folded."""
 
@@ -54,6 +58,7 @@ def page(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:
         "waiting": number(snapshot.waiting),
         "unseen": max(snapshot.waiting - len(rows), 0),
         "contexts": [_context(c, snapshot) for c in municipality.contexts.values()],
+        "outages": outages.rows(snapshot.outages, snapshot.at),
         "states": _states(snapshot),
         "received": _received(snapshot, municipality),
         "units": _units(snapshot, municipality),
@@ -91,13 +96,13 @@ def _row(document: Document, now: datetime, municipality: Municipality) -> Row:
     tone = "alarm" if overdue(document, now) else "look" if soon(document, now) else "fine"
     return Row(
         tone=tone,
-        due=moment(due, now) if due else "bez terminu",
+        due=moment(due, now) if due else _UNDATED.get(document.due_state, "bez terminu"),
         due_iso=local(due) or "",
         left=left(due, now) if due else "",
         unit=unit.name if unit else document.unit,
         unit_id=document.unit,
         number=document.facts.number or document.source_name or document.id,
-        state=LABELS[document.state],
+        state=LABELS[document.state] + ("" if document.mode is Mode.ONLINE else f" · {MODE_LABELS[document.mode]}"),
         reason=document.reason,
     )
 

@@ -13,6 +13,8 @@ from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state, table
 from sluza.workbench import bench
 from spool import actions
+from spool.domain.booking import jpk_mark, payment_title
+from spool.domain.document import MODE_LABELS
 from spool.domain.errors import ConfigError, Problem
 from spool.domain.exits import Exit
 from spool.domain.ledger import Document
@@ -95,9 +97,15 @@ def show(config: str | None, own_config: str | None, document_id: str, as_json: 
         ("jednostka", document.unit),
         ("plik", document.source_name),
         ("sha256", document.sha256),
-        ("tryb", document.mode),
+        ("tryb", MODE_LABELS[document.mode] + (" (z mocy prawa)" if document.deemed else "")),
+        ("wystawiona", moment(document.issued_at)),
         ("termin", f"{moment(document.due_safe)}  {document.due_why}"),
+        ("podstawa", document.due_basis or "–"),
+        ("komunikaty", ", ".join(document.announcements) or "–"),
+        ("przesłana", moment(document.handed_over_at)),
         ("numer KSeF", document.ksef_number or "–"),
+        ("JPK_V7M", jpk_mark(document) or "–"),
+        ("tytuł płatn.", payment_title(document) or "–"),
         ("powód", document.reason or "–"),
     ):
         out.print(f"  {label:<12} {plain(value)}")

@@ -41,6 +41,15 @@ class Mode(StrEnum):
         return self in {Mode.OFFLINE24, Mode.UNAVAILABILITY, Mode.FAILURE}
 
 
+MODE_LABELS = {
+    Mode.ONLINE: "online",
+    Mode.OFFLINE24: "offline24",
+    Mode.UNAVAILABILITY: "niedostępność KSeF",
+    Mode.FAILURE: "awaria KSeF",
+    Mode.TOTAL_FAILURE: "awaria całkowita",
+}
+
+
 @dataclass(frozen=True)
 class ThirdParty:
     """One `Podmiot3`: who takes part beside seller and buyer, and in which role (`RolaPodmiotu3`, empty if other)."""

@@ -1,0 +1,98 @@
+"""Announcements on the page and in `sluza status`: what runs, what waits for a person, what the beacon says. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.web.words import moment
+from spool.domain.announcements import Category
+from spool.domain.ledger import LATARNIA, NO_CERTIFICATE, Condition, Outage
+
+BEACON = "latarnia:"
+"""Begins the name of the condition, of no context, that says what an environment's beacon answered last."""
+_BEACON_QUIET = timedelta(hours=1)
+_SHOWN_FOR = timedelta(days=30)
+_SHOWN = 6
+
+
+def alarms(outages: Sequence[Outage], conditions: Sequence[Condition], now: datetime) -> list[str]:
+    """Sentences about what needs a person."""
+    found = [
+        f"Latarnia podaje awarię całkowitą KSeF od {moment(o.announcement.start, now)}. Niczego nie zmienia, dopóki "
+        f"człowiek jej nie potwierdzi: sluza outage confirm {o.announcement.id}"
+        for o in outages
+        if _waits_for_a_person(o, now)
+    ]
+    found += [
+        f"Dokumenty offline kontekstu „{c.context}” nie mają KODU II: brak ważnego certyfikatu KSeF typu 2 (offline). "
+        "Proszę ustawić offline_cert i offline_key."
+        for c in conditions
+        if c.name == NO_CERTIFICATE
+    ]
+    return found
+
+
+def notes(outages: Sequence[Outage], conditions: Sequence[Condition], now: datetime) -> list[str]:
+    """Sentences about what runs, without anybody's fault."""
+    found = [_running(o, now) for o in outages if o.acts and o.announcement.runs_at(now)]
+    for condition in conditions:
+        since = condition.value.get("since")
+        if not condition.name.startswith(BEACON) or condition.value.get("ok") or not since:
+            continue
+        began = datetime.fromisoformat(str(since))
+        if now - began > _BEACON_QUIET:
+            found.append(
+                f"Latarnia (komunikaty o awariach KSeF) nie odpowiada od {moment(began, now)}. Wysyłki to nie "
+                "wstrzymuje; komunikaty proszę sprawdzać w BIP i w razie potrzeby wpisać: sluza outage add."
+            )
+    return found
+
+
+def _waits_for_a_person(outage: Outage, now: datetime) -> bool:
+    period = outage.announcement
+    return (
+        period.category is Category.TOTAL_FAILURE
+        and outage.source == LATARNIA
+        and outage.environment in {"prod", "sandbox"}
+        and not (outage.confirmed_by or outage.cancelled_by)
+        and now - period.published < _SHOWN_FOR
+    )
+
+
+def _running(outage: Outage, now: datetime) -> str:
+    period = outage.announcement
+    since = moment(period.start, now)
+    if period.category is Category.MAINTENANCE:
+        until = f" do {moment(period.end, now)}" if period.end else ""
+        return f"Ogłoszona niedostępność KSeF (prace serwisowe) od {since}{until}. Faktury czekają i pójdą same."
+    if period.category is Category.FAILURE:
+        return f"Ogłoszona awaria KSeF od {since}. Nowe terminy policzymy, gdy się skończy; próbujemy wysyłać dalej."
+    return f"Potwierdzona awaria całkowita KSeF od {since}. Faktur z tego czasu nie przesyła się do KSeF."
+
+
+def rows(outages: Sequence[Outage], now: datetime) -> list[dict[str, Any]]:
+    """The announcements of the last 30 days, and those that still run, for the page."""
+    recent = [o for o in outages if o.announcement.runs_at(now) or now - (o.announcement.end or now) < _SHOWN_FOR]
+    return [_row(o, now) for o in recent[:_SHOWN]]
+
+
+def _row(outage: Outage, now: datetime) -> dict[str, Any]:
+    period = outage.announcement
+    running = period.runs_at(now)
+    if not outage.acts:
+        state, tone = ("odwołany" if outage.cancelled_by else "bez skutku"), "unknown"
+        if _waits_for_a_person(outage, now):
+            state, tone = "czeka na potwierdzenie", "alarm"
+    elif running:
+        state, tone = "trwa", "look"
+    else:
+        state, tone = ("zapowiedziana" if period.start > now else "zakończona"), "fine"
+    return {
+        "id": period.id,
+        "what": period.category.label,
+        "start": moment(period.start, now),
+        "end": moment(period.end, now) if period.end else "",
+        "source": "Latarnia" if outage.source == LATARNIA else outage.actor,
+        "state": state,
+        "tone": tone,
+    }
