@@ -1,6 +1,6 @@
 """Throw-away certificates for logging in to the sandbox: self-signed, naming a NIP as KSeF reads it (protocol §2.4)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
+
+from spool.domain.municipality import Municipality
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -75,9 +77,19 @@ def seal(nip: str, *, algorithm: str = "ec", offline: bool = False, serial_numbe
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(serial_number or x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))  # before the fixed days of the tests
         .not_valid_after(now + timedelta(days=730))
         .add_extension(usage, critical=True)
         .sign(key, hashes.SHA256())
     )
     return Made(certificate, key)
+
+
+def with_offline_certificate(municipality: Municipality, directory: Path) -> Municipality:
+    """The same town, every context with an Offline certificate of its own, valid around the days of the tests."""
+    directory.mkdir(parents=True, exist_ok=True)
+    contexts = {}
+    for name, context in municipality.contexts.items():
+        cert, key = seal(context.nip, offline=True).write_pem(directory, f"offline-{name}")
+        contexts[name] = replace(context, offline_cert=cert, offline_key=key)
+    return replace(municipality, contexts=contexts)

@@ -14,6 +14,7 @@ from typing import Any
 from gateway.admission import Verdict
 from gateway.folders import Returns, Watcher, layout, set_up
 from gateway.intake import FrontDoor, Origin
+from gateway.seals import Seals
 from gateway.settings import Folders, Policies
 from sluza.samples import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, unit_invoice
 from spool.access import FILE, Spool
@@ -23,7 +24,9 @@ from spool.domain.document import Facts, FormCode
 from spool.domain.ledger import Document, Event, NewReceived
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
 from spool.domain.states import State
+from spool.law import Law
 from spool.store import Store
+from tests.credentials import with_offline_certificate
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SCHOOL, WELFARE = "sp1", "gops"
@@ -88,9 +91,9 @@ class Bench:
         self.workers = ThreadWorkers()
         self.now = NOW
         self.clock: Clock = lambda: self.now
-        self.door = CountingDoor(
-            self.spool, self.workers, municipality, Policies(Policy("allowed", "1/2026")), self.clock
-        )
+        self.seals = Seals(with_offline_certificate(municipality, self.state), self.clock)
+        policies = Policies(Policy("allowed", "1/2026"))
+        self.door = CountingDoor(self.spool, self.workers, municipality, policies, self.clock, Law(), self.seals)
 
     def close(self) -> None:
         self.spool.close()
@@ -110,7 +113,7 @@ class Bench:
             watcher = Watcher(self.door, self.municipality, self.root, settings, self.clock, events=events)
             parts.append(asyncio.ensure_future(watcher.run(stop)))
         if show:
-            returns = Returns(self.spool, self.workers, self.municipality, self.root, self.clock)
+            returns = Returns(self.spool, self.workers, self.municipality, self.root, self.clock, self.seals)
             parts.append(asyncio.ensure_future(returns.run(stop)))
         try:
             yield

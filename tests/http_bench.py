@@ -22,6 +22,7 @@ from gateway.http.openapi import DOCUMENT
 from gateway.http.state import Parts
 from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
+from gateway.seals import Seals
 from gateway.settings import Listen, Policies
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate
@@ -31,6 +32,8 @@ from spool.domain.document import Facts
 from spool.domain.ledger import Document, NewReceived
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
 from spool.domain.states import State
+from spool.law import Law
+from tests.credentials import with_offline_certificate
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 WELFARE_IDWEW = "5080014460-00024"
@@ -214,7 +217,8 @@ async def running(
     for unit, token in TOKENS.items():
         digest = sha256(token.encode()).hexdigest()
         await spool.write(lambda store, u=unit, d=digest: store.add_token(u, d, NOW, "test"))  # type: ignore[misc]
-    door = FrontDoor(spool, workers, town, Policies(Policy(offline24)), lambda: now)  # type: ignore[arg-type]
+    seals = Seals(with_offline_certificate(town, directory), lambda: now)
+    door = FrontDoor(spool, workers, town, Policies(Policy(offline24)), lambda: now, Law(), seals)  # type: ignore[arg-type]
     parts = Parts(spool, door, workers, town, throttle or Throttle(), room or Room(), patience)  # type: ignore[arg-type]
     drop_point = Listener(create_app(parts), Listen("127.0.0.1", 0), None)
     admin_parts = AdminParts(spool, town, directory / "folders", lambda: now, gate)
