@@ -17,6 +17,8 @@ import pytest
 
 from agent.bench import Bench
 from agent.ksef.transport import Timeouts, Transport
+from agent.latarnia import Beacon
+from agent.law import keep_the_law
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings, Latarnia, Network
 from agent.settings import Receive as ReceiveSettings
@@ -72,6 +74,10 @@ class Sandbox:
         """Turn SIM switches."""
         self.call("POST", "/sandbox/switches", values)
 
+    def announce(self, **body: Any) -> None:
+        """What Latarnia says from now on."""
+        self.call("POST", "/sandbox/latarnia", body)
+
     def requests(self) -> dict[str, Any]:
         """How often each endpoint was called."""
         return dict(self.call("GET", "/sandbox/requests"))
@@ -84,6 +90,7 @@ class Sandbox:
         """No faults, default switches."""
         self.call("DELETE", "/sandbox/faults")
         self.call("DELETE", "/sandbox/requests")
+        self.call("POST", "/sandbox/latarnia", {"reset": True})
         self.call("POST", "/sandbox/switches", dict.fromkeys(self.call("GET", "/sandbox/switches")))
         self.switch(rate_limits="off")
 
@@ -113,6 +120,7 @@ class Rig:
     context: Context
     units: dict[str, Unit]
     receive: bool = False
+    outages: bool = False
     every_seconds: float = 1.0
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(connect=2, read=2, total=5, download=10))
     office: Office | None = None
@@ -141,7 +149,7 @@ class Rig:
             Settings(self.state / "sluza.toml", municipality, Paths(self.state, self.state / "folders"), ""),
             ReceiveSettings(date(2026, 11, 1), self.every_seconds if self.receive else 1e9),
             Network("", None),
-            Latarnia(60),
+            Latarnia(0.1),
         )
         async with Transport(timeouts=self.timeouts) as transport:
             house = House(settings, self.spool, transport, self.bench, self.clock, bell, 0.3)
@@ -149,11 +157,15 @@ class Rig:
             if not self.receive:
                 self.office._receive.step = _never  # type: ignore[method-assign]
             ready.set_result(None)
-            watcher = asyncio.create_task(self._watch(bell, self.office))
+            beside = [asyncio.create_task(self._watch(bell, self.office))]
+            if self.outages:
+                beacon = Beacon(house, transport, "sandbox", f"{self.sandbox.url}/latarnia")
+                beside += [asyncio.create_task(beacon.listen()), asyncio.create_task(keep_the_law(house))]
             try:
                 await self.office.work()
             finally:
-                watcher.cancel()
+                for task in beside:
+                    task.cancel()
 
     async def _watch(self, bell: Bell, office: Office) -> None:
         seen = -1
@@ -192,7 +204,9 @@ class Rig:
         """The sandbox's day in Warsaw."""
         return warsaw_date(self.sandbox.now())
 
-    async def put(self, raw: bytes, *, facts: Facts | None = None, mode: Mode = Mode.ONLINE) -> Document:
+    async def put(
+        self, raw: bytes, *, facts: Facts | None = None, mode: Mode = Mode.ONLINE, corrects: str = ""
+    ) -> Document:
         """What the gateway's intake does: a document in the queue."""
         self._count += 1
         facts = facts or read_received(raw)
@@ -200,7 +214,7 @@ class Rig:
         now, wish = self.clock(), mode if mode is Mode.OFFLINE24 else Mode.ONLINE
         new = NewDocument(
             "sp1", self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, wish, now,
-            State.QUEUED, due=due(now + timedelta(hours=8), now, mode),
+            State.QUEUED, due=due(now + timedelta(hours=8), now, mode), corrects=corrects,
         )  # fmt: skip
         return await self.spool.write(lambda store: store.add(new, raw, f"f{self._count}", now))
 
