@@ -8,20 +8,23 @@ from typing import Any
 
 import pytest
 
+from agent import verdict
 from gateway.admission import Admission
 from gateway.intake import Origin
 from gateway.settings import Policies
 from sluza.sample_parts import Corrected, Line
 from sluza.samples import ksef_number_for, unit_invoice
-from spool import law, outages
+from spool import actions, law, outages
 from spool.domain.announcements import Category
 from spool.domain.calendar import WARSAW
+from spool.domain.catalogue import problem
 from spool.domain.codes import kod1_url
 from spool.domain.deadlines import DueState
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import Document
 from spool.domain.municipality import Policy
+from spool.domain.outcomes import Refused
 from spool.domain.states import State
 from spool.store import Store
 from tests.folders_bench import SCHOOL, Bench, bench_at, sale, until
@@ -160,8 +163,6 @@ async def test_in_a_total_failure_the_paper_has_no_codes(bench: Bench) -> None:
 
 async def test_the_treasurer_may_send_it_all_the_same(bench: Bench) -> None:
     """A ceased document goes back to the queue only with a reason, and the next recomputation leaves it there."""
-    from spool import actions
-
     announce(bench, Category.TOTAL_FAILURE, confirm=True)
     document = await bench.post(sale(), "a.xml")
     assert document.state is State.CEASED
@@ -202,8 +203,6 @@ def correction(number: str, ksef_number: str = "") -> bytes:
 
 def numbered(bench: Bench, document: Document) -> str:
     """As the agent accepts it, with everything that follows."""
-    from agent import verdict
-
     number = f"5080014460-20261120-{document.sha256[:6].upper()}{document.sha256[6:12].upper()}-7F"
 
     def job(store: Store) -> None:
@@ -246,9 +245,6 @@ async def test_S16_the_number_of_another_invoice_is_refused(bench: Bench) -> Non
 
 def rejected(bench: Bench, document: Document) -> Document:
     """As KSeF rejects it after it was sent."""
-    from agent import verdict
-    from spool.domain.catalogue import problem
-    from spool.domain.outcomes import Refused
 
     def job(store: Store) -> Document:
         store.begin_attempt(document, "S", bench.now)
@@ -270,9 +266,9 @@ async def test_a_technical_correction_keeps_the_deadline(bench: Bench) -> None:
     original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
     assert "sluza queue correct" in original.problems[0].hint
     bench.later(hours=20)
-    verdict = await correct(bench, original, sale().replace(b"<SystemInfo>", b"<SystemInfo>2 "))
-    found = verdict.document
-    assert (verdict.kind, found.corrects, found.state) == ("new", original.sha256, State.QUEUED)
+    answer = await correct(bench, original, sale().replace(b"<SystemInfo>", b"<SystemInfo>2 "))
+    found = answer.document
+    assert (answer.kind, found.corrects, found.state) == ("new", original.sha256, State.QUEUED)
     assert (found.due_safe, found.issued_at) == (original.due_safe, original.issued_at)
     assert found.sent_offline
 
@@ -280,9 +276,9 @@ async def test_a_technical_correction_keeps_the_deadline(bench: Bench) -> None:
 async def test_S10_a_technical_correction_may_not_change_the_content(bench: Bench) -> None:
     """One amount differs: refused, and the field is named."""
     original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
-    verdict = await correct(bench, original, sale(lines=(Line(net="999.00"),)))
-    assert [p.code for p in verdict.problems] == ["correction_content_changed"]
-    assert verdict.problems[0].field.startswith("Fa/")
+    answer = await correct(bench, original, sale(lines=(Line(net="999.00"),)))
+    assert [p.code for p in answer.problems] == ["correction_content_changed"]
+    assert answer.problems[0].field.startswith("Fa/")
 
 
 async def test_only_what_ksef_rejected_offline_can_be_corrected_technically(bench: Bench) -> None:
