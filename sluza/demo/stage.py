@@ -101,9 +101,10 @@ class Stage:
     def start(self) -> None:
         """Bring everything up; returns when gateway and agent are ready. Raises SluzaError when one is not."""
         self._refuse_neighbours()
-        certificate, key = credentials.seal("Gmina Śluzowo", MUNICIPALITY_NIP)
-        files.write(self.directory / "pieczec.pem", certificate, 0o640)
-        files.write(self.directory / "pieczec.key", key, 0o600)
+        for name, offline in (("pieczec", False), ("offline", True)):
+            certificate, key = credentials.seal("Gmina Śluzowo", MUNICIPALITY_NIP, offline=offline)
+            files.write(self.directory / f"{name}.pem", certificate, 0o640)
+            files.write(self.directory / f"{name}.key", key, 0o600)
         password = secrets.token_urlsafe(12)
         files.write(self.directory / "admin.token", password.encode(), 0o600)
         files.write(self.config, self._configuration().encode(), 0o600)
@@ -198,6 +199,8 @@ url = "{self.sandbox_url}/v2"
 latarnia_url = "{self.sandbox_url}/latarnia"
 auth_cert = "{self.directory}/pieczec.pem"
 auth_key = "{self.directory}/pieczec.key"
+offline_cert = "{self.directory}/offline.pem"
+offline_key = "{self.directory}/offline.key"
 
 {units}
 [receive]
@@ -208,8 +211,11 @@ every_seconds = 2
 settle_seconds = 0.5
 rescan_seconds = 2
 
+[latarnia]
+every_seconds = 0.5
+
 [policy.offline24]
-value = "refused"
+value = "allowed"
 order = "zarządzenie pokazowe nr 1/2026"
 """
 

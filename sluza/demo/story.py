@@ -15,6 +15,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from sluza import samples
+from sluza.demo.outage import Outage, Phase
 from sluza.demo.stage import MUNICIPALITY_NIP, Stage
 from sluza.sample_parts import Corrected, Line
 from spool.bodies import sha256_hex
@@ -64,7 +65,9 @@ class Story:
         self._today = today
         self._serial = serial
         self._late: list[tuple[float, Callable[[], None]]] = []
-        self.acts = self._acts()
+        self._outage = Outage(stage, today)
+        self._waiting = self._acts_of_the_outage()
+        self.acts = [*self._acts(), *self._waiting]
         self.supplies = [
             Supply("dostawca podał NIP szkoły (rola 8)", "sp1"),
             Supply("dostawca podał IDWew ośrodka (rola 8)", "gops"),
@@ -90,6 +93,7 @@ class Story:
 
     def advance(self) -> None:
         """One look: drop what is due, then read what the folders say."""
+        self._outage.advance(self._waiting, self._first_chapter_is_over)
         for act in self.acts:
             if not act.dropped and act.ready():
                 act.dropped, act.said = True, "wystawiona"
@@ -151,6 +155,21 @@ class Story:
         again = Act("sp1", "ten sam plik drugi raz", "sala-kopia.xml", "same", school_again)
         again.ready = lambda: any(a.name == "sala.xml" and a.ksef_number for a in acts)
         return [*acts, again]
+
+    def _acts_of_the_outage(self) -> list[Act]:
+        """Two units go on issuing while KSeF does not answer."""
+        consumer = samples.consumer_invoice(**self._own("UG/A1"))
+        school = samples.unit_invoice(**self._own("SP1/A2"))
+        acts = [
+            Act("ug", "wystawiona w czasie awarii KSeF", "awaria-bilet.xml", "sent", self._drop(consumer)),
+            Act("sp1", "wystawiona w czasie awarii KSeF", "awaria-sala.xml", "sent", self._drop(school)),
+        ]
+        for act in acts:
+            act.ready = lambda: self._outage.running
+        return acts
+
+    def _first_chapter_is_over(self) -> bool:
+        return all(a.done for a in self.acts if a not in self._waiting) and all(s.done for s in self.supplies)
 
     def _own(self, number: str, **more: Any) -> dict[str, Any]:
         return {
@@ -228,8 +247,9 @@ class Story:
             act.done = act.expected == "refused" and path.with_name(f"{path.stem}.blad.txt").exists()
         elif result["state"] == "DELIVERED":
             act.said = "numer KSeF i UPO w folderze wyslane"
-            act.done = act.expected == "sent" and path.with_name(f"{path.stem}.upo.xml").exists()
-        else:
+            right_mode = result["mode"] == ("failure" if act in self._waiting else "online")
+            act.done = act.expected == "sent" and right_mode and path.with_name(f"{path.stem}.upo.xml").exists()
+        elif act not in self._waiting or self._outage.phase is Phase.OVER:
             act.said = result["history"][-1]["note"] if result["history"] else result["state"]
 
     def _arrived(self, supply: Supply) -> bool:
