@@ -106,6 +106,24 @@ def test_codes_can_be_read_back(urls: tuple[str, str], tmp_path: Path) -> None:
     assert read_back(pdf, tmp_path) == set(urls) - {""}
 
 
+def test_the_words_around_the_codes_can_be_searched(tmp_path: Path) -> None:
+    """Another program finds the title, the captions below the codes, the links and the Polish letters."""
+    require_tools("pdftotext")
+    number = "5080014460-20261120-000000000001-DB"
+    before = Marks(
+        kod1_url=KOD1, kod2_url=KOD2 + ECDSA, title="Potwierdzenie transakcji", status=("Zażółć gęślą jaźń",)
+    )
+    after = Marks(kod1_url=KOD1, ksef_number=number)
+    for marks, expected in (
+        (before, ("Potwierdzenie transakcji", "OFFLINE", "CERTYFIKAT", "Zażółć gęślą jaźń", "„Źródło”")),
+        (after, ("Faktura", f"\n{number}\n")),
+    ):
+        (tmp_path / "f.pdf").write_bytes(render_invoice(invoice(), marks=marks))
+        done = subprocess.run(["pdftotext", "f.pdf", "-"], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert [word for word in expected if word not in done.stdout] == []
+        assert KOD1 in done.stdout.replace("\n", "")
+
+
 def read_back(pdf: bytes, folder: Path) -> set[str]:
     """What zbar finds on the pages."""
     (folder / "f.pdf").write_bytes(pdf)
