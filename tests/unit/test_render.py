@@ -346,6 +346,7 @@ def test_what_is_not_plain_xml_is_refused(raw: bytes) -> None:
         (b"<zupa><marchew ile='3'>tak</marchew>i tyle</zupa>", ("Dokument", "marchew @ile", "tak", "i tyle")),
         (b"<zupa>sama</zupa>", ("zupa", "sama")),
         (f'<Faktura xmlns="{FA3_NS}"/>'.encode(), ("Dokument",)),
+        (f'<Faktura xmlns="{FA3_NS}"><Fa><FaWiersz/></Fa></Faktura>'.encode(), ("Faktura", "Nazwa towaru")),
     ],
 )
 def test_other_forms_are_readable(raw: bytes, expected: tuple[str, ...]) -> None:
