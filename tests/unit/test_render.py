@@ -249,6 +249,9 @@ HOSTILE = [
     "W" * 256,
     "https://evil.example/?q=1 file:///etc/passwd javascript:alert(1)",
     "**gruby** __kursywa__ --podkreślony--",
+    '#read("/etc/passwd") #panic() #{ 1 + 1 } #sys.version #link("https://evil.example")[tu]',
+    "*typst* _kursywa_ `kod` $x^2$ = Nagłówek @odwołanie <etykieta> \\ ~ --- // koniec /* x */",
+    '"); #panic("',
     "\u0085\u009b31m\u2028\u2029koniec",
 ]
 
