@@ -4,6 +4,7 @@ Memory, core dumps and the network. The network goes twice: a new, empty network
 and an audit hook that refuses every Python socket call, which holds everywhere.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -31,7 +32,9 @@ _NETWORK_EVENTS = frozenset(
 
 def confine(memory_mb: int, niceness: int = 0) -> None:
     """Called once at the start of a worker process; cannot be undone there."""
-    os.nice(niceness)
+    # A system that forbids even this gets a worker like the others, not one that cannot begin.
+    with contextlib.suppress(PermissionError):
+        os.nice(niceness)
     # Ctrl-C reaches the whole process group; the parent decides when a worker stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+WARMED: list[int] = []
+
 
 class NeedsTwo(Exception):  # noqa: N818 - an exception that pickles but cannot be read back
     """Its constructor does not take what pickle gives it."""
@@ -95,6 +97,21 @@ def core_limit() -> tuple[int, int]:
     import resource
 
     return resource.getrlimit(resource.RLIMIT_CORE)
+
+
+def niceness() -> int:
+    """How readily this process gives way."""
+    return os.nice(0)
+
+
+def warm_up() -> None:
+    """Remembers that it was called."""
+    WARMED.append(os.getpid())
+
+
+def warmed() -> list[int]:
+    """Which calls of `warm_up` this process, or the one it was forked from, has seen."""
+    return WARMED
 
 
 def death_signal() -> int:

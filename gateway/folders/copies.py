@@ -69,7 +69,7 @@ def marks_of_received(invoice: Received, municipality: Municipality) -> Marks:
         ksef_number=invoice.ksef_number,
         kod1_url=link,
         status=(f"Otrzymana z KSeF; numer nadano {moment(invoice.acquisition_date)}.",),
-        unit=unit.name if unit else "",
+        unit=f"Dla: {unit.name}" if unit else "",  # at the place of a letterhead the name alone would be the issuer's
         ribbon=BY_NAME[context.environment].label if context else "",
         created=invoice.acquisition_date.astimezone(UTC),
     )

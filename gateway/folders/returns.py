@@ -194,8 +194,13 @@ class Returns:
         if self._writer.has_pending_copy(told):
             return
         pdf = await self._pdf_of(told)
-        if pdf is not None:
-            await self._io(lambda: self._writer.pending_copy(told, pdf))
+        if pdf is None:
+            now = self._clock()
+            await self._spool.write(
+                lambda store: store.log(told.document.id, "pdf_failed", now, "gateway", copies.NO_PDF)
+            )
+            return
+        await self._io(lambda: self._writer.pending_copy(told, pdf))
 
     async def _deliver(self, told: Told) -> None:
         """Everything into `wyslane/`, then DELIVERED in the spool: the state says that the unit has it."""

@@ -30,6 +30,7 @@ from gateway.render.text import clean
 _SIZES = {  # points, except `pair-label`: millimetres
     "body": 8.0,
     "label": 6.8,
+    "fact": 8.8,
     "unit": 8.5,
     "name": 19.0,
     "number": 11.5,
@@ -41,6 +42,7 @@ _SIZES = {  # points, except `pair-label`: millimetres
     "pair-label": 50.0,
 }
 _GUTTER = 4.0  # mm between label and value
+_FACT_SPREAD = 12.0  # mm
 _TREE = 85.0  # mm for the names in the tree of an unknown form
 _PAIR = (ROOM - 8) / 2  # mm of one of two things beside each other
 _TALL = 400  # characters in one cell; in the narrowest of columns they may need more than a page
@@ -71,9 +73,7 @@ def _block(block: Block, crest: bool) -> dict[str, Any]:
         case Notice(lines):
             return {"kind": "notice", "lines": [_fit(line, ROOM - 8, bold=True) for line in lines]}
         case Facts(items, columns):
-            room = (ROOM - (columns - 1) * _GUTTER) / columns
-            values = [(_fit(label, room), breakable(value, room, 8.8)) for label, value in items]
-            return {"kind": "facts", "columns": columns, "items": values}
+            return _facts(items, columns)
         case Pairs(items):
             label = _SIZES["pair-label"]
             rest = ROOM - label - _GUTTER
@@ -112,6 +112,25 @@ def _title(block: Title, crest: bool) -> dict[str, Any]:
         "number": _fit(block.number, max(beside - 8, 40), "number"),
         "unit": _fit(block.unit, beside, "unit"),
         "ksef_number": breakable(block.ksef_number, ROOM / 2, 8, bold=True),
+    }
+
+
+def _facts(items: tuple[tuple[str, str], ...], columns: int) -> dict[str, Any]:
+    """All on one line, each as wide as it needs, where they fit; else in equal columns."""
+    natural = [max(width(label, _SIZES["label"]), width(value, _SIZES["fact"])) + _GUTTER for label, value in items]
+    spare = (ROOM - sum(natural)) / len(items)
+    widths = [ROOM / columns] * columns
+    if spare >= 0:
+        # Not spread over the whole line: three short facts would look lost.
+        widths = [wanted + min(spare, _FACT_SPREAD) for wanted in natural]
+    rooms = [widths[at % len(widths)] - _GUTTER + 0.1 for at in range(len(items))]
+    return {
+        "kind": "facts",
+        "widths": [round(each, 3) for each in widths],
+        "items": [
+            (_fit(label, room, "label"), _fit(value, room, "fact"))
+            for (label, value), room in zip(items, rooms, strict=True)
+        ],
     }
 
 

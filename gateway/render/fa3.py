@@ -68,7 +68,8 @@ def _top(fa: Node, kind: str, currency: str, marks: Marks) -> list[Block]:
         ("Rodzaj faktury", kind),
         ("Waluta", currency),
     )
-    return [*blocks, Facts(tuple((label, value) for label, value in facts if value), columns=5)]
+    shown = tuple((label, value) for label, value in facts if value)
+    return [*blocks, Facts(shown, columns=5)] if shown else blocks
 
 
 def _technical(invoice: Node) -> list[Block]:

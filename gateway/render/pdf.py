@@ -28,8 +28,14 @@ def write(data: dict[str, Any], *, original: bytes, name: str, arms: Arms | None
         inputs["arms"] = arms.svg
     inputs["data"] = json.dumps(data | {"attachment": name}, ensure_ascii=False)
     compiler, template = _tools()
+    whole = created.replace(microsecond=0)  # typst's dates have no finer grain
     made = compiler.compile(
-        template, format="pdf", sys_inputs=inputs, pdf_standards=_STANDARD, timestamp=created, pdf_tags=False
+        template,
+        format="pdf",
+        sys_inputs=inputs,
+        pdf_standards=_STANDARD,
+        timestamp=whole,
+        pdf_tags=False,
     )
     assert isinstance(made, bytes)
     return made

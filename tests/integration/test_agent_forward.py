@@ -327,7 +327,11 @@ async def test_many_are_read_from_the_list(rig: Rig, sandbox: Sandbox) -> None:
     await rig.start()
     for document in documents:
         await rig.until(document, State.SUBMITTED)
+    await rig.stop()
     sandbox.switch(stuck_150=False)
+    at = rig.clock()
+    await rig.spool.write(lambda store: [store.postpone(d.id, at) for d in documents])  # all of them at once
+    await rig.start()
     for document in documents:
         await rig.until(document, State.ACCEPTED)
     calls = sandbox.requests()["by_endpoint"]

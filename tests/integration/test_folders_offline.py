@@ -304,3 +304,12 @@ async def test_E10_the_day_of_intake_decides(bench: Bench) -> None:
     bench.now = datetime(2026, 11, 19, 23, 59, tzinfo=WARSAW)
     early = await bench.post(sale("J/1"), "b.xml")
     assert [p.code for p in early.problems] == ["issue_date_in_future"]
+
+
+async def test_any_instant_can_be_the_moment_of_issue(bench: Bench) -> None:
+    """The clock's microseconds do not keep the paper from being drawn."""
+    bench.now = bench.now.replace(microsecond=123456)
+    async with bench.running():
+        (bench.inbox() / "offline24" / "sala.xml").write_bytes(sale())
+        pdf = await until(lambda: bench.found("w-toku/sala.pdf"))
+    assert pdf.read_bytes().startswith(b"%PDF")

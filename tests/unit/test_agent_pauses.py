@@ -55,10 +55,22 @@ async def test_silence_ends_although_the_clock_went_back(spool: Spool) -> None:
     clock = _Clock()
     contact = _contact(spool, clock)
     await contact.failed(broken(True, "test", "reset"))
-    assert 0 < contact.silence() <= 1
+    assert 0 < contact.quiet() <= 1
     clock.now -= DAY
-    assert 0 < contact.silence() <= 1
+    assert 0 < contact.quiet() <= 1
     clock.now += timedelta(seconds=2)
+    assert contact.quiet() == 0
+
+
+async def test_work_waits_for_the_probe(spool: Spool) -> None:
+    """While KSeF is down no work goes out, however long the pause is over; the answered probe lets it go."""
+    clock = _Clock()
+    contact = _contact(spool, clock)
+    await contact.failed(broken(True, "test", "reset"))
+    clock.now += DAY
+    assert contact.down
+    assert contact.silence() > 0
+    await contact.reached()
     assert contact.silence() == 0
 
 

@@ -14,7 +14,7 @@ from gateway.render import Marks, render_invoice
 from sluza.samples import invoice
 from spool.domain.codes import kod1_url, kod2_unsigned
 from spool.domain.municipality import ContextType
-from tests.pictures import codes_on, require_tools
+from tests.pictures import codes_on, require_tools, text_of
 
 QR = "https://qr-test.ksef.mf.gov.pl"
 HASH = "UtQp9Gpc51y-u3xApZjIjgkpZ01js-J8KflSPW8WzIE"
@@ -104,3 +104,21 @@ def test_codes_can_be_read_back(urls: tuple[str, str], tmp_path: Path) -> None:
     pdf = render_invoice(invoice(), marks=Marks(kod1_url=urls[0], kod2_url=urls[1]))
     (tmp_path / "f.pdf").write_bytes(pdf)
     assert set(codes_on(tmp_path / "f.pdf")) == set(urls) - {""}
+
+
+def test_the_words_around_the_codes_can_be_searched(tmp_path: Path) -> None:
+    """Another program finds the title, the captions below the codes, the links and the Polish letters."""
+    require_tools("pdftotext")
+    number = "5080014460-20261120-000000000001-DB"
+    before = Marks(
+        kod1_url=KOD1, kod2_url=KOD2 + ECDSA, title="Potwierdzenie transakcji", status=("Zażółć gęślą jaźń",)
+    )
+    after = Marks(kod1_url=KOD1, ksef_number=number)
+    for marks, expected in (
+        (before, ("Potwierdzenie transakcji", "OFFLINE", "CERTYFIKAT", "Zażółć gęślą jaźń", "„Źródło”")),
+        (after, ("Faktura", f"\n{number}\n")),
+    ):
+        (tmp_path / "f.pdf").write_bytes(render_invoice(invoice(), marks=marks))
+        words = text_of(tmp_path / "f.pdf")
+        assert [word for word in expected if word not in words] == []
+        assert KOD1 in words.replace("\n", "")

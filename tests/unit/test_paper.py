@@ -33,6 +33,9 @@ DOCUMENT = stored(
 NUMBERED = {"ksef_number": NUMBER, "acquisition_date": NOW, "state": State.ACCEPTED}
 CONTEXT = Context("gmina", ContextType.NIP, "5080014460", "test", "u", "l", "https://qr-test.ksef.mf.gov.pl")
 TOWN = Municipality("Gmina", "5080014460", {"gmina": CONTEXT}, {"sp1": Unit("sp1", "Szkoła nr 1", "gmina")})
+RECEIVED = Received(
+    NUMBER, "gmina", "cd" * 32, FACTS, {}, NOW, NOW, "sp1", "", "", cursor=1, stored_at=NOW, mirrored_at=None
+)
 OFFLINE = [Mode.OFFLINE24, Mode.UNAVAILABILITY]
 
 
@@ -126,8 +129,13 @@ def test_the_coat_of_arms_is_on_what_the_municipality_issues(tmp_path: Path) -> 
     assert marks_of_document(DOCUMENT, town).arms == Arms("<svg xmlns='http://www.w3.org/2000/svg'/>")
     own = replace(town, units={"sp1": replace(TOWN.units["sp1"], taxpayer=True)})
     assert marks_of_document(DOCUMENT, own).arms is None
-    received = Received(
-        NUMBER, "gmina", "cd" * 32, FACTS, {}, NOW, NOW, "sp1", "", "", cursor=1, stored_at=NOW, mirrored_at=None
-    )
-    assert marks_of_received(received, town).arms is None
+    assert marks_of_received(RECEIVED, town).arms is None
     assert marks_of_document(DOCUMENT, replace(TOWN, coat_of_arms=tmp_path / "nie-ma.svg")).arms is None
+
+
+def test_a_received_invoice_says_for_whom_it_is() -> None:
+    """The name of the unit at the top must not look like that of the issuer."""
+    marks = marks_of_received(RECEIVED, TOWN)
+    assert marks.unit == "Dla: Szkoła nr 1"
+    assert marks.status == ("Otrzymana z KSeF; numer nadano 20.11.2026, godz. 12:00.",)
+    assert (marks.kod2_url, marks.title) == ("", "")

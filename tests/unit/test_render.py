@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import re
+import subprocess
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from pypdf import PdfReader
 from gateway.render import Marks, UnreadableInvoice, render_invoice
 from gateway.render.blocks import Indented
 from gateway.render.compose import compose
-from gateway.render.metrics import BREAK, FONTS, breakable, covered, shortened, width
+from gateway.render.metrics import BREAK, FONTS, MM_PER_POINT, breakable, covered, shortened, width
 from gateway.render.text import account, amount, clean, day, moment, quantity
 from sluza import samples as invoices
 from sluza.samples import FA3_NS, Line, invoice
 from spool.domain.document import ThirdParty
 from spool.xml.schema import fa3_explaining
+from tests.unit.test_codes import require_tools
 
 KOD1 = "https://qr-test.ksef.mf.gov.pl/invoice/5080014460/20-11-2026/UtQp9Gpc51y-u3xApZjIjgkpZ01js-J8KflSPW8WzIE"
 KOD2 = (
@@ -247,6 +249,9 @@ HOSTILE = [
     "W" * 256,
     "https://evil.example/?q=1 file:///etc/passwd javascript:alert(1)",
     "**gruby** __kursywa__ --podkreślony--",
+    '#read("/etc/passwd") #panic() #{ 1 + 1 } #sys.version #link("https://evil.example")[tu]',
+    "*typst* _kursywa_ `kod` $x^2$ = Nagłówek @odwołanie <etykieta> \\ ~ --- // koniec /* x */",
+    '"); #panic("',
     "\u0085\u009b31m\u2028\u2029koniec",
 ]
 
@@ -265,6 +270,31 @@ def test_hostile_text_is_only_text(name: str, value: str) -> None:
     assert not {"/AA", "/AcroForm"} & set(catalogue)
     assert set(catalogue["/Names"]) == {"/EmbeddedFiles"}, "no scripts"
     assert isinstance(catalogue.get("/OpenAction", []), list), "a place in the document, never an action"
+
+
+@pytest.mark.parametrize("value", ["W" * 256, "FV-" * 60, "słowo " * 40, "1" * 300])
+def test_nothing_leaves_its_place(value: str, tmp_path: Path) -> None:
+    """Long words in every field, in the title, the codes and the tables: all between the margins."""
+    require_tools("pdftotext")
+    raw = invoice(lines=(Line(value),), third_parties=(ThirdParty("8", name=value),))
+    for name in ("P_2", "Nazwa", "AdresL1", "P_8A", "P_8B", "P_9A", "P_12", "P_15", "P_13_1", "RodzajFaktury"):
+        raw = with_text(raw, name, value)
+    raw = raw.replace(b"</Fa>", f"<NowePole>{value}</NowePole></Fa>".encode())
+    marks = Marks(kod1_url=KOD1 + value, kod2_url=KOD2, status=(value,), unit=value, ribbon=value, title=value)
+    (tmp_path / "f.pdf").write_bytes(render_invoice(raw, marks=marks))
+    done = subprocess.run(
+        ["pdftotext", "-bbox", "f.pdf", "-"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    sides = re.findall(r'<word xMin="([\d.-]+)" yMin="[\d.-]+" xMax="([\d.-]+)"', done.stdout)
+    left, right = 15 / MM_PER_POINT, 195 / MM_PER_POINT
+    assert len(sides) > 50
+    assert [found for found in sides if float(found[0]) < left - 0.5 or float(found[1]) > right + 0.5] == []
+
+
+def test_a_hyphen_is_not_repeated_where_a_line_breaks() -> None:
+    """Polish typography repeats it on the next line; in a number or a link it would be a different one."""
+    number = "FV-2026-0001-" * 12
+    assert squeezed(number) in squeezed(text_of(with_text(invoice(), "P_7", number)))
 
 
 def links(pdf: bytes) -> list[str]:
@@ -319,6 +349,7 @@ def test_what_is_not_plain_xml_is_refused(raw: bytes) -> None:
         (b"<zupa><marchew ile='3'>tak</marchew>i tyle</zupa>", ("Dokument", "marchew @ile", "tak", "i tyle")),
         (b"<zupa>sama</zupa>", ("zupa", "sama")),
         (f'<Faktura xmlns="{FA3_NS}"/>'.encode(), ("Dokument",)),
+        (f'<Faktura xmlns="{FA3_NS}"><Fa><FaWiersz/></Fa></Faktura>'.encode(), ("Faktura", "Nazwa towaru")),
     ],
 )
 def test_other_forms_are_readable(raw: bytes, expected: tuple[str, ...]) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sluza.samples import invoice, many
+from gateway.render import Marks
+from gateway.render.work import draw, drawing_workers
+from sluza.samples import Line, invoice, many
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 from spool.xml import examine, read_received
 from tests import work_for_workers as work
@@ -40,6 +42,27 @@ async def test_documents_are_examined_in_warm_workers(workers: Workers) -> None:
     raws = list(many(50))
     assert await asyncio.gather(*(workers.run(examine, raw) for raw in raws)) == [examine(raw) for raw in raws]
     assert (await workers.run(read_received, invoice())).number == "FV/1/2026"
+
+
+async def test_a_pool_has_its_own_warm_up_and_priority() -> None:
+    """Each worker is made ready by what its pool does, and gives way as its pool says."""
+    pool = Workers(processes=1, warm_up=work.warm_up, niceness=7)
+    await pool.warm()
+    assert await pool.run(work.warmed) == [await pool.run(work.pid)]
+    assert await pool.run(work.niceness) == os.nice(0) + 7
+    pool.close()
+
+
+async def test_an_invoice_is_drawn_within_a_workers_limits() -> None:
+    """Memory, threads and network of a confined worker are enough; the first PDF finds fonts and template ready."""
+    pool = drawing_workers()
+    await pool.warm()
+    rows = [Line(f"Obiad {n}", "12.30", "8") for n in range(1000)]
+    assert (await pool.run(draw, invoice(lines=rows), Marks())).startswith(b"%PDF-")
+    assert await pool.run(work.niceness) == os.nice(0) + 10
+    with pytest.raises(PermissionError, match="no network"):
+        await pool.run(work.connect)
+    pool.close()
 
 
 async def test_an_exception_of_the_work_comes_to_its_caller(workers: Workers) -> None:
