@@ -61,6 +61,11 @@ class Announcement:
     version: int = 1
 
     @property
+    def key(self) -> tuple[str, Category]:
+        """What all versions of one announcement have in common."""
+        return (self.id, self.category)
+
+    @property
     def reference(self) -> str:
         """Which version of which announcement, for the record of a decision."""
         return f"{self.id} (wersja {self.version})" if self.version > 1 else self.id
@@ -80,12 +85,12 @@ def known(announcements: Iterable[Announcement], now: datetime) -> tuple[Announc
     """What could be known at `now`: the highest version of each, no notice of later, no end that nobody named yet.
 
     In the order of publication, whatever order they came in. A correction takes nothing from the day on which the
-    occurrence was published first.
+    occurrence was published first. A failure and the total failure it grew into are two, also under one id.
     """
-    newest: dict[str, Announcement] = {}
+    newest: dict[tuple[str, Category], Announcement] = {}
     for one in sorted(announcements, key=_by_version):
         if one.published <= now:
-            newest[one.id] = _corrected(newest.get(one.id, one), one)
+            newest[one.key] = _corrected(newest.get(one.key, one), one)
     return tuple(sorted((_without_future(one, now) for one in newest.values()), key=_by_publication))
 
 

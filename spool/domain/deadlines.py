@@ -198,9 +198,9 @@ def assess(
 
 def _ended(then: tuple[Announcement, ...], today: tuple[Announcement, ...]) -> tuple[Announcement, ...]:
     """What was announced until a hand-over, as it was announced then, with the ends that were named only later."""
-    ends = {one.id: (one.end, one.end_published) for one in today}
+    ends = {one.key: (one.end, one.end_published) for one in today}
     return tuple(
-        replace(one, end=ends[one.id][0], end_published=ends[one.id][1]) if one.end is None else one for one in then
+        replace(one, end=ends[one.key][0], end_published=ends[one.key][1]) if one.end is None else one for one in then
     )
 
 
@@ -228,7 +228,7 @@ def _term(
     missed: bool,
 ) -> Term:
     """The term of a document in its legal mode, with everything that was announced within it."""
-    inside = next((a for a in heard if resolved.announcement and a.id == resolved.announcement.id), None)
+    inside = next((a for a in heard if resolved.announcement and a.key == resolved.announcement.key), None)
     term = _base(mode, issued, inside, heard, changes, missed=missed)
     if mode is Mode.ONLINE:
         return term
