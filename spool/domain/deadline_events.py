@@ -65,7 +65,7 @@ def _announcement(one: dict[str, Any], position: int) -> Announcement:
     start, end = _instant(one, "start"), _maybe(one, "end")
     version = one.get("version", 1)
     if not isinstance(version, int) or isinstance(version, bool):
-        raise ValueError(f"wersja komunikatu nie jest liczbą: {version!r}")
+        raise _bad(f"wersja komunikatu nie jest liczbą: {version!r}")
     if end is not None and end < start:
         raise ValueError(f"zdarzenie „{one['e']}” kończy się wcześniej, niż się zaczyna")
     return Announcement(
@@ -117,7 +117,7 @@ def _maybe(one: dict[str, Any], field: str) -> datetime | None:
 def _instant(one: dict[str, Any], field: str) -> datetime:
     value = one.get(field)
     if not isinstance(value, str):
-        raise ValueError(f"zdarzenie „{one['e']}” nie ma pola „{field}” z datą i godziną")
+        raise _bad(f"zdarzenie „{one['e']}” nie ma pola „{field}” z datą i godziną")
     return _instant_of(value)
 
 
@@ -133,9 +133,11 @@ def _instant_of(text: str) -> datetime:
 
 def _date(text: str) -> date:
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a calendar day has no zone
-    except ValueError as error:
-        raise ValueError(f"„{_text(text)}” nie jest datą w zapisie RRRR-MM-DD") from error
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise ValueError(f"„{_text(text)}” nie jest datą w zapisie RRRR-MM-DD")
     return _in_reach(day, text)
 
 
@@ -147,3 +149,7 @@ def _in_reach(day: _Day, text: str) -> _Day:
     if day.year not in _YEARS:
         raise ValueError(f"„{text}” leży poza latami {_YEARS.start}–{_YEARS.stop - 1}")
     return day
+
+
+def _bad(text: str) -> ValueError:
+    return ValueError(text)
