@@ -1,16 +1,18 @@
 """Deadlines of stored documents follow the announcements and the calendar: recomputed in chunks, idempotently.
 
 How far the recomputation has come is one condition, `law`, written with each chunk: it may be interrupted anywhere.
-It runs anew when an announcement changed, and once on each Warsaw day, because an online document that missed its
-midnight becomes what art. 106nda(16) says.
+It runs anew when an announcement changed or the clock has passed one of its moments (a window announced ahead
+begins), and once on each Warsaw day, because an online document that missed its midnight becomes what art. 106nda(16)
+says.
 """
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
+from typing import Any
 
 from spool.domain.announcements import Announcement
 from spool.domain.calendar import Changes, warsaw_date
-from spool.domain.deadlines import Deadline, DueState, assess
+from spool.domain.deadlines import Deadline, DueState, assess, closed
 from spool.domain.document import Mode
 from spool.domain.ledger import Document
 from spool.domain.modes import Issue
@@ -66,13 +68,13 @@ class Rules:
 
 def wanted(store: Store, now: datetime) -> bool:
     """True when some deadline may not be what the law makes of it now."""
-    return _progress(store, warsaw_date(now), store.outage_revision()) is not None
+    return _progress(store, _occasion(store, now)) is not None
 
 
 def recompute(store: Store, rules: Rules, now: datetime) -> int:
     """One chunk, nothing where nothing is wanted; returns how many deadlines changed."""
-    day, revision = warsaw_date(now), store.outage_revision()
-    after = _progress(store, day, revision)
+    occasion = _occasion(store, now)
+    after = _progress(store, occasion)
     if after is None:
         return 0
     documents = store.dutiable(after, _CHUNK)
@@ -83,15 +85,26 @@ def recompute(store: Store, rules: Rules, now: datetime) -> int:
             acting[document.context] = rules.announcements(store, document.context)
         changed += apply(store, rules, document, acting[document.context], now)
     reached = documents[-1].seq if len(documents) == _CHUNK else None
-    store.set_condition("", CONDITION, {"day": day.isoformat(), "revision": revision, "after": reached}, now)
+    store.set_condition("", CONDITION, occasion | {"after": reached}, now)
     return changed
 
 
-def _progress(store: Store, day: date, revision: int) -> int | None:
-    """The cursor to go on from: 0 for a new day or other announcements, None when nothing is left to do."""
+def _occasion(store: Store, now: datetime) -> dict[str, Any]:
+    """What deadlines were reckoned for: the Warsaw day, the announcements, and how many of their moments are past."""
+    periods = [outage.announcement for outage in store.outages() if outage.acts]
+    moments = [at for p in periods for at in (p.start, p.published, p.end_known_at()) if at is not None]
+    return {
+        "day": warsaw_date(now).isoformat(),
+        "revision": store.outage_revision(),
+        "past": sum(at <= now for at in moments),
+    }
+
+
+def _progress(store: Store, occasion: dict[str, Any]) -> int | None:
+    """The cursor to go on from: 0 for another occasion than the last, None when nothing is left to do."""
     condition = store.condition("", CONDITION)
     said = condition.value if condition else {}
-    if said.get("day") != day.isoformat() or said.get("revision") != revision:
+    if any(said.get(name) != value for name, value in occasion.items()):
         return 0
     after = said.get("after")
     return None if after is None else int(after)
@@ -101,16 +114,29 @@ def apply(
     store: Store, rules: Rules, document: Document, announcements: tuple[Announcement, ...], now: datetime
 ) -> bool:
     """Write what the law makes of one document now, if that is not what stands there; True when it was written."""
-    if document.issue_date is None:
+    if document.issue_date is None or _met(document):
         return False
     due = rules.of(document, announcements, now)
-    if _same(document, due):
-        return False
-    store.set_deadline(document, due, now)
+    written = not _same(document, due)
+    if written:
+        store.set_deadline(document, due, now)
     gone = due.state is DueState.CEASED or due.mode is Mode.TOTAL_FAILURE
-    if gone and document.state in _MAY_CEASE:
+    if gone and document.state in _MAY_CEASE and not _put_back(store, document):
         store.move(document.id, State.CEASED, now, "spool", due.explanation, reason=due.explanation)
-    return True
+        written = True
+    return written
+
+
+def _met(document: Document) -> bool:
+    """Handed over within the term that stood then: later announcements never move it, a rejection reopens it (§3)."""
+    at = document.handed_over_at
+    return at is not None and closed(document.due_safe, document.due_state, at) is DueState.MET
+
+
+def _put_back(store: Store, document: Document) -> bool:
+    """The treasurer had it sent all the same; that word outlasts every later recomputation."""
+    back = f"{State.CEASED}>{State.QUEUED}"
+    return any(event.move == back for event in store.history(document.id))
 
 
 def _same(document: Document, due: Deadline) -> bool:

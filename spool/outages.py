@@ -23,8 +23,8 @@ def hear(store: Store, environment: str, messages: Iterable[Mapping[str, Any]], 
     """Keep what the beacon says and take over what is new; returns the ids of announcements that changed."""
     events = set()
     for raw in messages:
-        event, message = beacon.event_of(raw), str(raw.get("id", ""))
-        if store.add_notice(environment, event, message, beacon.version_of(raw), dump(dict(raw)), now):
+        event, message = beacon.event_of(raw), beacon.id_of(raw)
+        if store.add_notice(environment, event, message, beacon.version_of(raw), _as_read(raw), now):
             events.add(event)
     changed = []
     for event in sorted(events):
@@ -35,6 +35,12 @@ def hear(store: Store, environment: str, messages: Iterable[Mapping[str, Any]], 
     return changed
 
 
+def _as_read(raw: Mapping[str, Any]) -> str:
+    """The message as JSON; escaped throughout when it holds half a surrogate pair, which UTF-8 cannot carry."""
+    text = dump(dict(raw))
+    return json.dumps(dict(raw)) if any("\ud800" <= c <= "\udfff" for c in text) else text
+
+
 def _take_over(store: Store, environment: str, period: Announcement, title: str, now: datetime) -> bool:
     """Write a period as it is announced now. An end that a person named holds until the ministry names one."""
     known = store.outage(period.id)
@@ -43,7 +49,7 @@ def _take_over(store: Store, environment: str, period: Announcement, title: str,
         _put(store, outage, "announced", f"Ogłoszono: {_told(period)}.", now, LATARNIA)
         return True
     before = known.announcement
-    if period.end is None and before.end is not None:
+    if period.end is None and before.end is not None and _closed_by_a_person(store, period.id):
         period = replace(period, end=before.end, end_published=before.end_published)
     period = replace(period, version=before.version)
     if period == before:
@@ -51,6 +57,10 @@ def _take_over(store: Store, environment: str, period: Announcement, title: str,
     outage = replace(known, announcement=replace(period, version=before.version + 1), title=title)
     _put(store, outage, "changed", f"Komunikat zmieniony: {_told(period)}.", now, LATARNIA)
     return True
+
+
+def _closed_by_a_person(store: Store, outage_id: str) -> bool:
+    return any(event.move == "closed" for event in store.history(f"outage:{outage_id}"))
 
 
 def add(
@@ -77,8 +87,9 @@ def add(
 
 
 def close(store: Store, outage_id: str, end: datetime, now: datetime, *, name: str, link: str) -> Outage:
-    """The end, as a notice names it. Raises ConfigError for an unknown id or an end before the start."""
-    known = _need(store, outage_id)
+    """The end, as a notice names it. Raises ConfigError for an unknown id or an end before the start, MoveRefused for
+    a cancelled announcement."""
+    known = _standing(store, outage_id)
     period = known.announcement
     if end <= period.start:
         raise ConfigError("Koniec nie może być wcześniejszy niż początek.")
@@ -90,7 +101,7 @@ def close(store: Store, outage_id: str, end: datetime, now: datetime, *, name: s
 
 def confirm(store: Store, outage_id: str, now: datetime, *, name: str, link: str = "") -> Outage:
     """A person vouches for a total failure; from now on it acts. Raises MoveRefused for any other announcement."""
-    known = _need(store, outage_id)
+    known = _standing(store, outage_id)
     if known.announcement.category is not Category.TOTAL_FAILURE:
         raise MoveRefused("Potwierdzenia wymaga tylko awaria całkowita; ten komunikat działa bez niego.")
     if known.confirmed_by:
@@ -102,8 +113,10 @@ def confirm(store: Store, outage_id: str, now: datetime, *, name: str, link: str
 
 
 def cancel(store: Store, outage_id: str, now: datetime, *, name: str, reason: str) -> Outage:
-    """Entered by mistake: it stays in the record and acts no more."""
+    """Entered by mistake: it stays in the record and acts no more. Saying so twice changes nothing."""
     known = _need(store, outage_id)
+    if known.cancelled_by:
+        return known
     outage = replace(known, cancelled_by=name)
     _put(store, outage, "cancelled", f"Odwołano wpis: {reason or 'pomyłka'}.", now, name)
     return outage
@@ -113,6 +126,13 @@ def _need(store: Store, outage_id: str) -> Outage:
     known = store.outage(outage_id)
     if known is None:
         raise ConfigError(f"Nie ma komunikatu „{outage_id}”.", "Listę pokaże: sluza outage list")
+    return known
+
+
+def _standing(store: Store, outage_id: str) -> Outage:
+    known = _need(store, outage_id)
+    if known.cancelled_by:
+        raise MoveRefused(f"Komunikat „{outage_id}” jest odwołany: nie działa i nie można go już zmienić.")
     return known
 
 

@@ -61,6 +61,11 @@ class Announcement:
     version: int = 1
 
     @property
+    def key(self) -> tuple[str, Category]:
+        """What all versions of one announcement have in common."""
+        return (self.id, self.category)
+
+    @property
     def reference(self) -> str:
         """Which version of which announcement, for the record of a decision."""
         return f"{self.id} (wersja {self.version})" if self.version > 1 else self.id
@@ -79,13 +84,21 @@ class Announcement:
 def known(announcements: Iterable[Announcement], now: datetime) -> tuple[Announcement, ...]:
     """What could be known at `now`: the highest version of each, no notice of later, no end that nobody named yet.
 
-    In the order of publication, whatever order they came in.
+    In the order of publication, whatever order they came in. A correction takes nothing from the day on which the
+    occurrence was published first. A failure and the total failure it grew into are two, also under one id.
     """
-    newest: dict[str, Announcement] = {}
+    newest: dict[tuple[str, Category], Announcement] = {}
     for one in sorted(announcements, key=_by_version):
         if one.published <= now:
-            newest[one.id] = one
+            newest[one.key] = _corrected(newest.get(one.key, one), one)
     return tuple(sorted((_without_future(one, now) for one in newest.values()), key=_by_publication))
+
+
+def _corrected(before: Announcement, after: Announcement) -> Announcement:
+    """The later version, with the first publication of the occurrence (art. 106nf(5): the notice decides)."""
+    if after.published <= before.published:
+        return after
+    return replace(after, published=before.published, end_published=after.end_known_at())
 
 
 def _by_version(one: Announcement) -> tuple[int, str]:

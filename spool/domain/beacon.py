@@ -19,6 +19,9 @@ _CATEGORIES = {
 }
 _BEGINS = frozenset({"MAINTENANCE_ANNOUNCEMENT", "FAILURE_START"})
 _ENDS = "FAILURE_END"
+_HIGHEST_VERSION = 2**31
+_YEARS = range(2000, 2200)
+"""An instant outside these years is a mistake, or stands for "unknown"."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,20 @@ class Message:
 
 def event_of(raw: Mapping[str, Any]) -> str:
     """Which event a message belongs to; "?" when it does not say."""
-    return str(raw.get("eventId", "?"))
+    return _text(raw.get("eventId", "?"))
+
+
+def id_of(raw: Mapping[str, Any]) -> str:
+    """The id of a message, empty when it names none."""
+    return _text(raw.get("id", ""))
 
 
 def version_of(raw: Mapping[str, Any]) -> int:
     """The version of a message, 1 when it names none."""
     version = raw.get("version")
-    return version if isinstance(version, int) and not isinstance(version, bool) else 1
+    if not isinstance(version, int) or isinstance(version, bool):
+        return 1
+    return version if 0 <= version <= _HIGHEST_VERSION else 1
 
 
 def read(raw: Mapping[str, Any]) -> Message | None:
@@ -54,11 +64,11 @@ def read(raw: Mapping[str, Any]) -> Message | None:
     if category is None or kind not in _BEGINS | {_ENDS} or published is None or (start or end) is None:
         return None
     return Message(
-        id=str(raw.get("id", "")),
+        id=id_of(raw),
         event=event_of(raw),
         category=category,
         ends=kind == _ENDS,
-        title=str(raw.get("title") or ""),
+        title=_text(raw.get("title") or ""),
         start=start or end or published,
         end=end,
         version=version_of(raw),
@@ -69,11 +79,12 @@ def read(raw: Mapping[str, Any]) -> Message | None:
 def periods(environment: str, messages: Iterable[Message]) -> list[tuple[Announcement, str]]:
     """The announcements of one event, from all its messages ever seen, each with its title.
 
-    A failure and the total failure it grew into are two periods; an end message ends every failure of its event.
-    `published` is that of the first notice of occurrence, whatever was corrected later.
+    A failure and the total failure it grew into are two periods, also where one message was corrected from the one to
+    the other; an end message ends every failure of its event that had begun by then. `published` is that of the first
+    notice of occurrence, whatever was corrected later.
     """
-    found = sorted(messages, key=lambda m: (m.version, m.published))
-    newest = {(m.id, m.ends): m for m in found}.values()
+    found = sorted(messages, key=lambda m: (m.version, m.published, m.id))
+    newest = {(m.id, m.ends, m.category): m for m in found}.values()
     ends = [m for m in newest if m.ends]
     out = []
     for category in Category:
@@ -90,6 +101,7 @@ def periods(environment: str, messages: Iterable[Message]) -> list[tuple[Announc
 
 def _end(last: Message, ends: list[Message], found: list[Message]) -> tuple[datetime | None, datetime | None]:
     """The end that was named, and when it first was; a window names its own."""
+    ends = [m for m in ends if (m.end or m.published) > last.start]
     if not ends:
         return last.end, last.published if last.end and last.category is not Category.MAINTENANCE else None
     named = max(ends, key=lambda m: (m.published, m.version))
@@ -105,4 +117,11 @@ def _instant(value: Any) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
+    if moment.year not in _YEARS:
+        return None
     return moment if moment.tzinfo else moment.replace(tzinfo=WARSAW)
+
+
+def _text(value: Any) -> str:
+    """A value as text that can be stored: half a surrogate pair, which JSON allows, becomes a question mark."""
+    return str(value).encode("utf-8", "replace").decode()

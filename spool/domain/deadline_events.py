@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from spool.domain.announcements import Announcement, Category
 from spool.domain.calendar import start_of_day
@@ -19,6 +19,7 @@ from spool.domain.modes import Issue
 _PERIODS = frozenset(c.value for c in Category)
 _MOMENTS = frozenset({"issued", "handover", "number", "rejected"})
 _MISSED = "online_missed"
+_YEARS = range(2000, 2200)
 
 
 @dataclass(frozen=True)
@@ -50,31 +51,37 @@ def read(issue_date: str, mode: str, events: str, now: str = "") -> Story:
 def _objects(events: str) -> list[dict[str, Any]]:
     try:
         found = json.loads(events or "[]")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"zdarzenia nie są poprawnym JSON-em: {error}") from error
     if not isinstance(found, list) or not all(isinstance(o, dict) for o in found):
         raise ValueError("zdarzenia to lista obiektów JSON")
     for one in found:
-        if one.get("e") not in _PERIODS | _MOMENTS | {_MISSED}:
-            raise ValueError(f"nieznane zdarzenie „{one.get('e')}”")
+        if str(one.get("e")) not in _PERIODS | _MOMENTS | {_MISSED}:
+            raise ValueError(f"nieznane zdarzenie „{_text(one.get('e'))}”")
     return found
 
 
 def _announcement(one: dict[str, Any], position: int) -> Announcement:
-    start = _instant(one, "start")
-    published = _instant(one, "published") if one.get("published") else start
+    start, end = _instant(one, "start"), _maybe(one, "end")
     version = one.get("version", 1)
-    if not isinstance(version, int):
+    if not isinstance(version, int) or isinstance(version, bool):
         raise _bad(f"wersja komunikatu nie jest liczbą: {version!r}")
+    if end is not None and end < start:
+        raise ValueError(f"zdarzenie „{one['e']}” kończy się wcześniej, niż się zaczyna")
     return Announcement(
-        id=str(one.get("id") or f"{one['e']}-{position}"),
+        id=_text(one.get("id") or f"{one['e']}-{position}"),
         category=Category(one["e"]),
         start=start,
-        end=_instant(one, "end") if one.get("end") else None,
-        published=published,
-        end_published=_instant(one, "end_published") if one.get("end_published") else None,
+        end=end,
+        published=_maybe(one, "published") or start,
+        end_published=_maybe(one, "end_published"),
         version=version,
     )
+
+
+def _text(value: Any) -> str:
+    """Half a surrogate pair, which JSON allows, cannot be printed and becomes a question mark."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _issue_moment(day: date, mode: Mode, announcements: Sequence[Announcement]) -> datetime:
@@ -103,6 +110,10 @@ def _last(day: date, announcements: Sequence[Announcement], moments: Sequence[tu
     return max([start_of_day(day), *instants])
 
 
+def _maybe(one: dict[str, Any], field: str) -> datetime | None:
+    return None if one.get(field) is None else _instant(one, field)
+
+
 def _instant(one: dict[str, Any], field: str) -> datetime:
     value = one.get(field)
     if not isinstance(value, str):
@@ -114,17 +125,30 @@ def _instant_of(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"„{text}” nie jest datą z godziną w zapisie ISO") from error
+        raise ValueError(f"„{_text(text)}” nie jest datą z godziną w zapisie ISO") from error
     if moment.tzinfo is None:
         raise ValueError(f"„{text}” nie ma przesunięcia strefy (np. +02:00 albo Z)")
-    return moment
+    return _in_reach(moment, text)
 
 
 def _date(text: str) -> date:
     try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"„{text}” nie jest datą w zapisie RRRR-MM-DD") from error
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise ValueError(f"„{_text(text)}” nie jest datą w zapisie RRRR-MM-DD")
+    return _in_reach(day, text)
+
+
+_Day = TypeVar("_Day", bound=date)
+
+
+def _in_reach(day: _Day, text: str) -> _Day:
+    """Far from today there is no KSeF, and at the ends of the calendar no next day."""
+    if day.year not in _YEARS:
+        raise ValueError(f"„{text}” leży poza latami {_YEARS.start}–{_YEARS.stop - 1}")
+    return day
 
 
 def _bad(text: str) -> ValueError:

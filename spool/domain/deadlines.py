@@ -6,14 +6,14 @@ The date is the *safe* one: the earliest that any reading of the act or official
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
 from spool.domain.announcements import Announcement, Category, known
 from spool.domain.calendar import WARSAW, Changes, end_of_day, start_of_day, warsaw_date, working_day_after
 from spool.domain.document import Mode
-from spool.domain.modes import Issue, one_period, resolve
+from spool.domain.modes import Issue, Resolved, one_period, resolve
 
 FAILURE_DAYS = 7
 """Art. 106nf(4): working days from the day the failure ended."""
@@ -91,8 +91,11 @@ def offline24(issued: date, changes: Changes | None = None) -> Term:
 def unannounced(issued: date, mode: Mode, changes: Changes | None = None) -> Term:
     """No recorded announcement covers the issue: the later date needs evidence, so the term is that of offline24."""
     last = working_day_after(issued, 1, changes)
-    text = f"brak komunikatu, na którym opiera się tryb {mode}: liczymy jak offline24, do końca {_day(last)}"
+    text = f"brak komunikatu, na którym opiera się {_NAMES[mode]}: liczymy jak offline24, do końca {_day(last)}"
     return Term(last, ("art. 106nda ust. 2",), text)
+
+
+_NAMES = {category.mode: f"tryb „{category.label}”" for category in Category}
 
 
 def unavailability(window: Announcement, changes: Changes | None = None) -> Term:
@@ -170,20 +173,19 @@ def assess(
     `handed_over` is a hand-over that was not rejected: it closes the matter, so later announcements play no part.
     `changes` are the configuration's days; `local_maintenance` says that the order of deadlines K3 is in force.
     """
-    heard = known(announcements, now)
-    if handed_over is not None:
-        heard = tuple(a for a in heard if a.published <= handed_over)
-    resolved = resolve(issue, heard, handed_over)
+    announcements = tuple(announcements)
+    today = known(announcements, now)
+    heard = today if handed_over is None else known(announcements, min(handed_over, now))
+    resolved = _announced_in_time(issue, resolve(issue, heard, now, handed_over), changes)
     if min(now, handed_over or now) < start_of_day(issue.date):
         return _not_issued(issue, resolved.at)
     missed = resolved.mode is Mode.ONLINE and (issue.missed or warsaw_date(handed_over or now) > issue.date)
     mode = Mode.OFFLINE24 if missed else resolved.mode
-    term = _base(mode, issue.date, resolved.announcement, heard, changes, missed=missed)
-    if mode is not Mode.ONLINE:
-        treated = mode if resolved.announcement else Mode.OFFLINE24
-        term = _after_announcements(term, treated, resolved.at, heard, changes)
-    local = _local(term, mode, resolved.at, heard, changes) if local_maintenance else None
+    term = _term(mode, resolved, issue.date, heard, changes, missed=missed)
     state = _state(term, now, handed_over)
+    if state is DueState.MET and term.last_day is None:
+        term = _dated(term, _term(mode, resolved, issue.date, _ended(heard, today), changes, missed=missed))
+    local = _local(term, mode, resolved.at, heard, changes) if local_maintenance else None
     used = {a.reference: None for a in (resolved.announcement, term.because) if a is not None}
     return Deadline(
         mode, resolved.at, missed,
@@ -192,6 +194,45 @@ def assess(
         state, term.basis, _sentence(term, state, handed_over),
         term.because.reference if term.because else "", tuple(used),
     )  # fmt: skip
+
+
+def _ended(then: tuple[Announcement, ...], today: tuple[Announcement, ...]) -> tuple[Announcement, ...]:
+    """What was announced until a hand-over, as it was announced then, with the ends that were named only later."""
+    ends = {one.key: (one.end, one.end_published) for one in today}
+    return tuple(
+        replace(one, end=ends[one.key][0], end_published=ends[one.key][1]) if one.end is None else one for one in then
+    )
+
+
+def _dated(then: Term, today: Term) -> Term:
+    """A term that was open at the hand-over gets its date afterwards; the duty itself was done with."""
+    return then if today.over else today
+
+
+def _announced_in_time(issue: Issue, found: Resolved, changes: Changes | None) -> Resolved:
+    """A period counts for what was issued inside it only if its notice came within the term that runs without it:
+    the publication decides, not the fault (art. 106nf(5), 106nh(3); deadlines E4)."""
+    notice = found.announcement
+    if notice is not None and _late(notice.published, working_day_after(issue.date, 1, changes)):
+        return replace(found, announcement=None)
+    return found
+
+
+def _term(
+    mode: Mode,
+    resolved: Resolved,
+    issued: date,
+    heard: tuple[Announcement, ...],
+    changes: Changes | None,
+    *,
+    missed: bool,
+) -> Term:
+    """The term of a document in its legal mode, with everything that was announced within it."""
+    inside = next((a for a in heard if resolved.announcement and a.key == resolved.announcement.key), None)
+    term = _base(mode, issued, inside, heard, changes, missed=missed)
+    if mode is Mode.ONLINE:
+        return term
+    return _after_announcements(term, mode if inside else Mode.OFFLINE24, resolved.at, heard, changes)
 
 
 def _base(
@@ -225,6 +266,7 @@ def _after_announcements(
     """What was announced within the term, in the order of publication (deadlines §3).
 
     The publication of the notice decides, not the fault: at or after the issue, and not after the term's last day.
+    What was over before the issue is no reason to wait, whenever its notice came (deadlines E2).
     `mode` is the one whose term it is: a document issued inside no recorded period is treated as offline24.
     """
     periods = [term.because] if mode is Mode.FAILURE and term.because else []
@@ -233,7 +275,8 @@ def _after_announcements(
         if term.over is not None:
             break
         in_term = issued_at <= notice.published and not _late(notice.published, term.last_day)
-        if notice in periods or notice.category is Category.MAINTENANCE or not in_term:
+        over_before = notice.end is not None and notice.end <= issued_at
+        if notice in periods or notice.category is Category.MAINTENANCE or over_before or not in_term:
             continue
         if notice.category is Category.TOTAL_FAILURE:
             term = total_failure_announced(mode, notice)
@@ -302,6 +345,8 @@ def _sentence(term: Term, state: DueState, handed_over: datetime | None) -> str:
     text = term.text[0].upper() + term.text[1:]
     if handed_over is not None and state in {DueState.MET, DueState.OVERDUE}:
         when = "w terminie" if state is DueState.MET else "po terminie"
+        if state is DueState.MET and _late(handed_over, term.last_day):
+            when = "przed ogłoszeniem końca"
         text += f"; przesłano {when}, {handed_over.astimezone(WARSAW):%d.%m.%Y, godz. %H:%M}"
     elif state is DueState.OVERDUE:
         text += "; termin minął"

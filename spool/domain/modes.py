@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from spool.domain.announcements import PRECEDENCE, Announcement
+from spool.domain.announcements import PRECEDENCE, Announcement, Category
 from spool.domain.calendar import end_of_day, warsaw_date
 from spool.domain.document import Mode
 
@@ -31,6 +31,11 @@ class Issue:
         """When it counts as issued: never later than the end of `P_1`, which is the issue date (art. 106nda(10))."""
         return min(self.at, end_of_day(self.date))
 
+    @property
+    def late(self) -> bool:
+        """Brought in only after its `P_1`: nobody saw it issued on that day (deadlines §1)."""
+        return warsaw_date(self.at) > self.date
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -41,29 +46,35 @@ class Resolved:
     announcement: Announcement | None = None
 
 
-def resolve(issue: Issue, announcements: Iterable[Announcement], handed_over: datetime | None = None) -> Resolved:
-    """The legal mode, from the announcements known (`announcements.known`).
+def resolve(
+    issue: Issue, announcements: Iterable[Announcement], now: datetime, handed_over: datetime | None = None
+) -> Resolved:
+    """The legal mode, from the announcements known at `now` (`announcements.known`).
 
-    An online document that is still here when a period is announced on its day is issued inside that period (§3).
+    An online document that is still here when a period announced for its day begins is issued inside that period
+    (§3). A window that is announced ahead and has not begun changes nothing yet.
     """
-    issuing = [_issued_inside(issue, one, handed_over) for one in announcements]
+    issuing = [_issued_inside(issue, one, now, handed_over) for one in announcements]
     inside = [found for found in issuing if found is not None]
     if inside:
         return min(inside, key=_first_then_gravest)
     return Resolved(issue.mode, issue.moment)
 
 
-def _issued_inside(issue: Issue, one: Announcement, handed_over: datetime | None) -> Resolved | None:
+def _issued_inside(issue: Issue, one: Announcement, now: datetime, handed_over: datetime | None) -> Resolved | None:
     """The issue inside this period, or None when it is outside.
 
     A mode that was recorded as unavailability, failure or total failure finds its own period even where the notice
-    came a little later than the fact; a wish is changed only by what was announced already.
+    came a little later than the fact; a wish is changed only by what was announced already. A document that was
+    brought in after its day is online missed: a failure or a window on that day is no excuse for it (§1).
     """
     own = issue.mode is one.category.mode
+    if issue.late and not own and one.category is not Category.TOTAL_FAILURE:
+        return None
     moment = issue.moment if own else max(issue.moment, one.published)
     if issue.mode is Mode.ONLINE:
         moment = max(moment, one.start)
-        if handed_over is not None and handed_over <= moment:
+        if moment > now or (handed_over is not None and handed_over <= moment):
             return None
     elif moment != issue.moment:
         return None
