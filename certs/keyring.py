@@ -126,10 +126,12 @@ def _check(credential: Credential, where: str) -> None:
 
 
 def _password(path: Path | None, where: str) -> bytes | None:
-    """The first line of the password file, without its line end."""
-    if path is None:
-        return None
-    return _read(path, f"auth_password_file ({where})").split(b"\n", 1)[0].rstrip(b"\r")
+    return None if path is None else secret_line(path, f"auth_password_file ({where})")
+
+
+def secret_line(path: Path, name: str) -> bytes:
+    """The first line of a password file, without its line end; `name` is its field. Raises ConfigError by field."""
+    return _read(path, name).split(b"\n", 1)[0].rstrip(b"\r")
 
 
 def _read(path: Path, name: str, *, secret: bool = True) -> bytes:

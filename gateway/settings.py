@@ -1,8 +1,10 @@
-"""The gateway's tables of the configuration file: [http], [admin], [folders], [policy]."""
+"""The gateway's tables of the configuration file: [http], [admin], [folders], [policy], [alerts]."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.alarms import settings as alarm_settings
+from gateway.alarms.settings import Alerts
 from spool.domain.municipality import Policy
 from spool.settings import LOCAL_RULE, Settings, policy
 from spool.toml import Table
@@ -66,13 +68,14 @@ class GatewaySettings:
     admin: Admin
     folders: Folders
     policies: Policies
+    alerts: Alerts
 
 
 def read(shared: Settings, root: Table) -> GatewaySettings:
     """The gateway's own tables. Raises ConfigError by field name."""
     return GatewaySettings(
         shared, _http(root.table("http")), _admin(root.table("admin")), _folders(root.table("folders")),
-        _policies(root.table("policy")),
+        _policies(root.table("policy")), alarm_settings.read(root),
     )  # fmt: skip
 
 

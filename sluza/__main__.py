@@ -22,6 +22,7 @@ VERBS = {
     "deadline": "deadline",
     "received": "received",
     "unit": "unit",
+    "alerts": "alerts",
     "check-config": "check_config",
 }
 

@@ -12,6 +12,7 @@ from spool.domain.announcements import Announcement
 from spool.domain.calendar import Changes, warsaw_date
 from spool.domain.deadlines import Deadline, DueState, assess
 from spool.domain.document import Mode
+from spool.domain.ladder import came_sooner
 from spool.domain.ledger import Document
 from spool.domain.modes import Issue
 from spool.domain.municipality import Municipality, Policy
@@ -106,7 +107,7 @@ def apply(
     due = rules.of(document, announcements, now)
     if _same(document, due):
         return False
-    store.set_deadline(document, due, now)
+    store.set_deadline(document, due, now, came_sooner(document.due_safe, due, now, rules.law.changes))
     gone = due.state is DueState.CEASED or due.mode is Mode.TOTAL_FAILURE
     if gone and document.state in _MAY_CEASE:
         store.move(document.id, State.CEASED, now, "spool", due.explanation, reason=due.explanation)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
+from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
+from spool.domain.alarms import Alarm, Mail
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Received
 from spool.domain.states import LIVE, State
 
@@ -59,6 +61,8 @@ class Snapshot:
     unassigned: int
     latest: Sequence[Received]
     lingering: Lingering = Lingering()
+    alarms: Sequence[Alarm] = ()
+    unsent: Sequence[Mail] = ()
 
     @property
     def waiting(self) -> int:
@@ -88,6 +92,9 @@ def unreachable(condition: Condition | None) -> bool:
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
     found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
+    found += [
+        Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
+    ]
     found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot)]
     return sorted(found, key=lambda f: -f.level)
 
@@ -133,10 +140,13 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
     return found
 
 
+def silent(alive: Condition | None, now: datetime) -> bool:
+    """The agent's last sign of life is old, or comes from the future because a clock was set back."""
+    return alive is not None and abs(now - alive.at) > _BEATS_MISSED * timedelta(seconds=ALIVE_EVERY_S)
+
+
 def _agent_is_silent(snapshot: Snapshot) -> bool:
-    """Its last sign of life is old, or comes from the future because a clock was set back."""
-    alive = snapshot.condition("", ALIVE)
-    return alive is not None and abs(snapshot.at - alive.at) > _BEATS_MISSED * timedelta(seconds=ALIVE_EVERY_S)
+    return silent(snapshot.condition("", ALIVE), snapshot.at)
 
 
 def _silent(snapshot: Snapshot) -> list[Finding]:
