@@ -162,10 +162,7 @@ class _Files:
         return key
 
     def _password(self) -> bytes | None:
-        """The first line of the password file, without its line end."""
-        if self.password_file is None:
-            return None
-        return _read(self.password_file, self.name("password_file")).split(b"\n", 1)[0].rstrip(b"\r")
+        return None if self.password_file is None else secret_line(self.password_file, self.name("password_file"))
 
 
 def _usages(credential: Credential) -> set[str]:
@@ -176,6 +173,11 @@ def _usages(credential: Credential) -> set[str]:
         return set()
     uses = {_AUTHENTICATION: usage.digital_signature, _OFFLINE: usage.content_commitment}
     return {name for name, allowed in uses.items() if allowed}
+
+
+def secret_line(path: Path, name: str) -> bytes:
+    """The first line of a password file, without its line end; `name` is its field. Raises ConfigError by field."""
+    return _read(path, name).split(b"\n", 1)[0].rstrip(b"\r")
 
 
 def _read(path: Path, name: str, *, secret: bool = True) -> bytes:

@@ -20,6 +20,8 @@ import structlog
 
 from certs import tls
 from gateway import settings as gateway_settings
+from gateway.alarms.post import Post
+from gateway.alarms.watch import Alarms, Patience
 from gateway.folders import Presence, Returns, Watcher, set_up
 from gateway.http.app import create_app
 from gateway.http.listener import Listener
@@ -94,6 +96,7 @@ async def _run(
             "returns": Returns(desk, drawing, municipality, folders, clock, seals).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
+        parts |= _alarms(settings, desk, clock, stop)
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)
         _say_ready(drop_point, admin, material if settings.http.tls else None)
@@ -101,6 +104,18 @@ async def _run(
     finally:
         await asyncio.gather(drop_point.stop(), admin.stop())
         log.info("stopped")
+
+
+def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.Event) -> dict[str, Awaitable[None]]:
+    """The warnings before a date passes; their mail only where there is a server for it."""
+    alerts, shared = settings.alerts, settings.shared
+    patience = Patience.sandbox() if shared.clock_url else Patience()
+    alarms = Alarms(desk, shared.municipality, alerts, shared.law.changes, clock, patience)
+    parts: dict[str, Awaitable[None]] = {"alarms": alarms.run(stop)}
+    if alerts.smtp:
+        alerts.smtp.password()  # a file that is missing, or open to everybody, is said now and not at the first alarm
+        parts["post"] = Post(desk, alerts.smtp, clock, alarms.raised, patience.look).run(stop)
+    return parts
 
 
 async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event) -> int:

@@ -1,8 +1,10 @@
-"""The gateway's tables of the configuration file: [http], [admin], [folders], [policy]."""
+"""The gateway's tables of the configuration file: [http], [admin], [folders], [policy], [alerts]."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.alarms import settings as alarm_settings
+from gateway.alarms.settings import Alerts
 from gateway.render.arms import draws
 from spool.domain.errors import ConfigError
 from spool.domain.municipality import Policy
@@ -68,6 +70,7 @@ class GatewaySettings:
     admin: Admin
     folders: Folders
     policies: Policies
+    alerts: Alerts
 
 
 def read(shared: Settings, root: Table) -> GatewaySettings:
@@ -75,7 +78,7 @@ def read(shared: Settings, root: Table) -> GatewaySettings:
     _check_coat_of_arms(shared.municipality.coat_of_arms)
     return GatewaySettings(
         shared, _http(root.table("http")), _admin(root.table("admin")), _folders(root.table("folders")),
-        _policies(root.table("policy")),
+        _policies(root.table("policy")), alarm_settings.read(root),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ VERBS = {
     "outage": "outage",
     "received": "received",
     "unit": "unit",
+    "alerts": "alerts",
     "check-config": "check_config",
 }
 

@@ -14,6 +14,7 @@ from spool.domain.announcements import Announcement
 from spool.domain.calendar import Changes, warsaw_date
 from spool.domain.deadlines import Deadline, DueState, assess, closed
 from spool.domain.document import Mode
+from spool.domain.ladder import came_sooner
 from spool.domain.ledger import Document
 from spool.domain.modes import Issue
 from spool.domain.municipality import Municipality, Policy
@@ -119,7 +120,8 @@ def apply(
     due = rules.of(document, announcements, now)
     written = not _same(document, due)
     if written:
-        store.set_deadline(document, due, now)
+        sooner = came_sooner(document.due_safe, due, now, rules.law.changes)
+        store.set_deadline(document, due, now, sooner)
     gone = due.state is DueState.CEASED or due.mode is Mode.TOTAL_FAILURE
     if gone and document.state in _MAY_CEASE and not _put_back(store, document):
         store.move(document.id, State.CEASED, now, "spool", due.explanation, reason=due.explanation)

@@ -219,6 +219,63 @@ def m0002_announcements(db: Database) -> None:
         db.execute(statement)
 
 
+_ALARMS = """
+ALTER TABLE document ADD COLUMN passed_told TEXT;  -- the due_safe that passed and was told: people know of it
+UPDATE document SET passed_told = due_safe WHERE ksef_number IS NOT NULL; -- what was late before there were alarms
+CREATE INDEX document_open ON document (unit, due_safe, mode, created_at)
+    WHERE due_safe IS NOT NULL AND ksef_number IS NULL
+    AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')
+    AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'));
+CREATE INDEX document_passing ON document (due_safe, unit)
+    WHERE due_safe IS NOT NULL AND passed_told IS NOT due_safe
+    AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED') AND (due_state = 'overdue'
+    OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))));
+
+CREATE TABLE sooner (                 -- documents whose date came sooner than expected, until that is told
+    document TEXT PRIMARY KEY REFERENCES document(id),
+    due      TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE alarm (                  -- what people were told before (or when) a date passed: never changes
+    id        INTEGER PRIMARY KEY,
+    unit      TEXT NOT NULL,
+    step      TEXT NOT NULL,          -- spool.domain.ladder.Step
+    due       TEXT NOT NULL,          -- due_safe of its documents, of several the latest
+    part      INTEGER NOT NULL,       -- 0; above it only where more documents were found for a step told at once
+    documents TEXT NOT NULL,          -- JSON list of ids
+    sentence  TEXT NOT NULL,          -- Polish, one line: for the page, and the subject of the mail
+    text      TEXT NOT NULL,          -- Polish: the mail as it went out
+    at        TEXT NOT NULL,
+    over_at   TEXT,                   -- when none of it was open any more, or a graver alarm took its place
+    UNIQUE (unit, due, step, part)
+);
+CREATE INDEX alarm_open ON alarm (unit, due) WHERE over_at IS NULL;
+CREATE INDEX alarm_step ON alarm (step, unit, at);
+
+CREATE TABLE alarm_mail (             -- one alarm to one address
+    alarm   INTEGER NOT NULL REFERENCES alarm(id),
+    address TEXT NOT NULL,
+    tries   INTEGER NOT NULL DEFAULT 0,
+    next_at TEXT NOT NULL,            -- not tried before
+    error   TEXT NOT NULL DEFAULT '', -- Polish, of the last try that failed
+    sent_at TEXT,                     -- the server took it
+    PRIMARY KEY (alarm, address)
+) WITHOUT ROWID;
+CREATE INDEX alarm_mail_unsent ON alarm_mail (next_at) WHERE sent_at IS NULL;
+
+CREATE TRIGGER alarm_never_changes BEFORE UPDATE OF id, unit, step, due, part, documents, sentence, text, at ON alarm
+    BEGIN SELECT RAISE(ABORT, 'alarm is append-only'); END;
+CREATE TRIGGER alarm_never_goes BEFORE DELETE ON alarm BEGIN SELECT RAISE(ABORT, 'alarm is append-only'); END;
+"""
+
+
+@steps()
+def m0003_alarms(db: Database) -> None:
+    """Alarms told about deadlines, their delivery by mail, and the indexes that find what there is to tell."""
+    for statement in _statements(_ALARMS):
+        db.execute(statement)
+
+
 def names() -> frozenset[str]:
     """The steps that this program knows."""
     return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))

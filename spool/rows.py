@@ -7,10 +7,12 @@ from typing import Any
 
 import pysqlite3
 
+from spool.domain.alarms import Alarm, Mail
 from spool.domain.announcements import Announcement, Category
 from spool.domain.deadlines import DueState
 from spool.domain.document import Mode, facts_from_dict
 from spool.domain.errors import Problem
+from spool.domain.ladder import Step
 from spool.domain.ledger import Condition, Document, Event, Outage, Received, Session
 from spool.domain.states import State
 
@@ -111,6 +113,22 @@ def outage(row: pysqlite3.Row) -> Outage:
     )  # fmt: skip
     names = ("environment", "source", "title", "link", "actor", "confirmed_by", "cancelled_by")
     return Outage(period, **{name: row[name] for name in names})
+
+
+def alarm(row: pysqlite3.Row) -> Alarm:
+    """A row of `alarm`, its documents counted."""
+    return Alarm(
+        row["id"], row["unit"], Step(row["step"]), instant(row["due"]), row["part"], row["documents"],
+        row["sentence"], instant(row["at"]), _maybe(row["over_at"]),
+    )  # fmt: skip
+
+
+def mail(row: pysqlite3.Row) -> Mail:
+    """A row of `alarm_mail` with what its alarm says."""
+    return Mail(
+        row["alarm"], row["address"], row["sentence"], row["text"], instant(row["at"]), row["tries"], row["error"],
+        _maybe(row["sent_at"]),
+    )  # fmt: skip
 
 
 def _maybe(text: str | None) -> datetime | None:

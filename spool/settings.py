@@ -164,6 +164,7 @@ def _unit(table: Table, contexts: dict[str, Context]) -> Unit:
         town_hall=table.flag("town_hall", False),
         series=table.text("series", ""),
         series_order=table.text("series_order", "warn", choices=("off", "warn", "strict")),
+        alerts=table.addresses("alerts"),
     )
     table.done()
     if unit.nip and not nip_is_valid(unit.nip):

@@ -1,5 +1,6 @@
 """Reading the configuration file by field name: every error says which field, and shows the bad value."""
 
+import re
 import tomllib
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from spool.domain.errors import ConfigError
+
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+"""An e-mail address as SMTP takes it without extensions; no quoting, no line breaks, nothing to inject with."""
 
 
 def load(path: Path) -> "Table":
@@ -74,6 +78,15 @@ class Table:
             raise self.bad(key, values, "lista napisów")
         return tuple(values)
 
+    def addresses(self, key: str) -> tuple[str, ...]:
+        """A list of e-mail addresses, empty when absent."""
+        return tuple(self._address(key, value) for value in self.texts(key))
+
+    def address(self, key: str) -> str:
+        """One e-mail address, empty when absent."""
+        value = self.text(key, "")
+        return self._address(key, value) if value else ""
+
     def table(self, key: str) -> "Table":
         """A sub-table, empty when absent."""
         return Table(self._label(key), self._typed(key, dict, {}), self._base)
@@ -101,6 +114,11 @@ class Table:
             raise ConfigError(f"Brakuje pola konfiguracji „{self._label(key)}”.")
         if not isinstance(value, kind):
             raise self.bad(key, value, "zły typ wartości")
+        return value
+
+    def _address(self, key: str, value: str) -> str:
+        if not _ADDRESS.fullmatch(value):
+            raise self.bad(key, value, "to nie jest adres e-mail")
         return value
 
     def _label(self, key: str) -> str:

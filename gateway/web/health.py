@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from gateway.web import outages
+from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
+from spool.domain.alarms import Alarm, Mail
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Outage, Received
 from spool.domain.states import LIVE, State
 
@@ -61,6 +63,8 @@ class Snapshot:
     latest: Sequence[Received]
     lingering: Lingering = Lingering()
     outages: Sequence[Outage] = ()
+    alarms: Sequence[Alarm] = ()
+    unsent: Sequence[Mail] = ()
 
     @property
     def waiting(self) -> int:
@@ -90,10 +94,13 @@ def unreachable(condition: Condition | None) -> bool:
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
     found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
+    found += [
+        Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
+    ]
     found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot)]
-    told = (snapshot.outages, snapshot.conditions, snapshot.at)
-    found += [Finding(Level.ALARM, text) for text in outages.alarms(*told)]
-    found += [Finding(Level.LOOK, text) for text in outages.notes(*told)]
+    seen = (snapshot.outages, snapshot.conditions, snapshot.at)
+    found += [Finding(Level.ALARM, text) for text in outages.alarms(*seen)]
+    found += [Finding(Level.LOOK, text) for text in outages.notes(*seen)]
     return sorted(found, key=lambda f: -f.level)
 
 
@@ -138,10 +145,13 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
     return found
 
 
+def silent(alive: Condition | None, now: datetime) -> bool:
+    """The agent's last sign of life is old, or comes from the future because a clock was set back."""
+    return alive is not None and abs(now - alive.at) > _BEATS_MISSED * timedelta(seconds=ALIVE_EVERY_S)
+
+
 def _agent_is_silent(snapshot: Snapshot) -> bool:
-    """Its last sign of life is old, or comes from the future because a clock was set back."""
-    alive = snapshot.condition("", ALIVE)
-    return alive is not None and abs(snapshot.at - alive.at) > _BEATS_MISSED * timedelta(seconds=ALIVE_EVERY_S)
+    return silent(snapshot.condition("", ALIVE), snapshot.at)
 
 
 def _silent(snapshot: Snapshot) -> list[Finding]:

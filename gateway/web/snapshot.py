@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Lingering, Snapshot
+from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.municipality import Municipality
@@ -55,6 +56,8 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
         latest=store.latest_received(_LATEST),
         lingering=_lingering(store, now, units),
         outages=store.outages(),
+        alarms=store.open_alarms(MOST),
+        unsent=store.failing_mails(now - UNSENT_SHOWN, MOST),
     )
 
 

@@ -17,14 +17,18 @@ from spool import settings
 def check_config(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Sprawdź plik konfiguracji."""
     shared, root = settings.read(settings.find_config(options.chosen(config, own_config)))
-    gateway_settings.read(shared, root)
+    alerts = gateway_settings.read(shared, root).alerts
     agent_settings.read(shared, root)
+    if alerts.smtp:
+        alerts.smtp.password()
     for context in shared.municipality.contexts.values():
         keyring.authentication(context)
         keyring.token(context)
-    town = shared.municipality
+    town, mail = shared.municipality, {"mail": alerts.smtp is not None}
     if as_json:
-        emit({"ok": True, "file": str(shared.source), "units": len(town.units), "contexts": len(town.contexts)})
+        emit({"ok": True, "file": str(shared.source), "units": len(town.units), "contexts": len(town.contexts)} | mail)
         return
     out.print(f"[green]Konfiguracja jest poprawna[/]: {plain(shared.source)}")
     out.print(f"{plain(town.name)}, NIP {town.nip}: jednostek {len(town.units)}, kontekstów KSeF {len(town.contexts)}.")
+    if alerts.smtp is None:
+        out.print("Ostrzeżenia o terminach będą tylko na stronie stanu i w sluza status: pole alerts.smtp jest puste.")

@@ -59,6 +59,14 @@ def working_day_after(day: date, count: int = 1, changes: Changes | None = None)
     return day
 
 
+def working_day_before(day: date, count: int = 1, changes: Changes | None = None) -> date:
+    """The `count`-th working day before `day`, which is not counted itself."""
+    while count:
+        day -= timedelta(1)
+        count -= is_working_day(day, changes)
+    return day
+
+
 def end_of_day(day: date) -> datetime:
     """23:59:59 Europe/Warsaw of that day, with the offset of that day (deadlines §2.4)."""
     return datetime.combine(day, time(23, 59, 59), WARSAW)

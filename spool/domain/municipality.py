@@ -42,7 +42,10 @@ class Context:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the municipality: `id` is folder, share and API name; `context` where its sales go."""
+    """A unit of the municipality: `id` is folder, share and API name; `context` where its sales go.
+
+    `alerts` are e-mail addresses that get the warnings about this unit's documents, beside the municipality's own.
+    """
 
     id: str
     name: str
@@ -53,6 +56,7 @@ class Unit:
     town_hall: bool = False
     series: str = ""
     series_order: str = "warn"
+    alerts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ commit). A history row goes with every change.
 
     base ─ bodies, history, helpers        lookup ─ reading documents      documents ─ changing them
     attempts ─ sends and their outcomes    sessions ─ sessions, conditions  received ─ purchases
-    outages ─ announcements                tokens ─ the drop-point
+    outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
 """
 
+from spool.store.alarms import Alarms
 from spool.store.attempts import Attempts
 from spool.store.base import FIRST_HASH
 from spool.store.lookup import LONGEST_PAUSE
@@ -18,5 +19,5 @@ from spool.store.tokens import KEEP_KEYS, Tokens
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store"]
 
 
-class Store(Attempts, Outages, ReceivedInvoices, Tokens):
+class Store(Attempts, Outages, ReceivedInvoices, Alarms, Tokens):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

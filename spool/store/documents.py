@@ -95,12 +95,20 @@ class Documents(Lookup, Sessions):
         """Change columns other than the state (a retry time, the due date); no history row."""
         self._update_document(document_id, now, **changes)
 
-    def set_deadline(self, document: Document, due: Deadline, now: datetime) -> None:
-        """What the law makes of it now; in the history where a date, the mode or the standing of the duty changed."""
+    def set_deadline(self, document: Document, due: Deadline, now: datetime, sooner: bool = False) -> None:
+        """What the law makes of it now; in the history where a date, the mode or the standing of the duty changed.
+
+        `sooner`: the date is earlier than people expect, and the alarms are to tell them (`spool.store.alarms`).
+        """
         columns = _deadline(due, document.wish, document.asked_at)
         self._update_document(document.id, now, **columns)
         data = {"due": columns["due_safe"], "state": due.state, "mode": due.mode, "announcements": list(due.used)}
         self.log(document.id, "due", now, "spool", f"Termin przeliczony. {due.explanation}", data)
+        if sooner:
+            self._db.execute(
+                "INSERT INTO sooner (document, due) VALUES (?, ?) ON CONFLICT DO UPDATE SET due = excluded.due",
+                (document.id, columns["due_safe"]),
+            )
 
     def seal(self, document: Document, kod2: Kod2 | None, now: datetime) -> None:
         """KOD II of a document that became an offline one; without one, the lack is a condition of its context."""
