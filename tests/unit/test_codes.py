@@ -1,9 +1,6 @@
 """The links of KOD I and KOD II, against the worked example of protocol §13, and the codes on the paper."""
 
 import io
-import os
-import shutil
-import subprocess
 from base64 import urlsafe_b64decode
 from datetime import date
 from pathlib import Path
@@ -17,6 +14,7 @@ from gateway.render import Marks, render_invoice
 from sluza.samples import invoice
 from spool.domain.codes import kod1_url, kod2_unsigned
 from spool.domain.municipality import ContextType
+from tests.pictures import codes_on, require_tools, text_of
 
 QR = "https://qr-test.ksef.mf.gov.pl"
 HASH = "UtQp9Gpc51y-u3xApZjIjgkpZ01js-J8KflSPW8WzIE"
@@ -94,7 +92,8 @@ def test_without_codes_none_are_drawn(tmp_path: Path) -> None:
     """Total failure: no QR codes (deadlines §1)."""
     require_tools("pdftoppm", "zbarimg")
     pdf = render_invoice(invoice())
-    assert read_back(pdf, tmp_path) == set()
+    (tmp_path / "f.pdf").write_bytes(pdf)
+    assert codes_on(tmp_path / "f.pdf") == []
     assert not any("/Annots" in page for page in PdfReader(io.BytesIO(pdf)).pages)
 
 
@@ -103,7 +102,8 @@ def test_codes_can_be_read_back(urls: tuple[str, str], tmp_path: Path) -> None:
     """A scanner reads exactly our links off the page, at an ordinary printer's resolution."""
     require_tools("pdftoppm", "zbarimg")
     pdf = render_invoice(invoice(), marks=Marks(kod1_url=urls[0], kod2_url=urls[1]))
-    assert read_back(pdf, tmp_path) == set(urls) - {""}
+    (tmp_path / "f.pdf").write_bytes(pdf)
+    assert set(codes_on(tmp_path / "f.pdf")) == set(urls) - {""}
 
 
 def test_the_words_around_the_codes_can_be_searched(tmp_path: Path) -> None:
@@ -119,27 +119,6 @@ def test_the_words_around_the_codes_can_be_searched(tmp_path: Path) -> None:
         (after, ("Faktura", f"\n{number}\n")),
     ):
         (tmp_path / "f.pdf").write_bytes(render_invoice(invoice(), marks=marks))
-        done = subprocess.run(["pdftotext", "f.pdf", "-"], cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert [word for word in expected if word not in done.stdout] == []
-        assert KOD1 in done.stdout.replace("\n", "")
-
-
-def read_back(pdf: bytes, folder: Path) -> set[str]:
-    """What zbar finds on the pages."""
-    (folder / "f.pdf").write_bytes(pdf)
-    subprocess.run(["pdftoppm", "-r", "150", "-png", "f.pdf", "f"], cwd=folder, check=True)
-    found: set[str] = set()
-    for image in folder.glob("f-*.png"):
-        command = ["zbarimg", "-q", "--raw", "-S*.enable=0", "-Sqrcode.enable=1", image.name]
-        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        found |= set(answer.stdout.split())
-    return found
-
-
-def require_tools(*names: str) -> None:
-    """Skip by name without the programs; with CI=true their absence is a failure."""
-    missing = [name for name in names if shutil.which(name) is None]
-    if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"CI needs {', '.join(missing)} (apt: zbar-tools, poppler-utils)")
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed (apt: zbar-tools, poppler-utils)")
+        words = text_of(tmp_path / "f.pdf")
+        assert [word for word in expected if word not in words] == []
+        assert KOD1 in words.replace("\n", "")
