@@ -14,7 +14,7 @@ from gateway.render.arms import arms_from
 from sluza.samples import invoice
 from spool import settings
 from spool.domain.errors import ConfigError
-from tests.unit.test_codes import require_tools
+from tests.pictures import require_tools
 from tests.unit.test_settings import GOOD
 
 RED = {

@@ -24,7 +24,7 @@ from sluza import samples as invoices
 from sluza.samples import FA3_NS, Line, invoice
 from spool.domain.document import ThirdParty
 from spool.xml.schema import fa3_explaining
-from tests.unit.test_codes import require_tools
+from tests.pictures import require_tools
 
 KOD1 = "https://qr-test.ksef.mf.gov.pl/invoice/5080014460/20-11-2026/UtQp9Gpc51y-u3xApZjIjgkpZ01js-J8KflSPW8WzIE"
 KOD2 = (

@@ -19,7 +19,7 @@ from gateway.render import Arms, Marks, render_invoice
 from gateway.render.compose import attachment_name
 from sluza import samples as invoices
 from sluza.samples import invoice
-from tests.unit.test_codes import require_tools
+from tests.pictures import require_tools, text_of
 
 NUMBER = invoices.ksef_number_for()
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="4" fill="#c00"/></svg>'
@@ -116,6 +116,21 @@ def test_it_says_in_polish_what_it_is() -> None:
     assert pdf.metadata.title == "Potwierdzenie transakcji FV/1/2026"
     assert claimed(xmp(pdf), "dc:title") == ["Potwierdzenie transakcji FV/1/2026"]
     assert pdf.trailer["/Root"]["/Lang"] == "pl"
+
+
+def test_the_words_around_the_codes_can_be_searched(tmp_path: Path) -> None:
+    """Another program finds the title, the captions below the codes, the links and the Polish letters."""
+    require_tools("pdftotext")
+    kod1, kod2 = "https://qr-test.ksef.mf.gov.pl/invoice/1", "https://qr-test.ksef.mf.gov.pl/certificate/2"
+    before = Marks(kod1_url=kod1, kod2_url=kod2, title="Potwierdzenie transakcji", status=("Zażółć gęślą jaźń",))
+    after = Marks(kod1_url=kod1, ksef_number=NUMBER)
+    for marks, expected in (
+        (before, ("Potwierdzenie transakcji", "OFFLINE", "CERTYFIKAT", "Zażółć gęślą jaźń", "„Źródło”", kod1, kod2)),
+        (after, ("Faktura", f"\n{NUMBER}\n", kod1)),
+    ):
+        (tmp_path / "f.pdf").write_bytes(render_invoice(invoice(), marks=marks))
+        found = text_of(tmp_path / "f.pdf")
+        assert [word for word in expected if word not in found] == []
 
 
 def test_the_creation_date_is_the_one_given() -> None:
