@@ -85,14 +85,16 @@ async def _beat(house: House) -> None:
         now = house.clock()
         if last is None or abs(now - last) >= timedelta(seconds=ALIVE_EVERY_S):
             last = now
-            await house.spool.write(partial(_alive, now=now))
+            clock_url = house.settings.shared.clock_url
+            await house.spool.write(partial(_alive, now=now, clock_url=clock_url))
         ear.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ear.wait(), min(house.patience, ALIVE_EVERY_S))
 
 
-def _alive(store: Store, now: datetime) -> None:
-    store.set_condition("", ALIVE, {"pid": os.getpid()}, now)
+def _alive(store: Store, now: datetime, clock_url: str) -> None:
+    """By what clock it lives is said, too: a command without SLUZA_CLOCK_URL must not judge by another."""
+    store.set_condition("", ALIVE, {"pid": os.getpid(), "clock_url": clock_url}, now)
 
 
 async def _watch(house: House, offices: list[Office]) -> None:

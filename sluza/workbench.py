@@ -8,8 +8,10 @@ from pathlib import Path
 from gateway import settings as gateway_settings
 from spool import process, settings
 from spool.access import FILE, Spool
-from spool.clock import Clock
-from spool.domain.errors import ConfigError
+from spool.clock import Clock, system_clock
+from spool.domain.environments import SANDBOX
+from spool.domain.errors import ConfigError, SluzaError
+from spool.domain.ledger import ALIVE
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,20 @@ def bench(config: str | None) -> Iterator[Bench]:
         raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
     spool = Spool(path)
     try:
-        yield Bench(found, spool, process.clock_for(found.shared.clock_url))
+        yield Bench(found, spool, _clock(found, spool))
     finally:
         spool.close()
+
+
+def _clock(found: gateway_settings.GatewaySettings, spool: Spool) -> Clock:
+    """The clock that the processes live by: in a training set-up the sandbox's, also for a command not told so."""
+    if found.shared.clock_url:
+        return process.clock_for(found.shared.clock_url)
+    contexts = found.shared.municipality.contexts.values()
+    alive = spool.read_now(lambda store: store.condition("", ALIVE))
+    if alive is None or any(context.environment != SANDBOX.name for context in contexts):
+        return system_clock
+    try:
+        return process.clock_for(str(alive.value.get("clock_url", "")))
+    except SluzaError:
+        return system_clock  # the training is over and its sandbox gone

@@ -55,7 +55,7 @@ def list_outages(config: str | None, own_config: str | None, as_json: bool) -> N
     if as_json:
         emit([as_dict(o) for o in found])
         return
-    headings = ("Identyfikator", "Co", "Od", "Do", "Ogłoszono", "Skąd", "Działa")
+    headings = ("Identyfikator", "Co i kiedy", "Skąd", "Działa")
     table(f"Komunikaty: {len(found)}", headings, [_line(o) for o in found])
 
 
@@ -86,8 +86,8 @@ def _line(found: Outage) -> tuple[str, ...]:
     if period.category is Category.TOTAL_FAILURE and not found.confirmed_by and not found.cancelled_by:
         acts = "[yellow]czeka na potwierdzenie[/]"
     who = "Latarnia" if found.source == LATARNIA else plain(found.actor)
-    end = moment(period.end) if period.end else "trwa"
-    return period.id, period.category.label, moment(period.start), end, moment(period.published), who, acts
+    end = f"do {moment(period.end)}" if period.end else "koniec nieznany"
+    return period.id, f"{period.category.label}\nod {moment(period.start)}\n{end}", who, acts
 
 
 @outage.command("add")
