@@ -87,7 +87,8 @@ class Admission:
         """Legal mode, deadline, first state and KOD II; refused where the mayor's order does not allow offline24."""
         assert new.facts.issue_date is not None, "the schema demands P_1"
         issue = Issue(new.facts.issue_date, new.asked_at, new.wish)
-        due = self.rules.deadline(issue, self.rules.announcements(store, new.context), new.asked_at)
+        announcements = self.rules.announcements(store, new.context, issue.date)
+        due = self.rules.deadline(issue, announcements, new.asked_at)
         # A technical correction follows its original, whatever the order says by now.
         wished = due.mode is Mode.OFFLINE24 and new.wish is Mode.OFFLINE24 and not new.corrects
         if wished and self.policies.offline24.value != "allowed":

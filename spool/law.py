@@ -7,7 +7,7 @@ says.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from spool.domain.announcements import Announcement
@@ -42,10 +42,10 @@ class Rules:
     law: Law
     municipality: Municipality
 
-    def announcements(self, store: Store, context: str) -> tuple[Announcement, ...]:
-        """What counts for documents of this context."""
+    def announcements(self, store: Store, context: str, issued: date) -> tuple[Announcement, ...]:
+        """What counts for documents of this context, issued on that day or later."""
         known = self.municipality.contexts.get(context)
-        return store.acting(known.environment) if known else ()
+        return store.acting(known.environment, issued) if known else ()
 
     def deadline(
         self,
@@ -80,10 +80,11 @@ def recompute(store: Store, rules: Rules, now: datetime) -> int:
         return 0
     documents = store.dutiable(after, _CHUNK)
     acting: dict[str, tuple[Announcement, ...]] = {}
+    oldest = min((d.issue_date for d in documents if d.issue_date), default=date.min)
     changed = 0
     for document in documents:
         if document.context not in acting:
-            acting[document.context] = rules.announcements(store, document.context)
+            acting[document.context] = rules.announcements(store, document.context, oldest)
         changed += apply(store, rules, document, acting[document.context], now)
     reached = documents[-1].seq if len(documents) == _CHUNK else None
     store.set_condition("", CONDITION, occasion | {"after": reached}, now)

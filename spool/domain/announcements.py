@@ -101,8 +101,8 @@ def _corrected(before: Announcement, after: Announcement) -> Announcement:
     return replace(after, published=before.published, end_published=after.end_known_at())
 
 
-def _by_version(one: Announcement) -> tuple[int, str]:
-    return (one.version, repr(one))
+def _by_version(one: Announcement) -> tuple[int, datetime, datetime, str]:
+    return (one.version, one.published, one.start, f"{one.end} {one.end_published}")
 
 
 def _by_publication(one: Announcement) -> tuple[datetime, datetime, str]:

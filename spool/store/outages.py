@@ -1,10 +1,11 @@
 """Announcements of outages: the beacon's messages as evidence, and the periods made of them or entered by a person."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from spool import rows
 from spool.bodies import sha256_hex
 from spool.domain.announcements import Announcement
+from spool.domain.calendar import start_of_day
 from spool.domain.ledger import Document, Outage
 from spool.rows import stamp
 from spool.store.documents import Documents
@@ -67,9 +68,16 @@ class Outages(Documents):
         row = self._one("SELECT ifnull(max(revision), 0) AS n FROM announcement")
         return int(row["n"]) if row else 0
 
-    def acting(self, environment: str) -> tuple[Announcement, ...]:
-        """The announcements that deadlines in this environment follow."""
-        found = self._db.execute("SELECT * FROM announcement WHERE environment = ?", (environment,))
+    def acting(self, environment: str, issued: date) -> tuple[Announcement, ...]:
+        """The announcements that deadlines in this environment follow, for documents issued on that day or later.
+
+        What was announced and over before the day can neither cover an issue nor fall into its term.
+        """
+        day = stamp(start_of_day(issued))
+        found = self._db.execute(
+            """SELECT * FROM announcement WHERE environment = ? AND ("end" IS NULL OR "end" >= ? OR published >= ?)""",
+            (environment, day, day),
+        )
         return tuple(o.announcement for o in map(rows.outage, found) if o.acts)
 
     def dutiable(self, after: int, limit: int) -> list[Document]:

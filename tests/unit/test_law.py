@@ -41,7 +41,7 @@ def put(spool: Spool, number: int = 1, wish: Mode = Mode.OFFLINE24, **more: Any)
     facts = Facts(seller_nip="5080014460", kind="VAT", number=f"FV/{number}", issue_date=TODAY)
 
     def job(store: Store) -> Document:
-        due = RULES.deadline(Issue(TODAY, NOW, wish), RULES.announcements(store, "gmina"), NOW)
+        due = RULES.deadline(Issue(TODAY, NOW, wish), RULES.announcements(store, "gmina", TODAY), NOW)
         new = NewDocument(
             "sp1", "gmina", "http", "a.xml", sha256_hex(raw), len(raw), facts, wish, NOW, State.QUEUED, due=due
         )
@@ -310,3 +310,18 @@ def test_another_environments_announcement_moves_nothing(spool: Spool) -> None:
     )
     assert run(spool, NOW + 2 * HOUR) == 0
     assert read(spool, document).due_state is DueState.OPEN
+
+
+def test_what_was_over_before_the_issue_is_not_even_read(spool: Spool) -> None:
+    """Years of announcements cost an intake nothing: only what reaches the day of issue, or was published since."""
+
+    def job(store: Store) -> list[str]:
+        for days in (400, 30, 0):
+            start = NOW - timedelta(days=days, hours=3)
+            outages.add(
+                store, "prod", Category.FAILURE, start, NOW, name="Anna", link="https://bip", published=start,
+                end=start + timedelta(hours=2),
+            )  # fmt: skip
+        return [a.id for a in RULES.announcements(store, "gmina", TODAY)]
+
+    assert spool.write_now(job) == ["reczny-3"]
