@@ -202,6 +202,17 @@ def test_fault_K13_no_message_stops_the_sound_one_beside_it(
     assert garbage_spool.write_now(poll) is not None
 
 
+@pytest.mark.parametrize(
+    "odd", [{"version": 2**70}, {"version": -(2**70)}, {"title": "\ud800"}, {"id": "\ud800"}], ids=ascii
+)
+def test_what_the_spool_cannot_hold_is_heard_all_the_same(odd: dict[str, Any], tmp_path: Path) -> None:
+    """A number beyond 64 bits or half a surrogate pair does not make a poll fail."""
+    spool = Spool(tmp_path / FILE)
+    heard = spool.write_now(lambda s: outages.hear(s, "prod", [begin() | odd], NOW))
+    spool.close()
+    assert heard == ["prod-1-failure"]
+
+
 STORY = [
     begin(),
     begin("12 09:00", version=2, start=at("12 07:30").isoformat()),

@@ -286,9 +286,8 @@ def test_a_failure_and_its_escalation_may_share_an_id() -> None:
     """A total failure is announced when it is announced, not when the failure under its id was."""
     fault = event("failure", "2026-10-12 08:00", id="K1")
     worse = event("total_failure", "2026-10-13 08:00", id="K1", version=2)
-    early = judge("2026-10-12", "failure", fault, worse, now="2026-10-12T20:00:00+02:00")
-    later = judge("2026-10-12", "failure", fault, worse)
-    assert (early.state, later.state) == (DueState.PENDING, DueState.CEASED)
+    found = judge("2026-10-12", "offline24", moment("issued", "2026-10-12 20:00"), fault, worse)
+    assert (found.mode, found.state) == (Mode.FAILURE, DueState.CEASED)
 
 
 def test_handed_over_before_the_end_is_known_stays_met() -> None:
