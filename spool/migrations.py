@@ -226,7 +226,7 @@ CREATE INDEX document_open ON document (unit, due_safe, mode, created_at)
     WHERE due_safe IS NOT NULL AND ksef_number IS NULL
     AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')
     AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'));
-CREATE INDEX document_passing ON document (due_safe, unit)
+CREATE INDEX document_passing ON document (unit, due_safe)
     WHERE due_safe IS NOT NULL AND passed_told IS NOT due_safe
     AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED') AND (due_state = 'overdue'
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))));

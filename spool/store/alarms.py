@@ -7,6 +7,7 @@ letter, which is what lets SQLite use them.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from spool import rows
 from spool.domain.alarms import Alarm, Mail, NewAlarm, Passed, Seen, Subject
@@ -23,7 +24,6 @@ OPEN = f"""due_safe IS NOT NULL AND ksef_number IS NULL AND state NOT IN {_ENDED
 _PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND state NOT IN {_ENDED} AND (due_state = 'overdue'
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))))"""
 """Open, or handed over too late; its passing has not been told."""
-_BEHIND_ALL = "~"
 _LONGEST_PAUSE = timedelta(hours=2)
 """Longer than any pause between two tries of a mail: a time further ahead was written by a clock that has gone back."""
 
@@ -42,16 +42,19 @@ class Alarms(Base):
 
     def _candidates(self, now: datetime, horizon: datetime) -> list[Candidate]:
         """Open documents with a due moment in (now, horizon], by unit, due moment and mode."""
-        hop = f"""SELECT rowid FROM document INDEXED BY document_open WHERE {OPEN} AND (unit, due_safe, mode) >
-            (hop.unit, CASE WHEN hop.due_safe > :horizon THEN '{_BEHIND_ALL}'
-             WHEN hop.due_safe < :now THEN :now ELSE hop.due_safe END, hop.mode)
-            ORDER BY unit, due_safe, mode LIMIT 1"""  # noqa: S608 - our own words
+        some = f"SELECT rowid FROM document INDEXED BY document_open WHERE {OPEN} AND"  # noqa: S608 - our own words
+        # One seek per column: for a row value, (unit, due_safe, mode) > (…), SQLite would seek by the first one only.
+        hop = f"""coalesce(
+            ({some} unit = hop.unit AND due_safe = hop.due_safe AND mode > hop.mode ORDER BY mode LIMIT 1),
+            ({some} unit = hop.unit AND due_safe > max(hop.due_safe, :now) AND due_safe <= :horizon
+             ORDER BY due_safe, mode LIMIT 1),
+            ({some} unit > hop.unit ORDER BY unit, due_safe, mode LIMIT 1))"""
         same = f"""SELECT created_at FROM document d INDEXED BY document_open WHERE {OPEN}
             AND unit = hop.unit AND due_safe = hop.due_safe AND mode = hop.mode ORDER BY created_at"""  # noqa: S608 - our own words
         found = self._db.execute(
             f"""WITH RECURSIVE hop (unit, due_safe, mode) AS (
                     SELECT '', '', '' UNION ALL
-                    SELECT d.unit, d.due_safe, d.mode FROM hop JOIN document d ON d.rowid = ({hop}))
+                    SELECT d.unit, d.due_safe, d.mode FROM hop JOIN document d ON d.rowid = {hop})
                 SELECT unit, due_safe, mode, ({same} LIMIT 1) AS first, ({same} DESC LIMIT 1) AS last,
                     (SELECT group_concat(step) FROM alarm WHERE unit = hop.unit AND due = hop.due_safe) AS told
                 FROM hop WHERE due_safe > :now AND due_safe <= :horizon""",  # noqa: S608 - our own words
@@ -66,17 +69,34 @@ class Alarms(Base):
         ]  # fmt: skip
 
     def _passed(self, now: datetime) -> list[Passed]:
+        """By unit, the latest due moment that has passed and was not told."""
+        found = self._by_unit("max(due_safe)", "due_safe <= :now", now)
+        return [self._told(r["unit"], r["due"], Step.DUE) for r in found]
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """The nearest due moment after `now` of a document whose passing would have to be told."""
+        found = self._by_unit("min(due_safe)", "due_safe > :now", now)
+        return min((rows.instant(r["due"]) for r in found), default=None)
+
+    def _by_unit(self, what: str, clause: str, now: datetime) -> list[Any]:
+        """Rows (unit, due) of the units that have documents in `document_passing` within the clause."""
+        some = f"FROM document INDEXED BY document_passing WHERE {_PASSING}"
         found = self._db.execute(
-            f"""SELECT unit, max(due_safe) AS due FROM document INDEXED BY document_passing
-                WHERE {_PASSING} AND due_safe <= ? GROUP BY unit""",  # noqa: S608 - our own words
-            (stamp(now),),
+            f"""WITH RECURSIVE hop (unit) AS (
+                    SELECT '' UNION ALL
+                    SELECT (SELECT unit {some} AND unit > hop.unit ORDER BY unit LIMIT 1) FROM hop
+                    WHERE unit IS NOT NULL)
+                SELECT unit, (SELECT {what} {some} AND unit = hop.unit AND {clause}) AS due
+                FROM hop WHERE unit > '' AND due IS NOT NULL""",  # noqa: S608 - our own words
+            {"now": stamp(now)},
         )
-        return [self._told(r["unit"], r["due"], Step.DUE) for r in found.fetchall()]
+        return list(found)
 
     def _sooner(self, now: datetime) -> list[Passed]:
+        # CROSS JOIN: from the few that came sooner to their documents, never the other way round.
         found = self._db.execute(
-            f"""SELECT DISTINCT unit, due_safe AS due FROM sooner JOIN document ON document.id = sooner.document
-                AND due_safe = sooner.due WHERE {OPEN} AND due_safe > ?""",  # noqa: S608 - our own words
+            f"""SELECT DISTINCT unit, due_safe AS due FROM sooner CROSS JOIN document
+                ON document.id = sooner.document AND due_safe = sooner.due WHERE {OPEN} AND due_safe > ?""",  # noqa: S608 - our own words
             (stamp(now),),
         )
         return [self._told(r["unit"], r["due"], Step.SOONER) for r in found.fetchall()]
@@ -100,15 +120,6 @@ class Alarms(Base):
                     AND due_safe <= alarm.due AND due_safe >= iif(alarm.step = '{Step.DUE}', '', alarm.due))"""  # noqa: S608
         )
         return [r["id"] for r in found]
-
-    def next_due(self, now: datetime) -> datetime | None:
-        """The nearest due moment after `now` of a document whose passing would have to be told."""
-        row = self._one(
-            f"""SELECT due_safe FROM document INDEXED BY document_passing WHERE {_PASSING} AND due_safe > ?
-                ORDER BY due_safe LIMIT 1""",  # noqa: S608 - our own words
-            stamp(now),
-        )
-        return rows.instant(row["due_safe"]) if row else None
 
     def alarm_subject(self, call: Call, shown: int, *, amounts: bool) -> Subject:
         """The documents that a call is about, the nearest due moment first. `amounts` only where they are asked for."""
@@ -196,9 +207,9 @@ class Alarms(Base):
     def _tell_passed(self, new: NewAlarm) -> int:
         """Mark its documents, so that nobody is told twice; returns how many were not marked before."""
         done = self._db.execute(
-            f"""UPDATE document SET passed_told = due_safe WHERE {_PASSING} AND due_safe <= ?
-                AND id IN (SELECT value FROM json_each(?))""",  # noqa: S608 - our own words
-            (stamp(new.due), dump(new.documents)),
+            f"""UPDATE document INDEXED BY document_passing SET passed_told = due_safe WHERE {_PASSING}
+                AND unit = ? AND due_safe <= ? AND id IN (SELECT value FROM json_each(?))""",  # noqa: S608 - our own words
+            (new.unit, stamp(new.due), dump(new.documents)),
         )
         return int(done.rowcount)
 

@@ -1,0 +1,406 @@
+"""The alarm loop over a real spool with a clock that can be set: who is told what, once, and nothing in silence."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pysqlite3
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.alarms.watch import Alarms
+from gateway.web.health import Level, findings
+from gateway.web.snapshot import take
+from spool import law
+from spool.domain.calendar import end_of_day
+from spool.domain.document import Mode
+from spool.domain.ladder import horizon
+from spool.domain.states import State
+from spool.store import Store
+from tests.alarms_bench import DAY, DUE, OFFICE, ON_CALL, SCHOOL, Bench, alerts, at, opened
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A bench at 7 in the morning of the due day, before any step."""
+    with opened(tmp_path) as found:
+        yield found
+
+
+async def test_the_whole_day(bench: Bench) -> None:
+    """A document that stays is told at every step of the ladder, in order, each once."""
+    bench.add("FV/1")
+    await bench.pass_time(bench.loop(), at(23, 59, 59))
+    assert bench.steps() == ["morning", "noon", "office", "hours_3", "hour_1", "minutes_15", "due"]
+
+
+async def test_a_document_that_was_handed_over_is_not_told(bench: Bench) -> None:
+    """KSeF has it: nobody needs to do anything."""
+    bench.hand_over(bench.add("FV/1"))
+    await bench.pass_time(bench.loop(), at(23, 59, 59), timedelta(hours=1))
+    assert bench.steps() == []
+
+
+async def test_an_unknown_result_counts_as_open(bench: Bench) -> None:
+    """Nothing proves the hand-over, even where KSeF seemed to have taken the document."""
+    document = bench.add("FV/1")
+    bench.hand_over(document)
+    bench.spool.write_now(lambda s: s.move(document.id, State.UNKNOWN, bench.now, "agent", "x"))
+    bench.now = at(8)
+    await bench.loop().look()
+    assert bench.steps() == ["morning"]
+
+
+@pytest.mark.parametrize("state", [State.WITHDRAWN, State.REFUSED, State.CEASED, State.QUARANTINED])
+async def test_a_document_that_has_ended_is_not_told(bench: Bench, state: State) -> None:
+    """There is no duty any more."""
+    document = bench.add("FV/1")
+    bench.spool.write_now(lambda s: s.move(document.id, state, bench.now, "x", "x"))
+    await bench.pass_time(bench.loop(), at(23, 59, 59), timedelta(hours=1))
+    assert bench.steps() == []
+
+
+async def test_a_document_without_a_date_is_not_told(bench: Bench) -> None:
+    """While a failure lasts there is no date; when it is announced, its own steps come."""
+    document = bench.add("FV/1", None, mode=Mode.FAILURE)
+    loop = bench.loop()
+    bench.now = at(9)
+    await loop.look()
+    assert bench.steps() == []
+    bench.move_due(document, DUE)
+    await loop.look()
+    assert bench.steps() == ["morning"]
+
+
+async def test_one_alarm_per_unit_and_step_names_all_its_documents(bench: Bench) -> None:
+    """Not one per document; and another unit has its own."""
+    mine = {bench.add("FV/1").id, bench.add("FV/2", mode=Mode.ONLINE).id}
+    bench.add("FV/3", unit="gops")
+    bench.now = at(8)
+    await bench.loop().look()
+    found = {a.unit: a for a in bench.alarms()}
+    assert {unit: a.documents for unit, a in found.items()} == {"sp1": 2, "gops": 1}
+    assert set(bench.documents(found["sp1"].id)) == mine
+
+
+async def test_once_also_across_restarts(bench: Bench) -> None:
+    """A second process, or the same one after a crash, does not tell it again."""
+    bench.add("FV/1")
+    bench.now = at(8)
+    await bench.loop().look()
+    bench.restart()
+    await bench.loop().look()
+    bench.now = at(9)
+    await bench.loop().look()
+    assert bench.steps() == ["morning"]
+
+
+async def test_two_loops_at_once_tell_once(bench: Bench) -> None:
+    """Whoever commits first wins; the database refuses the other."""
+    bench.add("FV/1")
+    bench.now = at(8)
+    first, second = bench.loop(), bench.loop()
+    seen = [await loop._see(bench.now) for loop in (first, second)]
+    raised = [
+        [await loop._tell(c, bench.now) for c in loop._calls(s, bench.now)]
+        for loop, s in zip((first, second), seen, strict=True)
+    ]
+    assert [len([a for a in found if a]) for found in raised] == [1, 0]
+    assert bench.steps() == ["morning"]
+
+
+async def test_of_missed_steps_only_the_gravest(bench: Bench) -> None:
+    """Off from 7 to 22: one message, to the one on duty."""
+    bench.add("FV/1")
+    bench.now = at(22)
+    await bench.loop(alerts(25)).look()
+    assert bench.steps() == ["hours_3"]
+    assert bench.addresses(bench.alarms()[0].id) == [ON_CALL]
+
+
+async def test_off_for_three_days(bench: Bench) -> None:
+    """What passed in the meantime is told at once, in one message for all its dates, to everybody."""
+    bench.add("FV/1")
+    bench.add("FV/2", DUE + timedelta(days=1))
+    bench.now = at(9, day=DAY + timedelta(days=3))
+    await bench.loop(alerts(25)).look()
+    (alarm,) = bench.alarms()
+    assert (alarm.step, alarm.documents) == ("due", 2)
+    assert bench.addresses(alarm.id) == sorted([ON_CALL, OFFICE, SCHOOL])
+
+
+async def test_overdue_at_intake_is_told_at_once_even_when_it_goes_at_once(bench: Bench) -> None:
+    """`P_1` in the past: the breach is told although KSeF took the document before anybody looked."""
+    bench.now = at(9, day=DAY + timedelta(days=3))
+    document = bench.add("FV/1")
+    bench.hand_over(document)
+    bench.spool.write_now(lambda s: s.touch(document.id, bench.now, due_state="overdue"))
+    await bench.loop().look()
+    (alarm,) = bench.alarms()
+    assert alarm.step == "due"
+    assert "wysłana po terminie" in bench.text(alarm.id)
+
+
+async def test_what_is_found_overdue_later_is_told_too_in_one_message(bench: Bench) -> None:
+    """The first at once, those that follow together after a pause: nothing in silence, and no flood."""
+    loop = bench.loop()
+    bench.now = at(9, day=DAY + timedelta(days=3))
+    for number in range(5):
+        bench.add(f"FV/{number}")
+        await loop.look()
+        bench.now += timedelta(seconds=30)
+    assert [a.documents for a in bench.alarms()] == [1]
+    bench.now += timedelta(minutes=10)
+    await loop.look()
+    await loop.look()
+    assert [(a.documents, a.part) for a in bench.alarms()] == [(1, 0), (4, 1)]
+
+
+async def test_a_document_that_comes_back_after_its_due_is_told(bench: Bench) -> None:
+    """Handed over in time, given back by KSeF after midnight: it is late now, and the unit's alarm did not name it."""
+    first, second = bench.add("FV/1"), bench.add("FV/2")
+    bench.hand_over(second)
+    loop = bench.loop()
+    bench.now = at(23, 59, 59)
+    await loop.look()
+    bench.now += timedelta(hours=1)
+    again = {"handed_over_at": None}
+    bench.spool.write_now(lambda s: s.move(second.id, State.QUEUED, bench.now, "agent", "x", **again))
+    await loop.look()
+    assert [bench.documents(a.id) for a in bench.alarms() if a.step == "due"] == [[first.id], [second.id]]
+
+
+async def test_a_later_date_has_steps_of_its_own(bench: Bench) -> None:
+    """An announcement moved it: the old alarm is over, and the new day begins its ladder anew."""
+    document, loop = bench.add("FV/1"), bench.loop()
+    bench.now = at(8)
+    await loop.look()
+    bench.move_due(document, DUE + timedelta(days=3))
+    await loop.look()
+    assert bench.alarms()[0].over_at == bench.now
+    bench.now += timedelta(days=3)
+    await loop.look()
+    assert bench.steps() == ["morning", "morning"]
+
+
+async def test_an_earlier_date_is_told_at_once(bench: Bench) -> None:
+    """Days before the first step: a late end notice, or one that was withdrawn."""
+    document, loop = bench.add("FV/1", DUE + timedelta(days=7), mode=Mode.FAILURE), bench.loop()
+    bench.move_due(document, DUE + timedelta(days=4), sooner=True)
+    await loop.look()
+    await loop.look()
+    assert bench.steps() == ["sooner"]
+
+
+async def test_an_earlier_date_that_is_today_is_told_by_its_step(bench: Bench) -> None:
+    """One message, the graver one."""
+    document, loop = bench.add("FV/1", DUE + timedelta(days=7), mode=Mode.FAILURE), bench.loop()
+    bench.now = at(13)
+    bench.move_due(document, DUE, sooner=True)
+    await loop.look()
+    await loop.look()
+    assert bench.steps() == ["noon"]
+
+
+async def test_the_fifth_day_speaks_of_failures_only(bench: Bench) -> None:
+    """Another document of the unit with the same date is not in that message."""
+    until = end_of_day(DAY + timedelta(days=4))
+    failure = bench.add("FV/1", until, mode=Mode.FAILURE)
+    bench.add("FV/2", until)
+    bench.now = at(8)
+    await bench.loop().look()
+    assert [(a.step.value, bench.documents(a.id)) for a in bench.alarms()] == [("fifth_day", [failure.id])]
+
+
+async def test_late_documents_are_named_each_once(bench: Bench) -> None:
+    """In the last quarter of an hour each document is told before its due passes."""
+    loop = bench.loop()
+    bench.now = at(23, 46)
+    ids = [bench.add("FV/1").id]
+    await bench.pass_time(loop, at(23, 50), timedelta(seconds=15))
+    ids.append(bench.add("FV/2").id)
+    await bench.pass_time(loop, at(23, 59), timedelta(seconds=15))
+    found = bench.alarms()
+    assert [a.step.value for a in found] == ["last_minute", "last_minute"]
+    assert [bench.documents(a.id) for a in found] == [[i] for i in ids]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 26 * 60), st.sampled_from(["sp1", "gops"]), st.booleans()), min_size=1, max_size=6
+    ),
+    st.sets(st.integers(0, 26 * 12)),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_inv_I12_every_open_document_is_named_before_its_due(
+    tmp_path_factory: pytest.TempPathFactory, arrivals: list[tuple[int, str, bool]], asleep: set[int]
+) -> None:
+    """Whenever they come, and whenever the loop sleeps: named before due if it looked in time, and after due always."""
+    with opened(tmp_path_factory.mktemp("i12")) as bench:
+        begin, loop = at(0) - timedelta(hours=2), bench.loop()
+        waiting = sorted((begin + timedelta(minutes=m), u, g) for m, u, g in arrivals)
+        documents, looked = [], []
+        for tick in range(27 * 12):
+            bench.now = begin + timedelta(minutes=5 * tick)
+            while waiting and waiting[0][0] <= bench.now:
+                when, unit, gone = waiting.pop(0)
+                bench.now, later = when, bench.now
+                document = bench.add(f"FV/{len(documents)}", unit=unit)
+                bench.now = later
+                if gone:
+                    bench.hand_over(document)
+                documents.append((document, gone))
+            if tick not in asleep:
+                await loop.look()
+                looked.append(bench.now)
+        bench.now = DUE + timedelta(minutes=30)
+        await loop.look()
+        named = bench.named()
+        for document, gone in documents:
+            moments = [a.at for a in named[document.id]]
+            assert bool(moments) is not gone
+            if not gone:
+                assert moments[-1] >= DUE  # that it passed is told, too
+                last = DUE - timedelta(minutes=15)
+                if document.created_at <= last and any(last <= x < DUE for x in looked):
+                    assert moments[0] < DUE
+
+
+async def test_an_alarm_is_one_event_and_never_changes(bench: Bench) -> None:
+    """Under a subject of its own, not on its documents; the row itself cannot be changed or removed."""
+    document = bench.add("FV/1")
+    bench.now = at(8)
+    (alarm,) = await bench.loop().look()
+    (event,) = bench.spool.read_now(lambda s: s.history(f"alarm:{alarm}"))
+    assert (event.move, event.data["documents"]) == ("morning", 1)
+    assert len(bench.spool.read_now(lambda s: s.history(document.id))) == 1
+    for statement in ("UPDATE alarm SET text = ''", "DELETE FROM alarm"):
+        connection = pysqlite3.connect(bench.path)
+        with pytest.raises(pysqlite3.IntegrityError):
+            connection.execute(statement)
+        connection.close()
+
+
+async def test_deadlines_that_are_being_recomputed_are_waited_for(bench: Bench) -> None:
+    """A date that is about to change is not told; but the wait has an end, because the agent may be dead."""
+    bench.add("FV/1")
+    bench.now = at(8)
+    assert bench.spool.read_now(lambda s: law.wanted(s, bench.now))
+    patient, impatient = bench.loop(law=60), bench.loop(law=0)
+    await patient.look()
+    assert bench.steps() == []
+    await impatient.look()
+    assert bench.steps() == ["morning"]
+
+
+async def test_without_a_server_alarms_are_raised_and_not_mailed(bench: Bench) -> None:
+    """The page shows them all the same."""
+    bench.add("FV/1")
+    bench.now = at(8)
+    (alarm,) = await bench.loop(alerts()).look()
+    assert bench.addresses(alarm) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "unit", "expected"),
+    [
+        (at(8), "sp1", [OFFICE, SCHOOL]),
+        (at(8), "gops", [OFFICE]),
+        (at(21), "sp1", [ON_CALL]),
+        (DUE, "gops", [OFFICE, ON_CALL]),
+    ],
+)
+async def test_who_is_told(bench: Bench, moment: datetime, unit: str, expected: list[str]) -> None:
+    """The office and the unit by day, the one on duty at night, everybody when it has passed."""
+    bench.add("FV/1", unit=unit)
+    bench.now = moment
+    (alarm,) = await bench.loop(alerts(25)).look()
+    assert bench.addresses(alarm) == sorted(expected)
+
+
+def shown(bench: Bench) -> list[tuple[Level, str]]:
+    """The warnings on the status page."""
+
+    def look(store: Store) -> list[tuple[Level, str]]:
+        return [(f.level, f.sentence) for f in findings(take(store, [], bench.now, {"sp1", "gops"}))]
+
+    return [f for f in bench.spool.read_now(look) if "Ostrzeż" in f[1]]
+
+
+async def test_the_page_shows_the_last_alarm_until_it_is_over(bench: Bench) -> None:
+    """A graver one takes its place; when the documents are handed over, it goes."""
+    document, loop = bench.add("FV/1"), bench.loop()
+    for moment, level in ((at(8), Level.LOOK), (at(21), Level.ALARM)):
+        bench.now = moment
+        await loop.look()
+        ((seen, text),) = shown(bench)
+        assert seen is level
+        assert "Szkoła Podstawowa nr 1: 1 faktura bez numeru KSeF, termin 20.11.2026, godz. 23:59." in text
+    bench.hand_over(document)
+    await loop.look()
+    assert shown(bench) == []
+
+
+async def test_the_page_does_not_drown(bench: Bench) -> None:
+    """Many alarms are some sentences and the command that lists the others."""
+    for number in range(9):
+        bench.add(f"FV/{number}", unit=f"u{number}")
+    bench.now = at(8)
+    await bench.loop().look()
+    texts = [text for _, text in shown(bench)]
+    assert len(texts) == 6
+    assert "sluza alerts list" in texts[-1]
+
+
+def test_a_look_does_not_read_the_documents(bench: Bench) -> None:
+    """With many open documents a look hops through an index: its steps do not grow with their number."""
+
+    def steps() -> int:
+        """What one look costs, in hundreds of SQLite's own steps."""
+        count = 0
+
+        def tick() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        def watched(store: Store) -> None:
+            store._db.set_progress_handler(tick, 100)
+            store.alarm_look(bench.now, horizon(bench.now))
+            store.next_due(bench.now)
+            store._db.set_progress_handler(None, 0)
+
+        bench.spool.read_now(watched)
+        return count
+
+    for number in range(20):
+        bench.add(f"FV/{number}")
+    few = steps()
+    for number in range(20, 420):
+        bench.add(f"FV/{number}")
+    assert steps() <= few + 3
+
+
+async def test_an_error_does_not_end_the_loop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that fails is told to the log, and the next one does its work."""
+    bench.add("FV/1")
+    bench.now = at(8)
+    stop, loop, done = asyncio.Event(), bench.loop(look=0.01), asyncio.Event()
+    real, failed = Alarms.look, []
+
+    async def look(self: Alarms) -> list[int]:
+        if not failed:
+            failed.append(True)
+            raise OSError("disk full")
+        found = await real(self)
+        done.set()
+        return found
+
+    monkeypatch.setattr(Alarms, "look", look)
+    running = asyncio.ensure_future(loop.run(stop))
+    await asyncio.wait_for(done.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    assert bench.steps() == ["morning"]
