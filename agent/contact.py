@@ -53,11 +53,21 @@ class Contact:
         self._quiet_until: datetime | None = None
         self._quiet_for = timedelta()
         self._doubted: set[str] = set()
+        self._doubt = False
 
     @property
     def paused(self) -> bool:
         """A person has to do something before anything is sent."""
         return self._known.paused is not None
+
+    @property
+    def wants_probe(self) -> bool:
+        """KSeF is down, or something failed in a way that may mean so."""
+        return self.down or self._doubt
+
+    def doubt(self, no: NoAnswer) -> None:
+        """This answer may be about one document or one service only, or about KSeF as a whole: the probe will tell."""
+        self._doubt = self._doubt or is_network(no.code)
 
     @property
     def down(self) -> bool:
@@ -114,7 +124,7 @@ class Contact:
 
     async def reached(self) -> None:
         """The probe was answered: work may go on. How long the next failure waits is decided by real work only."""
-        self._quiet_until = None
+        self._quiet_until, self._doubt = None, False
         if self._known.reachable is not True:
             await self._set("reachable", {"ok": True, "since": self._clock().isoformat(), "detail": ""})
             self._known.reachable = True
@@ -159,6 +169,7 @@ class Contact:
         """
         if is_network(no.code) and no.code.startswith(_ABOUT_ONE):
             self._doubted.add(document_id)
+            self.doubt(no)
             if len(self._doubted) == 1:
                 return 0.0
         return await self.failed(no)

@@ -155,8 +155,8 @@ class Office:
             ear.clear()
 
     async def _probe(self) -> float:
-        """While KSeF is down ask it for something public and cheap; Latarnia has no say in this (DESIGN decision 8)."""
-        if not self.contact.down:
+        """While KSeF is or may be down ask it for something public and cheap; Latarnia has no say in this."""
+        if not self.contact.wants_probe:
             return IDLE_S
         if (pause := self.contact.quiet()) > 0:
             return pause

@@ -93,7 +93,7 @@ class Receive:
         except NoAnswer as no:
             if no.code.startswith(_PACED):
                 raise
-            await self._trouble.failed(subject, str(getattr(no.reading.outcome, "reason", "")), no.code)
+            await self._trouble.unanswered(subject, no)
             if no.code.startswith(_ABOUT_THE_LINE):
                 raise
         except Exception as error:

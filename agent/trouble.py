@@ -1,6 +1,7 @@
 """Receiving that fails: a condition of its own, so that it stops nothing else and people still see it (faults K15)."""
 
 from agent.forward import Tools
+from agent.ksef.api import NoAnswer
 from spool.store import Store
 
 RECEIVE_FAILING = "receive_failing"
@@ -14,6 +15,11 @@ class Trouble:
         self._unheard = set(subjects)
         self._failing: dict[str, str] = {}
         self._lifted = False
+
+    async def unanswered(self, subject: str, no: NoAnswer) -> None:
+        """KSeF gave no answer: written down here, and the probe finds out whether that is all."""
+        self._t.contact.doubt(no)
+        await self.failed(subject, str(getattr(no.reading.outcome, "reason", "")), no.code)
 
     async def failed(self, subject: str, detail: str, code: str) -> None:
         """Write it down, with the moment at which it began."""

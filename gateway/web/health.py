@@ -208,12 +208,17 @@ def _lingering(seen: Lingering) -> list[Finding]:
 
 
 def _receiving(snapshot: Snapshot) -> list[Finding]:
-    """Contexts in which purchases have not come for too long, or cannot be fetched; a dead agent is told elsewhere."""
+    """Contexts in which purchases have not come for too long, or cannot be fetched.
+
+    A dead agent, and a KSeF that does not answer at all, are told elsewhere: this would only be what follows from it.
+    """
     if _agent_is_silent(snapshot):
         return []
     found = []
     for context in snapshot.contexts:
         failing, last = snapshot.condition(context, "receive_failing"), snapshot.condition(context, "last_received")
+        if unreachable(snapshot.condition(context, "reachable")):
+            continue
         if failing is not None:
             since = moment(_since(failing), snapshot.at)
             text = f"Nie udaje się odbierać faktur zakupowych z KSeF („{context}”) od {since}. {said(failing)}"

@@ -187,3 +187,9 @@ def _raw(rig: Rig, number: str) -> bytes:
 
 def _rules(rig: Rig) -> law.Rules:
     return law.Rules(law.Law(), Municipality("Gmina", MUNICIPALITY_NIP, {rig.context.id: rig.context}, rig.units))
+
+
+async def test_one_document_is_enough_to_see_that_ksef_is_down(quiet: Rig) -> None:
+    """A single invoice meets 503: the probe confirms that KSeF as a whole does not answer, and the page says so."""
+    await quiet.put_new("JEDNA/1")
+    assert (await quiet.condition("reachable"))["ok"] is False

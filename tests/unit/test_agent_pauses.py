@@ -166,3 +166,14 @@ async def test_reply_too_deep_to_read_is_garbled() -> None:
     with pytest.raises(NoAnswer) as caught:
         await line.in_group("other", call)
     assert caught.value.code == "http:garbled"
+
+
+async def test_one_strange_answer_wakes_the_probe(spool: Spool) -> None:
+    """HTTP 503 for one document may be about KSeF as a whole: the probe is asked to find out, work goes on."""
+    contact = _contact(spool, _Clock())
+    assert not contact.wants_probe
+    assert await contact.failed_about("a", NoAnswer(Reading(Later("503"), "http:503"))) == 0.0
+    assert contact.wants_probe
+    assert contact.silence() == 0
+    await contact.reached()
+    assert not contact.wants_probe
