@@ -251,6 +251,7 @@ CREATE TABLE alarm (                  -- what people were told before (or when) 
 );
 CREATE INDEX alarm_open ON alarm (unit, due) WHERE over_at IS NULL;
 CREATE INDEX alarm_step ON alarm (step, unit, at);
+CREATE INDEX alarm_at ON alarm (at);
 
 CREATE TABLE alarm_mail (             -- one alarm to one address
     alarm   INTEGER NOT NULL REFERENCES alarm(id),
@@ -261,7 +262,7 @@ CREATE TABLE alarm_mail (             -- one alarm to one address
     sent_at TEXT,                     -- the server took it
     PRIMARY KEY (alarm, address)
 ) WITHOUT ROWID;
-CREATE INDEX alarm_mail_unsent ON alarm_mail (next_at) WHERE sent_at IS NULL;
+CREATE INDEX alarm_mail_unsent ON alarm_mail (alarm) WHERE sent_at IS NULL;
 
 CREATE TRIGGER alarm_never_changes BEFORE UPDATE OF id, unit, step, due, part, documents, sentence, text, at ON alarm
     BEGIN SELECT RAISE(ABORT, 'alarm is append-only'); END;

@@ -25,6 +25,8 @@ from tests.documents import due
 OFFICE, ON_CALL, SCHOOL = "biuro@gmina.example", "dyzur@gmina.example", "szkola@gmina.example"
 DAY = date(2026, 11, 20)
 """A Friday."""
+BEFORE = date(2026, 11, 19)
+"""An offline24 invoice of this day is due on the other."""
 DUE = end_of_day(DAY).astimezone(UTC)
 
 
@@ -66,13 +68,15 @@ class Bench:
         return Alarms(self.spool, town(), found or alerts(), {}, self.clock, given)
 
     def add(self, number: str, until: datetime | None = DUE, unit: str = "sp1", **more: Any) -> Document:
-        """Take in a document with this due moment; `mode`, `vat`, `gross`, `source_name` as given."""
+        """Take in a document with this due moment; `mode`, `vat`, `gross`, `currency` as given."""
         mode = more.pop("mode", Mode.OFFLINE24)
+        wish = Mode.ONLINE if mode is Mode.ONLINE else Mode.OFFLINE24
         raw = f"{unit} {number}".encode()
         names = {"vat": "23.00", "gross": "123.00", "currency": "PLN"} | more
-        facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=DAY, **names)
+        issued = DAY if mode is Mode.ONLINE else BEFORE
+        facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=issued, **names)
         new = NewDocument(
-            unit, "gmina", "http", "a.xml", sha256(raw).hexdigest(), len(raw), facts, Mode.ONLINE, self.now,
+            unit, "gmina", "http", "a.xml", sha256(raw).hexdigest(), len(raw), facts, wish, self.now,
             State.QUEUED, due=due(until, self.now, mode),
         )  # fmt: skip
         return self.spool.write_now(lambda s: s.add(new, raw, "", self.now))

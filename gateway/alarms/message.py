@@ -145,13 +145,13 @@ def _what_to_do(facts: Facts) -> list[str]:
 
 
 _ADVICE = {
-    State.HELD: "wstrzymane. Proszę sprawdzić powód (sluza queue show ID) i zwolnić: sluza queue release ID",
-    State.CONFLICT: "ich numer zajmuje w KSeF inny dokument. Decyzja należy do człowieka: sluza queue show ID",
+    State.HELD: "wstrzymano. Proszę sprawdzić powód (sluza queue show ID) i zwolnić: sluza queue release ID",
+    State.CONFLICT: "numer zajmuje w KSeF inny dokument. Decyzja należy do człowieka: sluza queue show ID",
     State.UNKNOWN: (
         "wynik wysyłki jest nieznany. Śluza pyta KSeF i nie wyśle drugi raz bez pewności; "
-        "proszę nie wystawiać tych faktur ponownie"
+        "proszę nie wystawiać tego samego ponownie"
     ),
-    State.WAITING: "czekają z podanego powodu; Śluza wyśle je sama, gdy przyczyna ustanie",
+    State.WAITING: "czeka na to, co podano przy numerze; Śluza wyśle sama, gdy przyczyna ustanie",
 }
 _GO_BY_THEMSELVES = frozenset({State.QUEUED, State.SENDING})
 

@@ -238,9 +238,8 @@ class Alarms(Base):
     def mails_to_send(self, now: datetime, since: datetime, limit: int) -> list[Mail]:
         """Unsent mails whose time has come, of alarms told at or after `since`, the oldest first."""
         found = self._db.execute(
-            f"""SELECT {_MAIL} FROM alarm_mail JOIN alarm ON alarm.id = alarm WHERE sent_at IS NULL
-                AND (next_at <= ? OR next_at > ?) AND at >= ? ORDER BY next_at, alarm, address LIMIT ?""",  # noqa: S608
-            (stamp(now), stamp(now + _LONGEST_PAUSE), stamp(since), limit),
+            f"""{_UNSENT} AND (next_at <= ? OR next_at > ?) ORDER BY next_at, alarm, address LIMIT ?""",
+            (stamp(since), stamp(now), stamp(now + _LONGEST_PAUSE), limit),
         )
         return [rows.mail(r) for r in found]
 
@@ -261,9 +260,7 @@ class Alarms(Base):
     def failing_mails(self, since: datetime, limit: int) -> list[Mail]:
         """Mails of alarms told at or after `since` that failed and did not go since, the newest first."""
         found = self._db.execute(
-            f"""SELECT {_MAIL} FROM alarm_mail INDEXED BY alarm_mail_unsent JOIN alarm ON alarm.id = alarm
-                WHERE sent_at IS NULL AND error <> '' AND at >= ? ORDER BY alarm DESC, address LIMIT ?""",  # noqa: S608
-            (stamp(since), limit),
+            f"{_UNSENT} AND error <> '' ORDER BY alarm DESC, address LIMIT ?", (stamp(since), limit)
         )
         return [rows.mail(r) for r in found]
 
@@ -279,3 +276,6 @@ class Alarms(Base):
 _IN_PARTS = frozenset({Step.DUE, Step.SOONER, Step.LAST_MINUTE})
 _ALARM = "id, unit, step, due, part, json_array_length(documents) AS documents, sentence, at, over_at"
 _MAIL = "alarm, address, sentence, text, at, tries, error, sent_at"
+_UNSENT = f"""SELECT {_MAIL} FROM alarm_mail INDEXED BY alarm_mail_unsent JOIN alarm ON alarm.id = alarm
+    WHERE sent_at IS NULL AND alarm >= (SELECT id FROM alarm WHERE at >= ? ORDER BY at LIMIT 1)"""  # noqa: S608
+"""Only the latest alarms: what was given up long ago must not be looked through each time."""

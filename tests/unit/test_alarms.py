@@ -404,3 +404,24 @@ async def test_an_error_does_not_end_the_loop(bench: Bench, monkeypatch: pytest.
     stop.set()
     await asyncio.wait_for(running, 10)
     assert bench.steps() == ["morning"]
+
+
+async def test_the_page_reads_alarms_by_their_indexes(bench: Bench) -> None:
+    """Open alarms and unsent mail of the last days; never all that there ever were."""
+    bench.add("FV/1")
+    bench.now = at(8)
+    await bench.loop(alerts(25)).look()
+    asked: list[str] = []
+
+    def look(store: Store) -> list[str]:
+        store._db.set_trace_callback(asked.append)
+        store.open_alarms(50)
+        store.failing_mails(bench.now, 50)
+        store.mails_to_send(bench.now, bench.now, 50)
+        store._db.set_trace_callback(None)
+        return [r["detail"] for q in asked for r in store._db.execute(f"EXPLAIN QUERY PLAN {q}")]
+
+    plan = bench.spool.read_now(look)
+    assert len(asked) == 3
+    reading = [line for line in plan if line.startswith(("SCAN", "SEARCH"))]
+    assert all("INDEX alarm_open" in line or line.startswith("SEARCH") for line in reading), plan

@@ -1,11 +1,13 @@
 """The configuration file: every error names its field and shows the value."""
 
+from datetime import time
 from pathlib import Path
 
 import pytest
 
 from agent import settings as agent_settings
 from gateway import settings as gateway_settings
+from gateway.alarms.settings import Alerts
 from spool import settings
 from spool.domain.errors import ConfigError
 
@@ -73,6 +75,18 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
         ("since = 2026-11-01", 'since = 2026-11-01\n[http]\nlisten = "0.0.0.0:1"\ntls = false', "http.tls"),
         ("since = 2026-11-01", 'since = 2026-11-01\n[admin]\nlisten = "0.0.0.0:1"', "admin.listen"),
         ("[receive]\nsince = 2026-11-01", "", "receive.since"),
+        ('context = "gmina"', 'context = "gmina"\nalerts = ["szkola"]', "unit[1].alerts"),
+        ("[receive]", '[alerts]\nsmtp = "poczta"\n[receive]', "alerts.smtp"),
+        ("[receive]", '[alerts]\nsmtp = "p:25"\n[receive]', "alerts.sender"),
+        ("[receive]", '[alerts]\nsmtp = "p:25"\nsender = "a@b.pl"\n[receive]', "alerts.recipients"),
+        ("[receive]", '[alerts]\nsmtp = "p:25"\ntls = "none"\n[receive]', "alerts.tls"),
+        ("[receive]", '[alerts]\nsmtp = "p:25"\nsender = "a@b.pl"\nuser = "u"\n[receive]', "alerts.user"),
+        ("[receive]", '[alerts]\ntls = "ssl"\n[receive]', "alerts.tls"),
+        ("[receive]", '[alerts]\nsender = "a@b\\r\\nBcc: c@d.pl"\n[receive]', "alerts.sender"),
+        ("[receive]", '[alerts]\non_call = ["a b@c.pl"]\n[receive]', "alerts.on_call"),
+        ("[receive]", '[alerts]\noffice_hours = "8-16"\n[receive]', "alerts.office_hours"),
+        ("[receive]", '[alerts]\noffice_hours = "16:00-08:00"\n[receive]', "alerts.office_hours"),
+        ("[receive]", '[alerts]\noffice_hours = "08:00-08:59"\n[receive]', "alerts.office_hours"),
     ],
 )
 def test_an_error_names_its_field(tmp_path: Path, old: str, new: str, named: str) -> None:
@@ -81,6 +95,27 @@ def test_an_error_names_its_field(tmp_path: Path, old: str, new: str, named: str
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, GOOD.replace(old, new))
     assert named in str(caught.value)
+
+
+def test_the_alerts_are_read(tmp_path: Path) -> None:
+    """Server, addresses and hours; `extra_ca` is the one of [network]; without a server nothing is missing."""
+    tables = """
+[alerts]
+smtp = "poczta.gmina.example:465"
+tls = "tls"
+sender = "sluza@gmina.example"
+recipients = ["biuro@gmina.example"]
+on_call = ["dyzur@gmina.example"]
+office_hours = "08:00-16:00"
+[network]
+extra_ca = "inspekcja.pem"
+"""
+    gateway, _ = read(tmp_path, GOOD + tables)
+    assert gateway.alerts.smtp is not None
+    assert (gateway.alerts.smtp.host, gateway.alerts.smtp.port) == ("poczta.gmina.example", 465)
+    assert gateway.alerts.smtp.extra_ca == tmp_path / "inspekcja.pem"
+    assert gateway.alerts.office_ends == time(16, 0)
+    assert read(tmp_path, GOOD)[0].alerts == Alerts()
 
 
 def test_a_typing_error_gets_a_suggestion(tmp_path: Path) -> None:
