@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from spool.bodies import sha256_hex
 from spool.domain.deadlines import Deadline, DueState
 from spool.domain.document import Facts, Mode
-from spool.domain.ledger import Document
+from spool.domain.ledger import Document, NewDocument
 from spool.domain.states import State
 
 
@@ -25,5 +26,15 @@ def document(facts: Facts, at: datetime, **more: Any) -> Document:
         ksef_number=None, acquisition_date=None, upo_sha256=None, created_at=at, updated_at=at, version=1, shown=0,
         wish=Mode.ONLINE, asked_at=at, deemed=False, due_state=DueState.OPEN, due_because="", announcements=(),
         handed_over_at=None, kod2_url="", cert_serial="", corrects="", awaits="",
+    )  # fmt: skip
+    return replace(plain, **more)
+
+
+def new(raw: bytes, at: datetime, *, number: str = "FV/1", **more: Any) -> NewDocument:
+    """What intake hands to the store: an invoice of that day, from the school, due at once."""
+    facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=at.date())
+    plain = NewDocument(
+        unit="sp1", context="gmina", source="http", source_name="a.xml", sha256=sha256_hex(raw), size=len(raw),
+        facts=facts, wish=Mode.ONLINE, asked_at=at, state=State.QUEUED, due=due(at, at),
     )  # fmt: skip
     return replace(plain, **more)

@@ -1,19 +1,17 @@
 """What a person may do to a document."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from spool import actions
 from spool.access import FILE, Spool
-from spool.bodies import sha256_hex
-from spool.domain.document import Facts, Mode
 from spool.domain.errors import MoveRefused
-from spool.domain.ledger import Document, NewDocument
+from spool.domain.ledger import Document
 from spool.domain.states import State
-from tests.documents import due
+from tests.documents import new
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -28,11 +26,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 def add(spool: Spool, raw: bytes = b"<a/>", number: str = "FV/1") -> Document:
     """A queued document."""
-    facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=date(2026, 11, 20))
-    new = NewDocument(
-        "sp1", "gmina", "http", "a.xml", sha256_hex(raw), 4, facts, Mode.ONLINE, NOW, State.QUEUED, due=due(NOW, NOW)
-    )
-    return spool.write_now(lambda s: s.add(new, raw, "a", NOW))
+    return spool.write_now(lambda s: s.add(new(raw, NOW, number=number), raw, "a", NOW))
 
 
 def test_hold_and_release(spool: Spool) -> None:

@@ -18,12 +18,11 @@ from agent.ksef.login import Keys, Login
 from agent.ksef.session import Sessions
 from agent.ksef.transport import Transport
 from spool.access import FILE, Spool
-from spool.bodies import sha256_hex
-from spool.domain.document import Facts, FormCode, Mode
-from spool.domain.ledger import NewDocument, Session
+from spool.domain.document import FormCode
+from spool.domain.ledger import Session
 from spool.domain.outcomes import Later, Scope
 from spool.domain.states import State
-from tests.documents import due
+from tests.documents import new
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -110,21 +109,7 @@ async def test_pause_is_not_remembered_before_it_is_written(spool: Spool, monkey
 async def test_work_that_a_wrong_clock_put_off_is_found(spool: Spool) -> None:
     """Put off by a clock a year ahead: the time is further away than any pause, so it has come."""
     raw = b"<a/>"
-    facts = Facts(seller_nip="5080014460", kind="VAT", number="FV/1", issue_date=NOW.date())
-    new = NewDocument(
-        "sp1",
-        "gmina",
-        "http",
-        "a.xml",
-        sha256_hex(raw),
-        len(raw),
-        facts,
-        Mode.ONLINE,
-        NOW,
-        State.QUEUED,
-        due=due(NOW, NOW),
-    )
-    document = await spool.write(lambda store: store.add(new, raw, "a", NOW))
+    document = await spool.write(lambda store: store.add(new(raw, NOW), raw, "a", NOW))
 
     async def found(ahead: timedelta) -> bool:
         await spool.write(lambda store: store.postpone(document.id, NOW + ahead))

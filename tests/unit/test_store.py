@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pysqlite3
@@ -11,13 +10,13 @@ import pytest
 
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
-from spool.domain.document import Facts, Mode
+from spool.domain.document import Facts
 from spool.domain.errors import BodyDamaged, MoveRefused, SpoolTooNew
-from spool.domain.ledger import Document, NewDocument, NewReceived
+from spool.domain.ledger import Document, NewReceived
 from spool.domain.states import State
 from spool.lock import AlreadyRunning, RoleLock
 from spool.store import Store
-from tests.documents import due
+from tests.documents import due, new
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -30,28 +29,9 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     opened.close()
 
 
-def new(raw: bytes = b"<a/>", *, unit: str = "sp1", number: str = "FV/1", **more: object) -> NewDocument:
-    """A document in order."""
-    facts = Facts(seller_nip="5080014460", kind="VAT", number=number, issue_date=date(2026, 11, 20))
-    given = NewDocument(
-        unit,
-        "gmina",
-        "http",
-        "a.xml",
-        sha256_hex(raw),
-        len(raw),
-        facts,
-        Mode.ONLINE,
-        NOW,
-        State.QUEUED,
-        due=due(NOW, NOW),
-    )
-    return replace(given, **more)  # type: ignore[arg-type]
-
-
 def add(spool: Spool, raw: bytes = b"<a/>", **more: object) -> Document:
     """Put a document into the spool."""
-    return spool.write_now(lambda s: s.add(new(raw, **more), raw, "a", NOW))  # type: ignore[arg-type]
+    return spool.write_now(lambda s: s.add(new(raw, NOW, **more), raw, "a", NOW))  # type: ignore[arg-type]
 
 
 def test_bytes_come_back_exactly(spool: Spool) -> None:
@@ -77,7 +57,7 @@ def test_a_failed_job_leaves_nothing(spool: Spool) -> None:
     """Body, row and event are one commit: when the last part fails, none of them is there."""
 
     def half(store: Store) -> None:
-        store.add(new(), b"<a/>", "a", NOW)
+        store.add(new(b"<a/>", NOW), b"<a/>", "a", NOW)
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError):
