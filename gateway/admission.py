@@ -71,6 +71,9 @@ class Admission:
             return Verdict("refused", judged.name, known, (problem(PUT_AWAY),))
         if new.corrects:
             _need_correctable(store, new)
+        if known and known.attempts:
+            # Issued once already: KSeF's rejection reopens the same duty, with the same date (deadlines §5).
+            new = replace(new, asked_at=known.asked_at, wish=known.wish)
         for step in (_check_unique, originals.check, self._issue):
             if new.state is not State.REFUSED:
                 new = step(store, new)

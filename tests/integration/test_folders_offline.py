@@ -273,6 +273,15 @@ async def test_a_technical_correction_keeps_the_deadline(bench: Bench) -> None:
     assert found.sent_offline
 
 
+async def test_a_rejected_invoice_that_comes_again_keeps_its_moment(bench: Bench) -> None:
+    """The same bytes after KSeF's rejection: issued when they first were, with the same date, however they come."""
+    original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
+    bench.later(hours=20)
+    again = await bench.post(sale(), "a.xml")
+    assert (again.id, again.state) == (original.id, State.QUEUED)
+    assert (again.issued_at, again.due_safe, again.wish) == (original.issued_at, original.due_safe, Mode.OFFLINE24)
+
+
 async def test_S10_a_technical_correction_may_not_change_the_content(bench: Bench) -> None:
     """One amount differs: refused, and the field is named."""
     original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
