@@ -60,6 +60,8 @@ async def serve(settings: GatewaySettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _allow_many_descriptors()
+    if settings.alerts.smtp:
+        settings.alerts.smtp.password()  # a file that is missing, or open to everybody, is said before the first alarm
     state = settings.shared.paths.state
     with contextlib.ExitStack() as closing:
         closing.callback(process.hold(state, ROLE).release)
@@ -113,7 +115,6 @@ def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.
     alarms = Alarms(desk, shared.municipality, alerts, shared.law.changes, clock, patience)
     parts: dict[str, Awaitable[None]] = {"alarms": alarms.run(stop)}
     if alerts.smtp:
-        alerts.smtp.password()  # a file that is missing, or open to everybody, is said now and not at the first alarm
         parts["post"] = Post(desk, alerts.smtp, clock, alarms.raised, patience.look).run(stop)
     return parts
 

@@ -228,7 +228,8 @@ CREATE INDEX document_open ON document (unit, due_safe, mode, created_at)
     AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'));
 CREATE INDEX document_passing ON document (unit, due_safe)
     WHERE due_safe IS NOT NULL AND passed_told IS NOT due_safe
-    AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED') AND (due_state = 'overdue'
+    AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')
+    AND ((due_state = 'overdue' AND mode <> 'online')
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))));
 
 CREATE TABLE sooner (                 -- documents whose date came sooner than expected, until that is told

@@ -139,9 +139,11 @@ def _what_to_do(facts: Facts) -> list[str]:
                 f"KSeF nie odpowiada („{condition.context}”) od {moment(condition.at)}. W Śluzie nie trzeba nic robić, "
                 "ponawia sama. Proszę sprawdzić łącze internetowe i komunikaty o awarii KSeF (Latarnia, BIP)."
             )
-    if not lines and all(state in _GO_BY_THEMSELVES for state in states):
+    if not lines and states.keys() & _GO_BY_THEMSELVES:
         lines.append("Śluza wysyła te faktury sama i nie widzi przeszkody. Proszę sprawdzić, czy kolejka maleje.")
-    return lines or ["Faktury są już w KSeF. Nie trzeba ich wysyłać ponownie."]
+    if there := sum(states.get(s, 0) for s in _IN_KSEF):
+        lines.append(f"{counted(there)}: już w KSeF, wysłano po terminie. Nie trzeba wysyłać ponownie.")
+    return lines
 
 
 _ADVICE = {
@@ -154,6 +156,7 @@ _ADVICE = {
     State.WAITING: "czeka na to, co podano przy numerze; Śluza wyśle sama, gdy przyczyna ustanie",
 }
 _GO_BY_THEMSELVES = frozenset({State.QUEUED, State.SENDING})
+_IN_KSEF = (State.SUBMITTED, State.ACCEPTED, State.DELIVERED)
 
 
 def _after(facts: Facts) -> list[str]:

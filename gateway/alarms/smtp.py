@@ -103,7 +103,10 @@ def _context(smtp: Smtp) -> ssl.SSLContext | None:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if smtp.extra_ca is not None:
-        context.load_verify_locations(cafile=smtp.extra_ca)
+        try:
+            context.load_verify_locations(cafile=smtp.extra_ca)
+        except OSError as error:  # ssl.SSLError is one, too
+            raise ConfigError(f"Nie można wczytać pliku z pola „network.extra_ca”: {smtp.extra_ca}.") from error
     return context
 
 

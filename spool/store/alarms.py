@@ -21,9 +21,11 @@ _ENDED = "('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"
 OPEN = f"""due_safe IS NOT NULL AND ksef_number IS NULL AND state NOT IN {_ENDED}
     AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))"""
 """Not handed over. An unknown result and a conflict are open, too: nothing proves that KSeF has taken this one."""
-_PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND state NOT IN {_ENDED} AND (due_state = 'overdue'
+_PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND state NOT IN {_ENDED}
+    AND ((due_state = 'overdue' AND mode <> 'online')
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))))"""
-"""Open, or handed over too late; its passing has not been told."""
+"""Open, or handed over too late; its passing has not been told. What went as online after its day broke no term: that
+day's end only makes it what art. 106nda(16) says."""
 _LONGEST_PAUSE = timedelta(hours=2)
 """Longer than any pause between two tries of a mail: a time further ahead was written by a clock that has gone back."""
 

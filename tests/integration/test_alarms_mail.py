@@ -223,6 +223,14 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_mail(
     assert server.taken == []
 
 
+async def test_a_missing_ca_is_told_by_its_field(bench: Bench, server: Server, tmp_path: Path) -> None:
+    """Not as a server that does not answer."""
+    found = alerts(server.start().port, tls="tls", extra_ca=tmp_path / "none.pem")
+    number = await alarm(bench, found, "gops")
+    await post(bench, found).deliver()
+    assert "„network.extra_ca”" in mails(bench, number)[OFFICE][2]
+
+
 async def test_starttls_is_not_given_up(bench: Bench, server: Server) -> None:
     """A server, or somebody in between, that does not offer it gets no mail in the clear."""
     found = alerts(server.start().port, tls="starttls")

@@ -126,6 +126,17 @@ async def test_a_dead_agent_is_told(bench: Bench) -> None:
     assert "Program wysyłający (agent) nie działa" in await told(bench)
 
 
+async def test_what_is_in_ksef_already_is_not_to_be_sent_again(bench: Bench) -> None:
+    """A late document that has gone, beside one that still waits: each has its advice."""
+    bench.now = DUE + timedelta(days=3)
+    gone, _ = bench.add("FV/1"), bench.add("FV/2")
+    bench.hand_over(gone)
+    bench.spool.write_now(lambda s: s.touch(gone.id, bench.now, due_state="overdue"))
+    text = await told(bench, bench.now)
+    assert "1 faktura: już w KSeF, wysłano po terminie. Nie trzeba wysyłać ponownie." in text
+    assert "Śluza wysyła te faktury sama" in text
+
+
 async def test_when_nothing_stands_in_the_way_the_message_says_so(bench: Bench) -> None:
     """A long queue is no fault."""
     bench.add("FV/1")

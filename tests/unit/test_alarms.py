@@ -143,6 +143,16 @@ async def test_overdue_at_intake_is_told_at_once_even_when_it_goes_at_once(bench
     assert "wysłana po terminie" in bench.text(alarm.id)
 
 
+async def test_an_online_document_that_went_after_midnight_broke_no_term(bench: Bench) -> None:
+    """It is deemed offline24 and in time; nobody is woken for what stands there until the law is applied again."""
+    document = bench.add("FV/1", mode=Mode.ONLINE)
+    bench.now = DUE + timedelta(seconds=10)
+    bench.hand_over(document)
+    bench.spool.write_now(lambda s: s.touch(document.id, bench.now, due_state="overdue"))
+    await bench.loop().look()
+    assert bench.steps() == []
+
+
 async def test_what_is_found_overdue_later_is_told_too_in_one_message(bench: Bench) -> None:
     """The first at once, those that follow together after a pause: nothing in silence, and no flood."""
     loop = bench.loop()
