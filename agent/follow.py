@@ -11,6 +11,7 @@ from agent import retry, upo, verdict
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import InvoiceStatus, NoAnswer
 from agent.ksef.errors import is_network
+from spool import law
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Later
 from spool.domain.states import State
@@ -87,6 +88,7 @@ class Verdicts:
                     store.postpone(document.id, now + timedelta(seconds=30))
                     continue
                 verdict.settle(store, document, status.reading, now, random.random())  # noqa: S311 - jitter
+                law.reopen(store, t.rules, document.id, now)
 
         await t.spool.write(job)
         await t.contact.worked()

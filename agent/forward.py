@@ -14,6 +14,7 @@ from agent.contact import Contact
 from agent.ksef.api import Ksef, NoAnswer
 from agent.ksef.session import Current, Sessions
 from agent.ksef.transport import Transport
+from spool import law
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.calendar import WARSAW, warsaw_date
@@ -23,6 +24,7 @@ from spool.domain.ledger import Document
 from spool.domain.municipality import Context
 from spool.domain.outcomes import Later
 from spool.domain.states import State
+from spool.law import Rules
 from spool.store import LONGEST_PAUSE, Store
 
 NEEDS_BATCH = "Wymaga wysyłki wsadowej (załącznik)."
@@ -46,6 +48,7 @@ class Tools:
     clock: Clock
     bench: Bench
     transport: Transport
+    rules: Rules
 
 
 class Forward:
@@ -164,6 +167,8 @@ class Forward:
                 lambda store: store.move(document.id, State.WAITING, now, "agent", NEEDS_BATCH, reason=NEEDS_BATCH)
             )
             return False
+        if law.without_duty(document) and await self._t.spool.write(lambda store: law.cease(store, document, now)):
+            return False  # it ceased while an earlier attempt was in doubt
         server_now = self._t.transport.server_now()
         if from_the_future(document, now, server_now):
             await self._t.spool.write(lambda store: _refuse_future(store, document, now))

@@ -84,7 +84,7 @@ class Beacon:
             raise garbled(f"HTTP {answer.status}")
         try:
             return json.loads(answer.content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise garbled("to nie jest JSON") from error
 
     async def _tell(self, said: dict[str, Any]) -> None:

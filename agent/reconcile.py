@@ -15,6 +15,7 @@ from agent.forward import IDLE_S, Tools
 from agent.ksef.api import NoAnswer, Registered
 from agent.ksef.errors import garbled
 from agent.ksef.values import day_of, is_ksef_number, is_reference, subject_for
+from spool import law
 from spool.bodies import sha256_hex
 from spool.domain.calendar import WARSAW
 from spool.domain.ledger import Document
@@ -85,7 +86,7 @@ class Reconcile:
             await t.spool.write(lambda store: verdict.submitted(store, document, reference, now, handed_over))
             self._in_doubt.discard(session)
         elif over:
-            await t.spool.write(lambda store: verdict.absent(store, document, now, dice))
+            await t.spool.write(lambda store: _absent(store, t, document, now, dice))
             self._in_doubt.discard(session)
         else:
             age = now - document.updated_at
@@ -120,6 +121,7 @@ class Reconcile:
 
         def job(store: Store) -> None:
             verdict.settle(store, document, status.reading, now, dice)
+            law.reopen(store, t.rules, document.id, now)
 
         await t.spool.write(job)
         await after_verdicts(t, [status])
@@ -187,6 +189,12 @@ class Reconcile:
         now = self._t.clock()
         self._t.contact.log.error("conflict", document=document.id)
         await self._t.spool.write(lambda store: verdict.conflict(store, document, reason, now, number))
+
+
+def _absent(store: Store, tools: Tools, document: Document, now: datetime, dice: float) -> None:
+    """KSeF provably has it not: whatever hand-over was noted is none."""
+    verdict.absent(store, document, now, dice)
+    law.reopen(store, tools.rules, document.id, now)
 
 
 def _same_kind(registered: Registered, document: Document) -> bool:

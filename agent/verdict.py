@@ -144,7 +144,7 @@ def later(store: Store, document: Document, reading: Reading, outcome: Later, no
     paced = reading.code == "http:429"  # the budget knows until when
     at = now if paced else retry.next_attempt(outcome, document.attempts, document.due_safe, now, random)
     note = f"{outcome.reason} Ponowimy."
-    again = {"reason": outcome.reason, "next_action_at": at, "handed_over_at": None}
+    again: dict[str, Any] = {"reason": outcome.reason, "next_action_at": at, "handed_over_at": None}
     store.move(document.id, State.QUEUED, now, "agent", note, **again)
 
 
@@ -170,7 +170,7 @@ def absent(store: Store, document: Document, now: datetime, random: float) -> No
     store.end_attempt(document.id, "absent", now)
     note = "Zamknięta sesja KSeF nie zawiera tego dokumentu; wysyłamy go ponownie."
     at = retry.next_attempt(Later(note), document.attempts, document.due_safe, now, random)
-    again = {"session": None, "next_action_at": at, "handed_over_at": None}
+    again: dict[str, Any] = {"session": None, "next_action_at": at, "handed_over_at": None}
     store.move(document.id, State.QUEUED, now, "agent", note, **again)
 
 

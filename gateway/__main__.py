@@ -112,7 +112,7 @@ def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.
     """The warnings before a date passes; their mail only where there is a server for it."""
     alerts, shared = settings.alerts, settings.shared
     patience = Patience.sandbox() if shared.clock_url else Patience()
-    alarms = Alarms(desk, shared.municipality, alerts, shared.law.changes, clock, patience)
+    alarms = Alarms(desk, shared.rules, alerts, clock, patience)
     parts: dict[str, Awaitable[None]] = {"alarms": alarms.run(stop)}
     if alerts.smtp:
         parts["post"] = Post(desk, alerts.smtp, clock, alarms.raised, patience.look).run(stop)

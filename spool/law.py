@@ -34,6 +34,12 @@ class Law:
     changes: Changes = field(default_factory=dict)
     maintenance_after_offline24: Policy = _NO_LOCAL_RULE
 
+    @property
+    def fingerprint(self) -> str:
+        """Differs when a deadline might: for knowing that the configuration was changed."""
+        days = " ".join(f"{day}:{off:d}" for day, off in sorted(self.changes.items()))
+        return f"{self.maintenance_after_offline24.value} {days}".strip()
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -67,14 +73,14 @@ class Rules:
         return self.deadline(issue, announcements, now, document.handed_over_at)
 
 
-def wanted(store: Store, now: datetime) -> bool:
+def wanted(store: Store, rules: Rules, now: datetime) -> bool:
     """True when some deadline may not be what the law makes of it now."""
-    return _progress(store, _occasion(store, now)) is not None
+    return _progress(store, _occasion(store, rules, now)) is not None
 
 
 def recompute(store: Store, rules: Rules, now: datetime) -> int:
     """One chunk, nothing where nothing is wanted; returns how many deadlines changed."""
-    occasion = _occasion(store, now)
+    occasion = _occasion(store, rules, now)
     after = _progress(store, occasion)
     if after is None:
         return 0
@@ -91,14 +97,15 @@ def recompute(store: Store, rules: Rules, now: datetime) -> int:
     return changed
 
 
-def _occasion(store: Store, now: datetime) -> dict[str, Any]:
-    """What deadlines were reckoned for: the Warsaw day, the announcements, and how many of their moments are past."""
+def _occasion(store: Store, rules: Rules, now: datetime) -> dict[str, Any]:
+    """What deadlines were reckoned for: day, announcements, how many of their moments are past, configuration."""
     periods = [outage.announcement for outage in store.outages() if outage.acts]
     moments = [at for p in periods for at in (p.start, p.published, p.end_known_at()) if at is not None]
     return {
         "day": warsaw_date(now).isoformat(),
         "revision": store.outage_revision(),
         "past": sum(at <= now for at in moments),
+        "law": rules.law.fingerprint,
     }
 
 
@@ -123,11 +130,39 @@ def apply(
     if written:
         sooner = came_sooner(document.due_safe, due, now, rules.law.changes)
         store.set_deadline(document, due, now, sooner)
-    gone = due.state is DueState.CEASED or due.mode is Mode.TOTAL_FAILURE
-    if gone and document.state in _MAY_CEASE and not _put_back(store, document):
-        store.move(document.id, State.CEASED, now, "spool", due.explanation, reason=due.explanation)
-        written = True
-    return written
+    return cease(store, store.document(document.id), now) or written
+
+
+def without_duty(document: Document) -> bool:
+    """True when nothing is to be sent: the duty ceased, or the document was issued in a total failure."""
+    return document.due_state is DueState.CEASED or document.mode is Mode.TOTAL_FAILURE
+
+
+def cease(store: Store, document: Document, now: datetime) -> bool:
+    """End a document without a duty; True when it was. What is on its way to KSeF is left to its verdict."""
+    if not without_duty(document) or document.state not in _MAY_CEASE or _put_back(store, document):
+        return False
+    store.move(document.id, State.CEASED, now, "spool", document.due_why, reason=document.due_why)
+    return True
+
+
+def reopen(store: Store, rules: Rules, document_id: str, now: datetime) -> None:
+    """After a verdict that was none, or a rejection: the hand-over does not count, the duty is reckoned anew (§5)."""
+    document = store.document(document_id)
+    if document.ksef_number is None and document.handed_over_at is None and document.issue_date is not None:
+        apply(store, rules, document, rules.announcements(store, document.context, document.issue_date), now)
+
+
+def revive(store: Store, outage_id: str, now: datetime, actor: str) -> int:
+    """A total failure was taken back: whatever ceased because of it is owed again; returns how many documents."""
+    revived = 0
+    for document in store.ceased_by(outage_id):
+        facts = document.facts
+        if store.holder(facts.seller_nip, facts.kind, facts.number_key) is None:
+            note = "Awarię całkowitą odwołano jako pomyłkę: fakturę nadal trzeba przesłać do KSeF."
+            store.move(document.id, State.QUEUED, now, actor, note, data={"cancelled": outage_id}, attempts=0)
+            revived += 1
+    return revived
 
 
 def _met(document: Document) -> bool:
@@ -139,7 +174,7 @@ def _met(document: Document) -> bool:
 def _put_back(store: Store, document: Document) -> bool:
     """The treasurer had it sent all the same; that word outlasts every later recomputation."""
     back = f"{State.CEASED}>{State.QUEUED}"
-    return any(event.move == back for event in store.history(document.id))
+    return any(event.move == back and "cancelled" not in event.data for event in store.history(document.id))
 
 
 def _same(document: Document, due: Deadline) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from spool import law
 from spool.domain import beacon
 from spool.domain.announcements import Announcement, Category
 from spool.domain.calendar import WARSAW
@@ -113,12 +114,16 @@ def confirm(store: Store, outage_id: str, now: datetime, *, name: str, link: str
 
 
 def cancel(store: Store, outage_id: str, now: datetime, *, name: str, reason: str) -> Outage:
-    """Entered by mistake: it stays in the record and acts no more. Saying so twice changes nothing."""
+    """Entered by mistake: it stays in the record and acts no more. Saying so twice changes nothing.
+
+    Documents that ceased because of it are queued again, under the same name: their duty never went.
+    """
     known = _need(store, outage_id)
     if known.cancelled_by:
         return known
     outage = replace(known, cancelled_by=name)
     _put(store, outage, "cancelled", f"Odwołano wpis: {reason or 'pomyłka'}.", now, name)
+    law.revive(store, outage_id, now, name)
     return outage
 
 

@@ -19,6 +19,7 @@ from spool.domain.document import Facts, Mode
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.states import State
+from spool.law import Law, Rules
 from spool.store import Store
 from tests.documents import due
 
@@ -50,6 +51,9 @@ def alerts(port: int = 0, **more: Any) -> Alerts:
     return Alerts(smtp, (OFFICE,), (ON_CALL,))
 
 
+RULES = Rules(Law(), town())
+
+
 @dataclass
 class Bench:
     """`now` is the clock. Documents are put in as intake does it; the law is not asked here."""
@@ -65,7 +69,7 @@ class Bench:
     def loop(self, found: Alerts | None = None, **patience: float) -> Alarms:
         """The loop; nobody recomputes deadlines here, so it does not wait for that."""
         given = Patience(**({"law": 0} | patience))  # type: ignore[arg-type]
-        return Alarms(self.spool, town(), found or alerts(), {}, self.clock, given)
+        return Alarms(self.spool, RULES, found or alerts(), self.clock, given)
 
     def add(self, number: str, until: datetime | None = DUE, unit: str = "sp1", **more: Any) -> Document:
         """Take in a document with this due moment; `mode`, `vat`, `gross`, `currency` as given."""

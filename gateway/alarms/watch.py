@@ -21,10 +21,9 @@ from spool.access import Spool
 from spool.clock import Clock
 from spool.domain import ladder, penalties
 from spool.domain.alarms import NewAlarm, Passed, Seen
-from spool.domain.calendar import Changes
 from spool.domain.ladder import ON_CALL, Call, Step
 from spool.domain.ledger import ALIVE
-from spool.domain.municipality import Municipality
+from spool.law import Rules
 from spool.store import Store
 
 _VERSION_EVERY_S = 1.0
@@ -59,17 +58,17 @@ class Alarms:
     def __init__(
         self,
         spool: Spool,
-        municipality: Municipality,
+        rules: Rules,
         alerts: Alerts,
-        changes: Changes,
         clock: Clock,
         patience: Patience = Patience(),
     ) -> None:
         self.raised = asyncio.Event()
         self._spool = spool
-        self._municipality = municipality
+        self._rules = rules
+        self._municipality = rules.municipality
         self._alerts = alerts
-        self._changes = changes
+        self._changes = rules.law.changes
         self._clock = clock
         self._patience = patience
         self._law_since: float | None = None
@@ -128,7 +127,7 @@ class Alarms:
 
     async def _see(self, now: datetime) -> Seen:
         upto = ladder.horizon(now, self._changes)
-        return await self._spool.read(lambda store: store.alarm_look(now, upto, law.wanted(store, now)))
+        return await self._spool.read(lambda store: store.alarm_look(now, upto, law.wanted(store, self._rules, now)))
 
     def _law_is_moving(self, seen: Seen) -> bool:
         """Deadlines are being recomputed: what stands there may be false in a moment. A dead agent recomputes nothing,

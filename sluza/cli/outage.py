@@ -185,7 +185,7 @@ def _carry_out(opened: Bench, job: Callable[[Store, datetime], Outage], as_json:
     now, rules = opened.clock(), opened.settings.shared.rules
     done = opened.spool.write_now(lambda store: job(store, now))
     changed = 0
-    while opened.spool.read_now(lambda store: law.wanted(store, now)):
+    while opened.spool.read_now(lambda store: law.wanted(store, rules, now)):
         changed += opened.spool.write_now(lambda store: law.recompute(store, rules, now))
         if not as_json and out.is_terminal:
             out.print(f"Przeliczono terminy: {changed}…", end="\r")

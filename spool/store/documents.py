@@ -69,7 +69,16 @@ class Documents(Lookup, Sessions):
         note = "Ten sam plik przyszedł ponownie i jest w porządku."
         return self.move(document.id, State.QUEUED, now, new.actor, note, **judgement)
 
-    def move(self, document_id: str, target: State, now: datetime, actor: str, note: str, **changes: Any) -> Document:
+    def move(
+        self,
+        document_id: str,
+        target: State,
+        now: datetime,
+        actor: str,
+        note: str,
+        data: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> Document:
         """Change the state where the table of moves allows it, with its history row.
 
         `changes` are further columns. Raises MoveRefused when the document is in no state that `target` may follow.
@@ -88,7 +97,7 @@ class Documents(Lookup, Sessions):
         changes.setdefault("reason", "")
         changes.setdefault("next_action_at", stamp(now))
         self._update_document(document_id, now, **changes)
-        self.log(document_id, f"{before}>{target}", now, actor, note)
+        self.log(document_id, f"{before}>{target}", now, actor, note, data)
         return self.document(document_id)
 
     def touch(self, document_id: str, now: datetime, **changes: Any) -> None:

@@ -80,6 +80,12 @@ class Outages(Documents):
         )
         return tuple(o.announcement for o in map(rows.outage, found) if o.acts)
 
+    def ceased_by(self, outage_id: str) -> list[Document]:
+        """Documents whose duty ceased, or never was, because of this announcement."""
+        found = self._db.execute("SELECT * FROM document WHERE state = 'CEASED' ORDER BY seq")
+        ceased = (rows.document(r) for r in found.fetchall())
+        return [d for d in ceased if any(used.split(" (")[0] == outage_id for used in d.announcements)]
+
     def dutiable(self, after: int, limit: int) -> list[Document]:
         """Live documents without a KSeF number, in order of arrival from the one after `after`."""
         found = self._db.execute(

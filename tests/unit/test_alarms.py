@@ -19,7 +19,7 @@ from spool.domain.document import Mode
 from spool.domain.ladder import horizon
 from spool.domain.states import State
 from spool.store import Store
-from tests.alarms_bench import DAY, DUE, OFFICE, ON_CALL, SCHOOL, Bench, alerts, at, opened
+from tests.alarms_bench import DAY, DUE, OFFICE, ON_CALL, RULES, SCHOOL, Bench, alerts, at, opened
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ async def test_deadlines_that_are_being_recomputed_are_waited_for(bench: Bench) 
     """A date that is about to change is not told; but the wait has an end, because the agent may be dead."""
     bench.add("FV/1")
     bench.now = at(8)
-    assert bench.spool.read_now(lambda s: law.wanted(s, bench.now))
+    assert bench.spool.read_now(lambda s: law.wanted(s, RULES, bench.now))
     patient, impatient = bench.loop(law=60), bench.loop(law=0)
     await patient.look()
     assert bench.steps() == []

@@ -65,7 +65,7 @@ def announce(spool: Spool, category: Category, start: datetime, end: datetime | 
 def run(spool: Spool, now: datetime = NOW, chunks: int = 1000) -> int:
     """Recompute until nothing is wanted, or so many chunks."""
     changed = 0
-    while chunks and spool.read_now(lambda s: law.wanted(s, now)):
+    while chunks and spool.read_now(lambda s: law.wanted(s, RULES, now)):
         changed += spool.write_now(lambda s: law.recompute(s, RULES, now))
         chunks -= 1
     return changed
@@ -106,7 +106,7 @@ def test_a_second_run_writes_nothing(spool: Spool) -> None:
     announce(spool, Category.FAILURE, NOW + HOUR, NOW + 2 * HOUR)
     run(spool, NOW + 3 * HOUR)
     before = (read(spool, document), recomputed(spool, document))
-    assert not spool.read_now(lambda s: law.wanted(s, NOW + 3 * HOUR))
+    assert not spool.read_now(lambda s: law.wanted(s, RULES, NOW + 3 * HOUR))
     assert spool.write_now(lambda s: law.recompute(s, RULES, NOW + 3 * HOUR)) == 0
     assert (read(spool, document), recomputed(spool, document)) == before
 
@@ -325,3 +325,38 @@ def test_what_was_over_before_the_issue_is_not_even_read(spool: Spool) -> None:
         return [a.id for a in RULES.announcements(store, "gmina", TODAY)]
 
     assert spool.write_now(job) == ["reczny-3"]
+
+
+def test_a_cancelled_total_failure_gives_its_documents_back(spool: Spool) -> None:
+    """Entered by mistake: what ceased because of it is owed again, under the name of whoever took it back."""
+    document = put(spool)
+
+    name = announce(spool, Category.TOTAL_FAILURE, NOW + HOUR)
+    run(spool, NOW + 2 * HOUR)
+    assert read(spool, document).state is State.CEASED
+    spool.write_now(lambda s: outages.cancel(s, name, NOW + 3 * HOUR, name="Jan", reason="pomyłka"))
+    run(spool, NOW + 3 * HOUR)
+    back = read(spool, document)
+    assert (back.state, back.due_safe, back.due_state) == (State.QUEUED, document.due_safe, DueState.OPEN)
+    assert [e.actor for e in spool.read_now(lambda s: s.history(document.id)) if e.move == "CEASED>QUEUED"] == ["Jan"]
+
+
+def test_changed_days_off_are_noticed(spool: Spool) -> None:
+    """A day added by configuration moves dates at once, not only on the next day."""
+    document = put(spool)
+    run(spool, NOW)
+    tomorrow = law.Rules(law.Law({TODAY + DAY: True}), RULES.municipality)
+    assert spool.read_now(lambda s: law.wanted(s, tomorrow, NOW))
+    spool.write_now(lambda s: law.recompute(s, tomorrow, NOW))
+    found = read(spool, document)
+    assert found.due_safe is not None
+    assert found.due_safe.date() == TODAY + 2 * DAY
+
+
+def test_a_rejection_after_a_met_deadline_reopens_it(spool: Spool) -> None:
+    """Handed over, reckoned as met, then handed back by KSeF: the duty is open again at once."""
+    document = put(spool)
+    spool.write_now(lambda s: s.touch(document.id, NOW, handed_over_at=NOW + HOUR, due_state=DueState.MET))
+    spool.write_now(lambda s: s.touch(document.id, NOW, handed_over_at=None))
+    spool.write_now(lambda s: law.reopen(s, RULES, document.id, NOW + 2 * HOUR))
+    assert read(spool, document).due_state is DueState.OPEN
