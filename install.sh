@@ -8,7 +8,7 @@ wheels=""
 config=""
 release=""
 
-test_packages="poppler-utils zbar-tools"
+test_packages="poppler-utils zbar-tools chromium fonts-dejavu-core"
 
 usage() {
   cat <<'TEXT'

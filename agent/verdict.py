@@ -100,7 +100,10 @@ def accepted(
         "handed_over_at": handed_over,
         "due_state": closed(document.due_safe, document.due_state, handed_over),
     }
-    tell_corrections(store, store.move(document.id, State.ACCEPTED, now, "agent", note, **moved | changes), now)
+    numbered = store.move(document.id, State.ACCEPTED, now, "agent", note, **moved | changes)
+    tell_corrections(store, numbered, now)
+    for replaced in store.owed_as(numbered):
+        store.forgive(replaced, now, "agent", f"Zastąpiona fakturą o numerze KSeF {ksef_number}.")
 
 
 def tell_corrections(store: Store, original: Document, now: datetime) -> None:
@@ -117,7 +120,8 @@ def tell_corrections(store: Store, original: Document, now: datetime) -> None:
 def refused(store: Store, document: Document, outcome: Refused, now: datetime) -> None:
     """The content is wrong: back to the unit, the number is free again.
 
-    Where a copy with its codes may have left the house already, a technical correction is offered (protocol §11).
+    Where a copy with its codes may have left the house already, the duty stays with its date (deadlines §5): it is
+    still owed, and a technical correction is offered (protocol §11).
     """
     store.end_attempt(document.id, "refused", now)
     problems = outcome.problems
@@ -125,7 +129,8 @@ def refused(store: Store, document: Document, outcome: Refused, now: datetime) -
         offer = problem("technical_correction_offered", id=document.id).hint
         problems = tuple(replace(p, hint=f"{p.hint} {offer}") for p in problems)
     first = problems[0].message
-    store.move(document.id, State.REFUSED, now, "agent", first, problems=problems, handed_over_at=None)
+    ended: dict[str, Any] = {"problems": problems, "handed_over_at": None, "owed": int(document.sent_offline)}
+    store.move(document.id, State.REFUSED, now, "agent", first, **ended)
 
 
 def later(store: Store, document: Document, reading: Reading, outcome: Later, now: datetime, random: float) -> None:

@@ -29,8 +29,13 @@ def release(store: Store, document_id: str, now: datetime, actor: str, reason: s
 def withdraw(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
     """Take a document back before it was sent; its number is free again. Never while an attempt lacks a verdict.
 
+    An offline invoice that KSeF rejected is not owed any more: nobody is warned of its date (it stays refused).
     When it was the last held one, a pause that a refused send had put on its context has nothing left to wait for.
     """
+    document = store.document(document_id)
+    if document.state is State.REFUSED and document.owed:
+        store.forgive(document, now, actor, reason or "Wycofano ręcznie: faktura nie trafiła do nabywcy.")
+        return store.document(document_id)
     document = _need(store, document_id, {State.QUEUED, State.WAITING, State.HELD})
     done = store.move(document_id, State.WITHDRAWN, now, actor, reason or "Wycofano ręcznie.")
     if document.state is State.HELD and not store.holds(document.context):

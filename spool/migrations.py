@@ -169,12 +169,14 @@ ALTER TABLE document ADD COLUMN handed_over_at TEXT;                   -- KSeF a
 ALTER TABLE document ADD COLUMN kod2_url TEXT NOT NULL DEFAULT '';
 ALTER TABLE document ADD COLUMN cert_serial TEXT NOT NULL DEFAULT '';  -- of the Offline certificate behind KOD II
 ALTER TABLE document ADD COLUMN corrects TEXT NOT NULL DEFAULT '';     -- technical correction: sha256 of the original
+ALTER TABLE document ADD COLUMN owed INTEGER NOT NULL DEFAULT 0;       -- refused by KSeF after it was issued offline
 ALTER TABLE document ADD COLUMN awaits TEXT NOT NULL DEFAULT '';       -- refused until this number_key has its KSeF no.
 UPDATE document SET asked_at = issued_at, wish = CASE mode WHEN 'offline24' THEN 'offline24' ELSE 'online' END;
 CREATE INDEX document_awaits ON document (seller_nip, awaits) WHERE awaits <> '';
+CREATE INDEX document_owed ON document (seller_nip, unit) WHERE owed;
 CREATE INDEX document_corrects ON document (corrects) WHERE corrects <> '';
 CREATE INDEX document_dutiable ON document (seq)
-    WHERE ksef_number IS NULL AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED');
+    WHERE ksef_number IS NULL AND (owed OR state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED'));
 
 CREATE TABLE notice (                 -- what the status beacon said, raw, as evidence; never changed
     seq         INTEGER PRIMARY KEY,
@@ -224,11 +226,11 @@ ALTER TABLE document ADD COLUMN passed_told TEXT;  -- the due_safe that passed a
 UPDATE document SET passed_told = due_safe WHERE ksef_number IS NOT NULL; -- what was late before there were alarms
 CREATE INDEX document_open ON document (unit, due_safe, mode, created_at)
     WHERE due_safe IS NOT NULL AND ksef_number IS NULL
-    AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')
+    AND (owed OR state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED'))
     AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'));
 CREATE INDEX document_passing ON document (unit, due_safe)
     WHERE due_safe IS NOT NULL AND passed_told IS NOT due_safe
-    AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')
+    AND (owed OR state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED'))
     AND ((due_state = 'overdue' AND mode <> 'online')
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))));
 

@@ -25,7 +25,7 @@ def document(facts: Facts, at: datetime, **more: Any) -> Document:
         due_local=None, due_basis="", due_why="", next_action_at=at, attempts=0, session=None, invoice_ref=None,
         ksef_number=None, acquisition_date=None, upo_sha256=None, created_at=at, updated_at=at, version=1, shown=0,
         wish=Mode.ONLINE, asked_at=at, deemed=False, due_state=DueState.OPEN, due_because="", announcements=(),
-        handed_over_at=None, kod2_url="", cert_serial="", corrects="", awaits="",
+        handed_over_at=None, kod2_url="", cert_serial="", corrects="", awaits="", owed=False,
     )  # fmt: skip
     return replace(plain, **more)
 

@@ -153,6 +153,11 @@ _ADVICE = {
         "wynik wysyłki jest nieznany. Śluza pyta KSeF i nie wyśle drugi raz bez pewności; "
         "proszę nie wystawiać tego samego ponownie"
     ),
+    State.REFUSED: (
+        "KSeF odrzucił fakturę wystawioną offline, a termin biegnie dalej. Jednostka musi ją poprawić i wysłać "
+        "ponownie albo – gdy błąd jest techniczny – administrator wyśle korektę: sluza queue correct ID PLIK. "
+        "Faktura, której nabywca nie dostał: sluza queue withdraw ID"
+    ),
     State.WAITING: "czeka na to, co podano przy numerze; Śluza wyśle sama, gdy przyczyna ustanie",
 }
 _GO_BY_THEMSELVES = frozenset({State.QUEUED, State.SENDING})

@@ -46,6 +46,7 @@ class Lingering:
     undelivered: int = 0
     unanswered: Mapping[str, int] = field(default_factory=dict)
     without_due: int = 0
+    owed: int = 0
     homeless: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -197,6 +198,12 @@ def _lingering(seen: Lingering) -> list[Finding]:
         found.append(Finding(Level.LOOK, text))
     if count := seen.unanswered.get(State.UNKNOWN, 0):
         text = f"{counted(count)}: wynik wysyłki jest nieznany od ponad 30 minut. Nie wysyłamy drugi raz bez pewności."
+        found.append(Finding(Level.ALARM, text))
+    if seen.owed:
+        text = (
+            f"{counted(seen.owed)}: KSeF odrzucił po wystawieniu offline, a termin biegnie dalej. Trzeba poprawić i "
+            "wysłać ponownie."
+        )
         found.append(Finding(Level.ALARM, text))
     if seen.without_due:
         text = f"{counted(seen.without_due)} bez terminu przesłania. Proszę sprawdzić te dokumenty."

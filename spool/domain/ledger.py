@@ -105,6 +105,7 @@ class Document:
     cert_serial: str
     corrects: str
     awaits: str
+    owed: bool
 
     @property
     def sent_offline(self) -> bool:

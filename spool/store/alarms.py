@@ -18,10 +18,10 @@ from spool.rows import dump, stamp
 from spool.store.base import Base
 
 _ENDED = "('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"
-OPEN = f"""due_safe IS NOT NULL AND ksef_number IS NULL AND state NOT IN {_ENDED}
+OPEN = f"""due_safe IS NOT NULL AND ksef_number IS NULL AND (owed OR state NOT IN {_ENDED})
     AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))"""
 """Not handed over. An unknown result and a conflict are open, too: nothing proves that KSeF has taken this one."""
-_PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND state NOT IN {_ENDED}
+_PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND (owed OR state NOT IN {_ENDED})
     AND ((due_state = 'overdue' AND mode <> 'online')
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))))"""
 """Open, or handed over too late; its passing has not been told. What went as online after its day broke no term: that

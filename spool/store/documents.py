@@ -129,6 +129,11 @@ class Documents(Lookup, Sessions):
             note = "Podpisano KOD II certyfikatem offline."
             self.log(document.id, "kod2", now, "gateway", note, {"serial": kod2.serial})
 
+    def forgive(self, document: Document, now: datetime, actor: str, note: str) -> None:
+        """An invoice rejected by KSeF is not owed any more: another took its place, or a person says it is void."""
+        self._update_document(document.id, now, owed=0)
+        self.log(document.id, "not_owed", now, actor, note)
+
     def postpone(self, document_id: str, until: datetime) -> None:
         """Nothing to do with this document before then; not a change that anybody is shown."""
         self._db.execute("UPDATE document SET next_action_at = ? WHERE id = ?", (stamp(until), document_id))
@@ -151,6 +156,7 @@ class Documents(Lookup, Sessions):
             "wish": new.wish.value,
             "asked_at": stamp(new.asked_at),
             "corrects": new.corrects,
+            "owed": 0,
             "awaits": new.awaits,
             "kod2_url": new.kod2.url if new.kod2 else "",
             "cert_serial": new.kod2.serial if new.kod2 else "",

@@ -65,6 +65,15 @@ class Lookup(Base):
         )
         return [rows.document(r) for r in found]
 
+    def owed_as(self, numbered: Document) -> list[Document]:
+        """Rejected offline invoices of the unit whose place this document took: by number, or as its correction."""
+        found = self._db.execute(
+            """SELECT * FROM document WHERE seller_nip = ? AND unit = ? AND owed AND id <> ?
+               AND (number_key = ? OR sha256 = ?)""",
+            (numbered.facts.seller_nip, numbered.unit, numbered.id, numbered.facts.number_key, numbered.corrects),
+        )
+        return [rows.document(r) for r in found]
+
     def awaiting(self, original: Document) -> list[Document]:
         """Refused corrections of the same unit that wait for the KSeF number of this document."""
         found = self._db.execute(
@@ -181,6 +190,11 @@ class Lookup(Base):
             (stamp(before),),
         )
         return {r["state"]: r["n"] for r in found}
+
+    def owed(self) -> int:
+        """How many offline invoices KSeF rejected and nothing has replaced yet."""
+        row = self._one("SELECT count(*) AS n FROM document WHERE owed")
+        return int(row["n"]) if row else 0
 
     def without_due(self) -> int:
         """How many live documents without a number have no deadline: none may have none."""

@@ -87,10 +87,11 @@ class Outages(Documents):
         return [d for d in ceased if any(used.split(" (")[0] == outage_id for used in d.announcements)]
 
     def dutiable(self, after: int, limit: int) -> list[Document]:
-        """Live documents without a KSeF number, in order of arrival from the one after `after`."""
+        """Documents that must still come into KSeF, in order of arrival from the one after `after`: live ones without a
+        number, and offline invoices that KSeF rejected."""
         found = self._db.execute(
             """SELECT * FROM document INDEXED BY document_dutiable WHERE seq > ? AND ksef_number IS NULL
-               AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED') ORDER BY seq LIMIT ?""",
+               AND (owed OR state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')) ORDER BY seq LIMIT ?""",
             (after, limit),
         )
         return [rows.document(r) for r in found]

@@ -322,3 +322,28 @@ async def test_any_instant_can_be_the_moment_of_issue(bench: Bench) -> None:
         (bench.inbox() / "offline24" / "sala.xml").write_bytes(sale())
         pdf = await until(lambda: bench.found("w-toku/sala.pdf"))
     assert pdf.read_bytes().startswith(b"%PDF")
+
+
+async def test_a_rejected_offline_invoice_is_owed_until_replaced(bench: Bench) -> None:
+    """Its date runs on and is recomputed; the number that replaces it, or a person, ends that."""
+    original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
+    assert original.owed
+    bench.later(days=4)
+    recompute(bench)
+    assert bench.spool.read_now(lambda store: store.document(original.id)).due_state is DueState.OVERDUE
+    other = await bench.post(sale(lines=(Line(net="1.00"),)), "b.xml")
+    numbered(bench, other)
+    assert not bench.spool.read_now(lambda store: store.document(original.id)).owed
+
+
+async def test_a_person_may_say_that_a_rejected_invoice_is_void(bench: Bench) -> None:
+    """Nobody has the paper: `queue withdraw` ends the duty, and the refusal stays what it is."""
+    original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
+    done = bench.spool.write_now(lambda s: actions.withdraw(s, original.id, bench.now, "Anna", "nie wydano"))
+    assert (done.state, done.owed) == (State.REFUSED, False)
+
+
+async def test_what_we_refuse_ourselves_is_not_owed(bench: Bench) -> None:
+    """Refused at intake or sent online: nothing was issued, nothing is owed."""
+    assert not (await bench.post(b"<inne/>", "a.xml")).owed
+    assert not rejected(bench, await bench.post(sale("O/2"), "o.xml")).owed

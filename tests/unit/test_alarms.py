@@ -62,6 +62,17 @@ async def test_a_document_that_has_ended_is_not_told(bench: Bench, state: State)
     assert bench.steps() == []
 
 
+async def test_an_offline_invoice_that_ksef_rejected_is_told(bench: Bench) -> None:
+    """Its buyer has the paper, so the duty goes on with its date, and somebody has to mend it (deadlines §5)."""
+    document = bench.add("FV/1")
+    bench.hand_over(document)
+    rejected = {"handed_over_at": None, "owed": 1}
+    bench.spool.write_now(lambda s: s.move(document.id, State.REFUSED, bench.now, "agent", "x", **rejected))
+    bench.now = at(8)
+    (alarm,) = await bench.loop().look()
+    assert "sluza queue correct" in bench.text(alarm)
+
+
 async def test_a_document_without_a_date_is_not_told(bench: Bench) -> None:
     """While a failure lasts there is no date; when it is announced, its own steps come."""
     document = bench.add("FV/1", None, mode=Mode.FAILURE)
