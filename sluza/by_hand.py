@@ -24,7 +24,7 @@ def again(opened: Bench, document: Document, actor: str) -> Document:
     """Judge the stored bytes of a refused or withdrawn document anew; returns it, queued or still refused."""
     raw = opened.spool.read_now(lambda store: store.body(document.sha256))
     unit = opened.settings.shared.municipality.units[document.unit]
-    offline24 = document.mode is Mode.OFFLINE24
+    offline24 = document.wish is Mode.OFFLINE24
     accept(opened, raw, Origin(unit, "cli", document.source_name, offline24=offline24, actor=actor))
     return opened.spool.read_now(lambda store: store.document(document.id))
 

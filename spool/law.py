@@ -122,8 +122,7 @@ def apply(
     if written:
         sooner = came_sooner(document.due_safe, due, now, rules.law.changes)
         store.set_deadline(document, due, now, sooner)
-    gone = due.state is DueState.CEASED or due.mode is Mode.TOTAL_FAILURE
-    if gone and document.state in _MAY_CEASE and not _put_back(store, document):
+    if over(due) and document.state in _MAY_CEASE and not put_back(store, document):
         store.move(document.id, State.CEASED, now, "spool", due.explanation, reason=due.explanation)
         written = True
     return written
@@ -135,7 +134,12 @@ def _met(document: Document) -> bool:
     return at is not None and closed(document.due_safe, document.due_state, at) is DueState.MET
 
 
-def _put_back(store: Store, document: Document) -> bool:
+def over(due: Deadline) -> bool:
+    """True when the law says: not to be sent, for good."""
+    return due.state is DueState.CEASED or due.mode is Mode.TOTAL_FAILURE
+
+
+def put_back(store: Store, document: Document) -> bool:
     """The treasurer had it sent all the same; that word outlasts every later recomputation."""
     back = f"{State.CEASED}>{State.QUEUED}"
     return any(event.move == back for event in store.history(document.id))

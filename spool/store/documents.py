@@ -49,13 +49,16 @@ class Documents(Lookup, Sessions):
         """A refused or withdrawn document came back and was judged anew: queue it, or keep it refused.
 
         It takes the name, the way in and the context of this time. `name` is as in `add`; without a label from the
-        unit (`source_name`) both names stay.
+        unit (`source_name`) both names stay. A refusal does not undo an issue that KSeF has seen: mode and deadline of
+        a rejected offline invoice stay, because a technical correction of it rests on them.
         """
         judgement = self._judgement(new) | {"source": new.source, "context": new.context}
         if new.source_name:
             judgement |= {"source_name": new.source_name, "name": name or document.id}
         del judgement["state"]  # the move, or staying, decides it
         if new.state is State.REFUSED:
+            if self.rejected_offline(document):
+                judgement = {name: value for name, value in judgement.items() if name not in _deadline_columns(new)}
             self._update_document(document.id, now, **judgement)
             self.log(
                 document.id,
@@ -145,7 +148,7 @@ class Documents(Lookup, Sessions):
             "awaits": new.awaits,
             "kod2_url": new.kod2.url if new.kod2 else "",
             "cert_serial": new.kod2.serial if new.kod2 else "",
-            **_deadline(new.due, new.wish, new.asked_at),
+            **_deadline_columns(new),
         }
 
     def _state_before(self, document_id: str) -> str:
@@ -163,6 +166,10 @@ class Documents(Lookup, Sessions):
             f"UPDATE document SET updated_at = ?, version = version + 1, {assignments} WHERE id = ?",  # noqa: S608
             (stamp(now), *columns.values(), document_id),
         )
+
+
+def _deadline_columns(new: NewDocument) -> dict[str, Any]:
+    return _deadline(new.due, new.wish, new.asked_at)
 
 
 def _deadline(due: Deadline | None, wish: Mode, asked_at: datetime) -> dict[str, Any]:
