@@ -12,10 +12,11 @@ from gateway import originals
 from gateway.names import distinct, safe_stem
 from gateway.seals import Seal
 from gateway.settings import Policies
+from spool import law
 from spool.domain.catalogue import problem
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused, Problem
-from spool.domain.ledger import Document, NewDocument
+from spool.domain.ledger import Document, Kod2, NewDocument
 from spool.domain.modes import Issue
 from spool.domain.states import HOLDS_NUMBER, State
 from spool.law import Rules
@@ -71,32 +72,36 @@ class Admission:
             return Verdict("refused", judged.name, known, (problem(PUT_AWAY),))
         if new.corrects:
             _need_correctable(store, new)
-        if known and known.attempts:
-            # Issued once already: KSeF's rejection reopens the same duty, with the same date (deadlines §5).
-            new = replace(new, asked_at=known.asked_at, wish=known.wish)
-        for step in (_check_unique, originals.check, self._issue):
+        elif known and store.rejected_offline(known):
+            new = _as_issued_before(new, known)
+        for step in (_check_unique, originals.check, lambda s, n: self._issue(s, n, now)):
             if new.state is not State.REFUSED:
                 new = step(store, new)
         stem = _file_stem(store, new)
         document = store.take_again(known, new, stem, now) if known else store.add(new, judged.raw, stem, now)
         if new.state is State.REFUSED:
             return Verdict("refused", judged.name, document, new.problems)
-        if new.due is not None and new.due.mode is Mode.TOTAL_FAILURE:
-            why = new.due.explanation
-            document = store.move(document.id, State.CEASED, now, "gateway", why, reason=why)
+        if law.cease(store, document, now):
+            document = store.document(document.id)
         return Verdict("new", judged.name, document)
 
-    def _issue(self, store: Store, new: NewDocument) -> NewDocument:
-        """Legal mode, deadline, first state and KOD II; refused where the mayor's order does not allow offline24."""
+    def _issue(self, store: Store, new: NewDocument, now: datetime) -> NewDocument:
+        """Legal mode, deadline, first state and KOD II; refused where the mayor's order does not allow offline24.
+
+        The deadline is that of the commit: midnight, or an announcement, may have come since the document was judged,
+        and long since a technical correction's original was issued.
+        """
         assert new.facts.issue_date is not None, "the schema demands P_1"
         issue = Issue(new.facts.issue_date, new.asked_at, new.wish)
-        announcements = self.rules.announcements(store, new.context, issue.date)
-        due = self.rules.deadline(issue, announcements, new.asked_at)
-        # A technical correction follows its original, whatever the order says by now.
-        wished = due.mode is Mode.OFFLINE24 and new.wish is Mode.OFFLINE24 and not new.corrects
+        due = self.rules.deadline(
+            issue, self.rules.announcements(store, new.context, issue.date), max(now, new.asked_at)
+        )
+        # What was issued already, and its technical correction, stay so, whatever order and certificate say by now.
+        issued = bool(new.corrects) or new.kod2 is not None
+        wished = due.mode is Mode.OFFLINE24 and new.wish is Mode.OFFLINE24 and not issued
         if wished and self.policies.offline24.value != "allowed":
             return new.refused([problem("offline24_not_allowed")])
-        kod2 = self.seal(new.context, new.facts.seller_nip, new.sha256) if due.mode.offline else None
+        kod2 = (new.kod2 or self.seal(new.context, new.facts.seller_nip, new.sha256)) if due.mode.offline else None
         if wished and kod2 is None:
             return new.refused([problem("offline24_no_certificate")])
         state, reason = (State.WAITING, NEEDS_BATCH) if new.facts.has_attachment else (State.QUEUED, "")
@@ -109,6 +114,12 @@ def _need_correctable(store: Store, new: NewDocument) -> None:
     if original is None or new.sha256 == new.corrects or not store.correctable(original):
         found = problem("correction_of_nothing")
         raise MoveRefused(found.message, found.hint)
+
+
+def _as_issued_before(new: NewDocument, known: Document) -> NewDocument:
+    """These bytes were issued in an offline mode, and a buyer may hold their codes: the same issue, the same term."""
+    kod2 = Kod2(known.kod2_url, known.cert_serial) if known.kod2_url else None
+    return replace(new, wish=known.wish, asked_at=known.asked_at, corrects=known.corrects, kod2=kod2)
 
 
 def _again(name: str) -> str:

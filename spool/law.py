@@ -140,7 +140,7 @@ def without_duty(document: Document) -> bool:
 
 def cease(store: Store, document: Document, now: datetime) -> bool:
     """End a document without a duty; True when it was. What is on its way to KSeF is left to its verdict."""
-    if not without_duty(document) or document.state not in _MAY_CEASE or _put_back(store, document):
+    if not without_duty(document) or document.state not in _MAY_CEASE or put_back(store, document):
         return False
     store.move(document.id, State.CEASED, now, "spool", document.due_why, reason=document.due_why)
     return True
@@ -171,7 +171,7 @@ def _met(document: Document) -> bool:
     return at is not None and closed(document.due_safe, document.due_state, at) is DueState.MET
 
 
-def _put_back(store: Store, document: Document) -> bool:
+def put_back(store: Store, document: Document) -> bool:
     """The treasurer had it sent all the same; that word outlasts every later recomputation."""
     back = f"{State.CEASED}>{State.QUEUED}"
     return any(event.move == back and "cancelled" not in event.data for event in store.history(document.id))

@@ -60,14 +60,12 @@ class Attempts(Documents):
     def correctable(self, original: Document) -> bool:
         """True when a technical correction of this document may be sent: KSeF rejected it after it had gone offline,
         and no other correction of it is on its way or has its number."""
-        last = self._one("SELECT outcome FROM attempt WHERE document = ? ORDER BY id DESC LIMIT 1", original.id)
-        rejected = last is not None and last["outcome"] == "refused" and original.state is State.REFUSED
         taken = self._one(
             f"SELECT 1 FROM document WHERE corrects = ? AND unit = ? AND state IN ({_HOLDERS})",  # noqa: S608
             original.sha256,
             original.unit,
         )
-        return rejected and original.sent_offline and taken is None
+        return self.rejected_offline(original) and taken is None
 
     def attempt_started_at(self, document_id: str) -> datetime | None:
         """When the last attempt began."""

@@ -56,6 +56,12 @@ class Lookup(Base):
         )
         return rows.document(row) if row else None
 
+    def rejected_offline(self, document: Document) -> bool:
+        """True when KSeF rejected it after it had gone there as an offline invoice, whose codes a buyer may hold."""
+        last = self._one("SELECT outcome FROM attempt WHERE document = ? ORDER BY id DESC LIMIT 1", document.id)
+        rejected = last is not None and last["outcome"] == "refused" and document.state is State.REFUSED
+        return rejected and document.sent_offline
+
     def originals(self, seller_nip: str, number_key: str) -> list[Document]:
         """Live or numbered documents with this number, of any kind and unit: what a correction may be about."""
         found = self._db.execute(

@@ -11,6 +11,7 @@ import pytest
 from agent import verdict
 from gateway.admission import Admission
 from gateway.intake import Origin
+from gateway.seals import no_seal
 from gateway.settings import Policies
 from sluza.sample_parts import Corrected, Line
 from sluza.samples import ksef_number_for, unit_invoice
@@ -347,3 +348,71 @@ async def test_what_we_refuse_ourselves_is_not_owed(bench: Bench) -> None:
     """Refused at intake or sent online: nothing was issued, nothing is owed."""
     assert not (await bench.post(b"<inne/>", "a.xml")).owed
     assert not rejected(bench, await bench.post(sale("O/2"), "o.xml")).owed
+
+
+async def test_a_correction_has_the_term_of_today_not_of_the_issue(bench: Bench) -> None:
+    """Issued in a failure that ended since: the correction has the date of the end notice, not "not known yet"."""
+    outage = announce(bench, Category.FAILURE)
+    original = await bench.post(sale(), "a.xml")
+    bench.later(days=1)
+    bench.spool.write_now(lambda s: outages.close(s, outage, bench.now, bench.now, name="Anna", link="x"))
+    recompute(bench)
+    original = rejected(bench, bench.spool.read_now(lambda s: s.document(original.id)))
+    answer = await correct(bench, original, sale().replace(b"<SystemInfo>", b"<SystemInfo>2 "))
+    assert original.due_safe is not None
+    assert (answer.document.mode, answer.document.due_safe) == (Mode.FAILURE, original.due_safe)
+
+
+async def test_fault_F15_midnight_between_judgement_and_commit(bench: Bench) -> None:
+    """Judged before midnight and stored after it: deemed offline24 at once, not online and overdue."""
+    bench.now = datetime(2026, 11, 20, 23, 59, 59, 900_000, tzinfo=WARSAW)
+    judge = bench.door._judge
+
+    def slowly(raw: bytes, examined: Any, origin: Origin) -> Any:
+        judged = judge(raw, examined, origin)
+        bench.later(seconds=1)
+        return judged
+
+    bench.door._judge = slowly  # type: ignore[method-assign]
+    document = await bench.post(sale(), "a.xml")
+    assert (document.mode, document.deemed, document.due_state) == (Mode.OFFLINE24, True, DueState.OPEN)
+
+
+async def test_a_rejected_offline_invoice_dropped_again_is_the_same_issue(bench: Bench) -> None:
+    """The ordinary folder is where people drop it again: mode, moment, term and codes are those of its issue."""
+    original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
+    bench.door._admission = replace(bench.door._admission, policies=Policies(Policy("refused")), seal=no_seal)
+    bench.later(days=1)
+    again = await bench.post(sale(), "a.xml")
+    assert (again.id, again.state, again.mode) == (original.id, State.QUEUED, Mode.OFFLINE24)
+    assert (again.issued_at, again.due_safe) == (original.issued_at, original.due_safe)
+    assert again.kod2_url == original.kod2_url != ""
+    assert await correct(bench, rejected(bench, again), sale().replace(b"<SystemInfo>", b"<SystemInfo>2 "))
+
+
+async def test_a_correction_that_comes_again_is_still_a_correction(bench: Bench) -> None:
+    """Rejected too, then dropped again or retried: KSeF is told once more which invoice it corrects."""
+    original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
+    other = sale().replace(b"<SystemInfo>", b"<SystemInfo>2 ")
+    refused = rejected(bench, (await correct(bench, original, other)).document)
+    again = await bench.post(other, "poprawiona.xml")
+    assert (again.id, again.state, again.corrects) == (refused.id, State.QUEUED, original.sha256)
+
+
+async def test_a_refusal_of_ours_leaves_the_issue_of_a_rejected_invoice(bench: Bench) -> None:
+    """Dropped again while its correction holds the number: refused, and still an offline invoice with its term."""
+    original = rejected(bench, await bench.post(sale(), "a.xml", offline24=True))
+    await correct(bench, original, sale().replace(b"<SystemInfo>", b"<SystemInfo>2 "))
+    again = await bench.post(sale(), "a.xml")
+    assert (again.id, again.state, again.mode) == (original.id, State.REFUSED, Mode.OFFLINE24)
+    assert again.due_safe == original.due_safe
+    assert [p.code for p in again.problems] == ["number_taken"]
+
+
+async def test_a_duty_that_has_ceased_is_not_queued(bench: Bench) -> None:
+    """Brought in late, a total failure confirmed within its term: ceased at once, not at the next recomputation."""
+    bench.later(days=3)
+    announce(bench, Category.TOTAL_FAILURE, confirm=True)
+    bench.later(hours=1)
+    document = await bench.post(sale(), "a.xml")
+    assert (document.state, document.mode) == (State.CEASED, Mode.OFFLINE24)
