@@ -180,6 +180,11 @@ def test_what_was_told_is_not_called_again() -> None:
     assert called(candidate(told="morning")) == [("sp1", "noon")]
 
 
+def test_nobody_is_called_for_what_was_not_there() -> None:
+    """At the moment of the step the unit had no such document."""
+    assert called(candidate(first="2026-11-20 12:10")) == []
+
+
 def test_a_call_names_only_documents_that_were_there() -> None:
     """`until` is the moment of the step: what came later is not told it."""
     (call,) = calls([candidate()], wall("2026-11-20 12:30"))
@@ -224,6 +229,7 @@ def test_a_date_that_moves_back_comes_sooner_and_one_that_moves_on_does_not() ->
     assert deadline.safe is not None
     assert came_sooner(deadline.safe + timedelta(days=1), deadline, wall("2026-11-10 12:30"))
     assert not came_sooner(deadline.safe - timedelta(days=1), deadline, wall("2026-11-10 12:30"))
+    assert not came_sooner(deadline.safe, deadline, wall("2026-11-10 12:30"))
 
 
 def test_every_step_has_a_polish_name() -> None:
