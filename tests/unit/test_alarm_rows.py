@@ -206,6 +206,7 @@ async def test_the_due_moment_is_told_when_it_comes(bench: Bench) -> None:
 
 async def test_a_late_end_notice_reaches_people(bench: Bench) -> None:
     """From the announcement over the law to the message: five days of the seven are left when the end is told."""
+    bench.now = at(9, day=BEFORE)
     document = bench.add("FV/1", None, mode=Mode.FAILURE)
     told = at(12, day=DAY + timedelta(days=5))
     start = at(8, day=BEFORE)
