@@ -37,7 +37,7 @@ from spool.access import FILE, Spool
 from spool.clock import Clock, system_clock
 from spool.domain.errors import SluzaError
 from spool.domain.exits import Exit
-from spool.workers import Workers
+from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
 ROLE = "gateway"
 _PARTS_STOP_S = 8.0
@@ -71,8 +71,20 @@ async def serve(settings: GatewaySettings) -> int:
         workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
         closing.callback(workers.close)
         closing.callback(drawing.close)
-        await asyncio.gather(workers.warm(), drawing.warm())
+        await _warm(workers, drawing)
         return await _run(settings, desk, (workers, drawing), clock, stop)
+
+
+async def _warm(*pools: Workers) -> None:
+    """Every worker started and ready. Raises SluzaError, about this machine and not about a file, when one cannot."""
+    try:
+        await asyncio.gather(*(pool.warm() for pool in pools))
+    except (WorkerCrashed, WorkerTimeout) as error:
+        log.error("workers_not_started", cause=str(getattr(error, "detail", "")))  # noqa: TRY400 - a sentence follows
+        raise SluzaError(
+            "Procesy, które sprawdzają i rysują faktury, nie mogą wystartować.",
+            "Proszę sprawdzić wolną pamięć serwera i prawa do zapisu w /dev/shm.",
+        ) from error
 
 
 async def _run(
