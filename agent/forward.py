@@ -23,6 +23,7 @@ from spool.domain.ledger import Document
 from spool.domain.municipality import Context
 from spool.domain.outcomes import Later
 from spool.domain.states import State
+from spool.law import Rules
 from spool.store import LONGEST_PAUSE, Store
 
 NEEDS_BATCH = "Wymaga wysyłki wsadowej (załącznik)."
@@ -46,6 +47,7 @@ class Tools:
     clock: Clock
     bench: Bench
     transport: Transport
+    rules: Rules
 
 
 class Forward:

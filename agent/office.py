@@ -86,8 +86,9 @@ class Office:
         ksef = KsefClient(line, self.login)
         self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock)
         self._tools = Tools(
-            context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench, house.transport
-        )
+            context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench, house.transport,
+            house.settings.shared.rules,
+        )  # fmt: skip
         self._forward = Forward(self._tools)
         self._verdicts = Verdicts(self._tools)
         self._receipts = Receipts(self._tools)

@@ -119,7 +119,7 @@ class Reconcile:
         now, dice = t.clock(), random.random()  # noqa: S311 - jitter
 
         def job(store: Store) -> None:
-            verdict.settle(store, document, status.reading, now, dice)
+            verdict.settle(store, t.rules, document, status.reading, now, dice)
 
         await t.spool.write(job)
         await after_verdicts(t, [status])
@@ -178,7 +178,7 @@ class Reconcile:
                 "invoice_ref": None,
                 "session": session if is_reference(session) else document.session,
             }
-            verdict.accepted(store, document, number, at, now, note=note, **changes)
+            verdict.accepted(store, t.rules, document, number, at, now, note=note, **changes)
 
         await t.spool.write(job)
         t.contact.log.info("adopted", document=document.id)

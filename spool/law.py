@@ -6,7 +6,7 @@ begins), and once on each Warsaw day, because an online document that missed its
 says.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -109,6 +109,21 @@ def _progress(store: Store, occasion: dict[str, Any]) -> int | None:
         return 0
     after = said.get("after")
     return None if after is None else int(after)
+
+
+def at_hand_over(store: Store, rules: Rules, document: Document, at: datetime, now: datetime) -> DueState:
+    """Where the duty stands now that KSeF took the document at `at`; it says MET or OVERDUE for good.
+
+    Midnight or an announcement may lie between what stands in the row and that moment, or between that moment and our
+    reading of it: what is late by the row, or was deemed, is judged by the moment of KSeF (faults F15).
+    """
+    state = closed(document.due_safe, document.due_state, at)
+    if state is not DueState.OVERDUE and not document.deemed:
+        return state
+    due = rules.of(replace(document, handed_over_at=at), rules.announcements(store, document.context), max(now, at))
+    if not _same(document, due):
+        store.set_deadline(document, due, now)
+    return due.state
 
 
 def apply(

@@ -189,10 +189,12 @@ class Lookup(Base):
         return {r["state"]: r["n"] for r in found}
 
     def without_due(self) -> int:
-        """How many live documents without a number have no deadline: none may have none."""
+        """How many live documents without a number have no deadline: none may have none, except until a failure ends
+        and where a person has one sent whose duty ceased."""
         row = self._one(
             f"""SELECT count(*) AS n FROM document WHERE state IN ({_LIVE})
-                AND +ksef_number IS NULL AND due_safe IS NULL AND due_state <> 'pending'"""  # noqa: S608
+                AND +ksef_number IS NULL AND due_safe IS NULL AND due_state NOT IN ('pending', 'ceased')
+                AND mode <> 'total_failure'"""  # noqa: S608
         )
         return int(row["n"]) if row else 0
 

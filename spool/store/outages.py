@@ -72,6 +72,15 @@ class Outages(Documents):
         found = self._db.execute("SELECT * FROM announcement WHERE environment = ?", (environment,))
         return tuple(o.announcement for o in map(rows.outage, found) if o.acts)
 
+    def ceased_for_nothing(self) -> int:
+        """Documents whose duty ceased because of an announcement that was cancelled since: nobody sends them."""
+        row = self._one(
+            """SELECT count(*) AS n FROM announcement a JOIN document d ON d.state = 'CEASED'
+               AND (d.due_because = a.id OR substr(d.due_because, 1, length(a.id) + 1) = a.id || ' ')
+               WHERE a.cancelled_by <> ''"""
+        )
+        return int(row["n"]) if row else 0
+
     def dutiable(self, after: int, limit: int) -> list[Document]:
         """Live documents without a KSeF number, in order of arrival from the one after `after`."""
         found = self._db.execute(
