@@ -12,13 +12,13 @@ from gateway import originals
 from gateway.names import distinct, safe_stem
 from gateway.seals import Seal
 from gateway.settings import Policies
+from spool import law
 from spool.domain.catalogue import problem
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused, Problem
 from spool.domain.ledger import Document, Kod2, NewDocument
 from spool.domain.modes import Issue
 from spool.domain.states import HOLDS_NUMBER, State
-from spool import law
 from spool.law import Rules
 from spool.store import Store
 

@@ -40,9 +40,7 @@ def withdraw(store: Store, document_id: str, now: datetime, actor: str, reason: 
     return done
 
 
-def send_all_the_same(
-    store: Store, document_id: str, now: datetime, actor: str, reason: str, rules: Rules
-) -> Document:
+def send_all_the_same(store: Store, document_id: str, now: datetime, actor: str, reason: str, rules: Rules) -> Document:
     """The treasurer's override: a document whose duty ceased is sent after all (deadlines §3).
 
     Where the announcement that ended its duty acts no more, it has its date again from this moment.

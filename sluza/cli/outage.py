@@ -202,7 +202,7 @@ def _carry_out(opened: Bench, job: Callable[[Store, datetime], Outage], as_json:
     if ceased:
         out.print(
             f"  [yellow]Faktury, których obowiązek uznano za wygasły przez odwołany komunikat: {ceased}.[/]\n"
-            "  Same nie wrócą do kolejki, a termin biegnie. Lista: sluza queue list --state CEASED; każdą z nich wysyła\n"
+            "  Same nie wrócą do kolejki, a termin biegnie. Lista: sluza queue list --state CEASED; każdą wysyła\n"
             "  sluza queue retry ID --reason POWÓD"
         )
 

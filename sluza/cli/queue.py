@@ -192,7 +192,9 @@ def retry(config: str | None, own_config: str | None, document_id: str, reason: 
         if document.state in {State.REFUSED, State.WITHDRAWN}:
             done = by_hand.again(opened, document, actor)
         elif document.state is State.CEASED:
-            done = opened.spool.write_now(lambda s: actions.send_all_the_same(s, document_id, now, actor, reason, rules))
+            done = opened.spool.write_now(
+                lambda s: actions.send_all_the_same(s, document_id, now, actor, reason, rules)
+            )
         else:
             done = opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))
         town = opened.settings.shared.municipality
