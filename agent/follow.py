@@ -87,7 +87,7 @@ class Verdicts:
                     verdict.overdue(store, document, now)
                     store.postpone(document.id, now + timedelta(seconds=30))
                     continue
-                verdict.settle(store, document, status.reading, now, random.random())  # noqa: S311 - jitter
+                verdict.settle(store, t.rules, document, status.reading, now, random.random())  # noqa: S311 - jitter
                 law.reopen(store, t.rules, document.id, now)
 
         await t.spool.write(job)

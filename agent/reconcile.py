@@ -120,7 +120,7 @@ class Reconcile:
         now, dice = t.clock(), random.random()  # noqa: S311 - jitter
 
         def job(store: Store) -> None:
-            verdict.settle(store, document, status.reading, now, dice)
+            verdict.settle(store, t.rules, document, status.reading, now, dice)
             law.reopen(store, t.rules, document.id, now)
 
         await t.spool.write(job)
@@ -180,7 +180,7 @@ class Reconcile:
                 "invoice_ref": None,
                 "session": session if is_reference(session) else document.session,
             }
-            verdict.accepted(store, document, number, at, now, note=note, **changes)
+            verdict.accepted(store, t.rules, document, number, at, now, note=note, **changes)
 
         await t.spool.write(job)
         t.contact.log.info("adopted", document=document.id)

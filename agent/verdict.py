@@ -10,11 +10,12 @@ from typing import Any
 from agent import retry
 from agent.contact import SEND, pause_in
 from agent.ksef.api import NoAnswer, Pending, Reading
+from spool import law
 from spool.domain.catalogue import problem
-from spool.domain.deadlines import closed
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Accepted, Later, Refused, Scope, Unknown
 from spool.domain.states import State
+from spool.law import Rules
 from spool.store import Store
 
 MOST_TRIES = 5
@@ -59,7 +60,7 @@ def not_sent(store: Store, document: Document, no: NoAnswer, now: datetime, rand
         store.move(document.id, State.UNKNOWN, now, "agent", note, reason=reason)
 
 
-def settle(store: Store, document: Document, reading: Reading, now: datetime, random: float) -> None:
+def settle(store: Store, rules: Rules, document: Document, reading: Reading, now: datetime, random: float) -> None:
     """A verdict that KSeF gave on a submitted or unknown document. Pending only sets the time of the next look."""
     outcome = reading.outcome
     if isinstance(outcome, Pending):
@@ -67,7 +68,7 @@ def settle(store: Store, document: Document, reading: Reading, now: datetime, ra
         return
     if isinstance(outcome, Accepted):
         handed_over = outcome.invoicing_date or document.handed_over_at
-        accepted(store, document, outcome.ksef_number, outcome.acquisition_date, now, handed_over=handed_over)
+        accepted(store, rules, document, outcome.ksef_number, outcome.acquisition_date, now, handed_over=handed_over)
     elif isinstance(outcome, Refused):
         refused(store, document, outcome, now)
     elif isinstance(outcome, Later):
@@ -78,6 +79,7 @@ def settle(store: Store, document: Document, reading: Reading, now: datetime, ra
 
 def accepted(
     store: Store,
+    rules: Rules,
     document: Document,
     ksef_number: str,
     acquired: datetime | None,
@@ -98,7 +100,7 @@ def accepted(
         "ksef_number": ksef_number,
         "acquisition_date": acquired,
         "handed_over_at": handed_over,
-        "due_state": closed(document.due_safe, document.due_state, handed_over),
+        "due_state": law.at_hand_over(store, rules, document, handed_over, now),
     }
     numbered = store.move(document.id, State.ACCEPTED, now, "agent", note, **moved | changes)
     tell_corrections(store, numbered, now)

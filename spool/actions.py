@@ -6,9 +6,11 @@ document goes back to the queue only through `gateway.intake`, which judges its 
 
 from datetime import datetime
 
+from spool import law
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import Document
 from spool.domain.states import LABELS, State
+from spool.law import Rules
 from spool.store import Store
 
 
@@ -43,8 +45,10 @@ def withdraw(store: Store, document_id: str, now: datetime, actor: str, reason: 
     return done
 
 
-def send_all_the_same(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
+def send_all_the_same(store: Store, document_id: str, now: datetime, actor: str, reason: str, rules: Rules) -> Document:
     """The treasurer's override: a document whose duty ceased is sent after all (deadlines §3).
+
+    Where the announcement that ended its duty acts no more, it has its date again from this moment.
 
     Raises MoveRefused without a reason, or while another document holds its number.
     """
@@ -54,7 +58,9 @@ def send_all_the_same(store: Store, document_id: str, now: datetime, actor: str,
     facts = document.facts
     if store.holder(facts.seller_nip, facts.kind, facts.number_key) is not None:
         raise MoveRefused("Numer tej faktury ma już inny dokument.")
-    return store.move(document_id, State.QUEUED, now, actor, f"Na polecenie skarbnika: {reason}", attempts=0)
+    back = store.move(document_id, State.QUEUED, now, actor, f"Na polecenie skarbnika: {reason}", attempts=0)
+    law.apply(store, rules, back, rules.heard(store, back), now)
+    return store.document(document_id)
 
 
 def ask_again(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:

@@ -6,7 +6,7 @@ begins), and once on each Warsaw day, because an online document that missed its
 says.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -52,6 +52,10 @@ class Rules:
         """What counts for documents of this context, issued on that day or later."""
         known = self.municipality.contexts.get(context)
         return store.acting(known.environment, issued) if known else ()
+
+    def heard(self, store: Store, document: Document) -> tuple[Announcement, ...]:
+        """What counts for this document."""
+        return self.announcements(store, document.context, document.issue_date or date.min)
 
     def deadline(
         self,
@@ -119,6 +123,21 @@ def _progress(store: Store, occasion: dict[str, Any]) -> int | None:
     return None if after is None else int(after)
 
 
+def at_hand_over(store: Store, rules: Rules, document: Document, at: datetime, now: datetime) -> DueState:
+    """Where the duty stands now that KSeF took the document at `at`; it says MET or OVERDUE for good.
+
+    Midnight or an announcement may lie between what stands in the row and that moment, or between that moment and our
+    reading of it: what is late by the row, or was deemed, is judged by the moment of KSeF (faults F15).
+    """
+    state = closed(document.due_safe, document.due_state, at)
+    if state is not DueState.OVERDUE and not document.deemed:
+        return state
+    due = rules.of(replace(document, handed_over_at=at), rules.heard(store, document), max(now, at))
+    if not _same(document, due):
+        store.set_deadline(document, due, now)
+    return due.state
+
+
 def apply(
     store: Store, rules: Rules, document: Document, announcements: tuple[Announcement, ...], now: datetime
 ) -> bool:
@@ -149,8 +168,8 @@ def cease(store: Store, document: Document, now: datetime) -> bool:
 def reopen(store: Store, rules: Rules, document_id: str, now: datetime) -> None:
     """After a verdict that was none, or a rejection: the hand-over does not count, the duty is reckoned anew (§5)."""
     document = store.document(document_id)
-    if document.ksef_number is None and document.handed_over_at is None and document.issue_date is not None:
-        apply(store, rules, document, rules.announcements(store, document.context, document.issue_date), now)
+    if document.ksef_number is None and document.handed_over_at is None:
+        apply(store, rules, document, rules.heard(store, document), now)
 
 
 def revive(store: Store, outage_id: str, now: datetime, actor: str) -> int:

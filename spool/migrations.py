@@ -280,6 +280,13 @@ def m0003_alarms(db: Database) -> None:
         db.execute(statement)
 
 
+@steps()
+def m0004_unshown_by_unit(db: Database) -> None:
+    """What a folder does not show yet is looked for unit by unit: a backlog of one holds up no other."""
+    db.execute("DROP INDEX document_unshown")
+    db.execute("CREATE INDEX document_unshown ON document (unit, seq) WHERE shown < version")
+
+
 def names() -> frozenset[str]:
     """The steps that this program knows."""
     return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))

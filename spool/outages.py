@@ -77,9 +77,17 @@ def add(
     published: datetime | None = None,
     title: str = "",
 ) -> Outage:
-    """A notice that a person read in BIP or in the media. A total failure still waits for `confirm`."""
+    """A notice that a person read in BIP or in the media. A total failure still waits for `confirm`.
+
+    Raises ConfigError without an address, for moments that no notice can name, and for a notice of the future.
+    """
+    _plausible(start, end, published)
+    if not link.strip():
+        raise ConfigError("Brak adresu komunikatu.", "Proszę podać --link: adres komunikatu w BIP albo w mediach.")
     if end is not None and end <= start:
         raise ConfigError("Koniec nie może być wcześniejszy niż początek.")
+    if published is not None and published > now:
+        raise ConfigError(f"Komunikat nie mógł zostać ogłoszony w przyszłości: {_moment(published)}.")
     number = 1 + sum(o.source == PERSON for o in store.outages())
     period = Announcement(f"reczny-{number}", category, start, end, published or now)
     outage = Outage(period, environment, PERSON, title, link, name, "", "")
@@ -92,6 +100,7 @@ def close(store: Store, outage_id: str, end: datetime, now: datetime, *, name: s
     a cancelled announcement."""
     known = _standing(store, outage_id)
     period = known.announcement
+    _plausible(end)
     if end <= period.start:
         raise ConfigError("Koniec nie może być wcześniejszy niż początek.")
     changed = replace(period, end=end, end_published=max(now, end), version=period.version + 1)
@@ -125,6 +134,13 @@ def cancel(store: Store, outage_id: str, now: datetime, *, name: str, reason: st
     _put(store, outage, "cancelled", f"Odwołano wpis: {reason or 'pomyłka'}.", now, name)
     law.revive(store, outage_id, now, name)
     return outage
+
+
+def _plausible(*moments: datetime | None) -> None:
+    """No date of ours can be reckoned from the ends of the calendar, and one slip would stop all of them."""
+    for moment in moments:
+        if moment is not None and moment.year not in beacon.YEARS:
+            raise ConfigError(f"Data poza zakresem: {moment.isoformat()}.", "Np. 2026-11-26T14:30.")
 
 
 def _need(store: Store, outage_id: str) -> Outage:

@@ -173,7 +173,7 @@ def _after(facts: Facts) -> list[str]:
             "Faktura online nieprzesłana w dniu wystawienia jest traktowana jak wystawiona w trybie offline24 "
             "(art. 106nda ust. 16); bezpieczny termin to następny dzień roboczy, Śluza przeliczy go sama."
         )
-    if modes - {Mode.ONLINE}:
+    if modes - {Mode.ONLINE} and facts.call.due > facts.now:
         lines.append(
             "Jeżeli w terminie zostanie ogłoszona awaria KSeF, termin się przesunie; Śluza przeliczy go po komunikacie."
         )

@@ -8,6 +8,7 @@ itself: the others go on (faults F07, D11).
 import asyncio
 import contextlib
 import errno
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ from spool.store import Store
 from spool.workers import Workers
 
 _POLL_S = 0.25
-_PAGE = 200
+_PAGE = 20
+"""Documents of one unit that are looked at together."""
+_PAGE_RECEIVED = 200
 _LONGEST_PAGE = 20_000
 _AT_ONCE = 8
 _AT_ONCE_PER_UNIT = 3
@@ -131,7 +134,7 @@ class Returns:
             if sum(busy.unit == task.unit for busy in self._busy) < _AT_ONCE_PER_UNIT:
                 self._start(task)
                 started += 1
-        full = len(found) >= page
+        full = _full(found, page)
         if not full:
             self._page = _PAGE
         elif started == 0 and len(self._busy) < _AT_ONCE:
@@ -302,7 +305,14 @@ class _Pauses:
 def _waiting(store: Store, municipality: Municipality, limit: int) -> list[_Task]:
     """What is to be shown; documents of units no longer configured have no folder, the status page tells of them."""
     documents = [_Task(d.unit, d.id, False) for d in store.unshown(limit, municipality.units)]
-    return documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in store.unmirrored(limit)]
+    invoices = store.unmirrored(max(limit, _PAGE_RECEIVED))
+    return documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
+
+
+def _full(found: list[_Task], page: int) -> bool:
+    """True when there may be more than was read."""
+    documents = Counter(task.unit for task in found if not task.received)
+    return max(documents.values(), default=0) >= page or len(found) - documents.total() >= max(page, _PAGE_RECEIVED)
 
 
 def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:

@@ -47,6 +47,7 @@ class Lingering:
     unanswered: Mapping[str, int] = field(default_factory=dict)
     without_due: int = 0
     owed: int = 0
+    ceased_for_nothing: int = 0
     homeless: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -207,6 +208,13 @@ def _lingering(seen: Lingering) -> list[Finding]:
         found.append(Finding(Level.ALARM, text))
     if seen.without_due:
         text = f"{counted(seen.without_due)} bez terminu przesłania. Proszę sprawdzić te dokumenty."
+        found.append(Finding(Level.ALARM, text))
+    if seen.ceased_for_nothing:
+        text = (
+            f"{counted(seen.ceased_for_nothing)}: obowiązek przesłania uznano za wygasły, ale komunikat o awarii "
+            "całkowitej odwołano. Same nie zostaną wysłane, a termin biegnie: sluza queue list --state CEASED, potem "
+            "sluza queue retry ID --reason POWÓD."
+        )
         found.append(Finding(Level.ALARM, text))
     for unit, count in sorted(seen.homeless.items()):
         text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."

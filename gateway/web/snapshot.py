@@ -70,5 +70,6 @@ def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Li
         unanswered=store.unanswered_long(now - UNANSWERED_LONG),
         without_due=store.without_due(),
         owed=store.owed(),
+        ceased_for_nothing=store.ceased_for_nothing(),
         homeless={unit: count for unit, count in unshown.items() if unit not in (units or ())},
     )

@@ -189,8 +189,9 @@ def _carry_out(opened: Bench, job: Callable[[Store, datetime], Outage], as_json:
         changed += opened.spool.write_now(lambda store: law.recompute(store, rules, now))
         if not as_json and out.is_terminal:
             out.print(f"Przeliczono terminy: {changed}…", end="\r")
+    ceased = opened.spool.read_now(lambda store: store.ceased_for_nothing())
     if as_json:
-        emit(as_dict(done) | {"changed": changed})
+        emit(as_dict(done) | {"changed": changed, "ceased_for_nothing": ceased})
         return
     period = done.announcement
     end = f"do {moment(period.end)}" if period.end else "koniec nieznany"
@@ -198,6 +199,12 @@ def _carry_out(opened: Bench, job: Callable[[Store, datetime], Outage], as_json:
     if not done.acts and not done.cancelled_by:
         out.print(f"  Zadziała po potwierdzeniu: sluza outage confirm {plain(period.id)}")
     out.print(f"  Zmienione terminy dokumentów: {changed}")
+    if ceased:
+        out.print(
+            f"  [yellow]Faktury, których obowiązek uznano za wygasły przez odwołany komunikat: {ceased}.[/]\n"
+            "  Same nie wrócą do kolejki, a termin biegnie. Lista: sluza queue list --state CEASED; każdą wysyła\n"
+            "  sluza queue retry ID --reason POWÓD"
+        )
 
 
 def _environment(opened: Bench, given: str | None) -> str:

@@ -184,7 +184,7 @@ def retry(config: str | None, own_config: str | None, document_id: str, reason: 
     Dokument, którego obowiązek wygasł, wraca do kolejki na polecenie skarbnika (--reason jest wtedy wymagane).
     """
     with bench(options.chosen(config, own_config)) as opened:
-        now, actor = opened.clock(), getpass.getuser()
+        now, actor, rules = opened.clock(), getpass.getuser(), opened.settings.shared.rules
         try:
             document = opened.spool.read_now(lambda s: s.document(document_id))
         except KeyError:
@@ -192,7 +192,9 @@ def retry(config: str | None, own_config: str | None, document_id: str, reason: 
         if document.state in {State.REFUSED, State.WITHDRAWN}:
             done = by_hand.again(opened, document, actor)
         elif document.state is State.CEASED:
-            done = opened.spool.write_now(lambda s: actions.send_all_the_same(s, document_id, now, actor, reason))
+            done = opened.spool.write_now(
+                lambda s: actions.send_all_the_same(s, document_id, now, actor, reason, rules)
+            )
         else:
             done = opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))
         town = opened.settings.shared.municipality

@@ -20,7 +20,7 @@ _CATEGORIES = {
 _BEGINS = frozenset({"MAINTENANCE_ANNOUNCEMENT", "FAILURE_START"})
 _ENDS = "FAILURE_END"
 _HIGHEST_VERSION = 2**31
-_YEARS = range(2000, 2200)
+YEARS = range(2000, 2200)
 """An instant outside these years is a mistake, or stands for "unknown"."""
 
 
@@ -117,7 +117,7 @@ def _instant(value: Any) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except ValueError:
         return None
-    if moment.year not in _YEARS:
+    if moment.year not in YEARS:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=WARSAW)
 

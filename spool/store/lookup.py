@@ -161,14 +161,14 @@ class Lookup(Base):
         """True when a document of this context is HELD."""
         return bool(self._one("SELECT 1 FROM document WHERE context = ? AND state = 'HELD'", context))
 
-    def unshown(self, limit: int = 200, units: Iterable[str] | None = None) -> list[Document]:
-        """Documents that changed since their unit's folder was last written; of these units only, if given."""
-        wanted = None if units is None else sorted(units)
-        only = "" if wanted is None else f"AND +unit IN ({marks(wanted)})"  # the plus: by the index of what is unshown
-        found = self._db.execute(
-            f"SELECT * FROM document WHERE shown < version {only} ORDER BY seq LIMIT ?",  # noqa: S608 - marks only
-            (*(wanted or ()), limit),
-        )
+    def unshown(self, limit: int, units: Iterable[str]) -> list[Document]:
+        """Of each of these units the first documents that changed since its folder was last written, at most `limit`.
+
+        By unit, because the thousands of one must not stand before the only one of another.
+        """
+        one = """SELECT * FROM document INDEXED BY document_unshown WHERE shown < version AND unit = ?
+                 ORDER BY seq LIMIT ?"""
+        found = [row for unit in sorted(units) for row in self._db.execute(one, (unit, limit)).fetchall()]
         return [rows.document(r) for r in found]
 
     # -- what a person should know -----------------------------------------------------------------------------
@@ -203,10 +203,12 @@ class Lookup(Base):
         return int(row["n"]) if row else 0
 
     def without_due(self) -> int:
-        """How many live documents without a number have no deadline: none may have none."""
+        """How many live documents without a number have no deadline: none may have none, except until a failure ends
+        and where a person has one sent whose duty ceased."""
         row = self._one(
             f"""SELECT count(*) AS n FROM document WHERE state IN ({_LIVE})
-                AND +ksef_number IS NULL AND due_safe IS NULL AND due_state <> 'pending'"""  # noqa: S608
+                AND +ksef_number IS NULL AND due_safe IS NULL AND due_state NOT IN ('pending', 'ceased')
+                AND mode <> 'total_failure'"""  # noqa: S608
         )
         return int(row["n"]) if row else 0
 

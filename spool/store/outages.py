@@ -86,6 +86,15 @@ class Outages(Documents):
         ceased = (rows.document(r) for r in found.fetchall())
         return [d for d in ceased if any(used.split(" (")[0] == outage_id for used in d.announcements)]
 
+    def ceased_for_nothing(self) -> int:
+        """Documents whose duty ceased because of an announcement that was cancelled since: nobody sends them."""
+        row = self._one(
+            """SELECT count(*) AS n FROM announcement a JOIN document d ON d.state = 'CEASED'
+               AND (d.due_because = a.id OR substr(d.due_because, 1, length(a.id) + 1) = a.id || ' ')
+               WHERE a.cancelled_by <> ''"""
+        )
+        return int(row["n"]) if row else 0
+
     def dutiable(self, after: int, limit: int) -> list[Document]:
         """Documents that must still come into KSeF, in order of arrival from the one after `after`: live ones without a
         number, and offline invoices that KSeF rejected."""

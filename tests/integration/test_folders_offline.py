@@ -170,7 +170,9 @@ async def test_the_treasurer_may_send_it_all_the_same(bench: Bench) -> None:
 
     def override(reason: str) -> Document:
         return bench.spool.write_now(
-            lambda store: actions.send_all_the_same(store, document.id, bench.now, "Skarbnik", reason)
+            lambda store: actions.send_all_the_same(
+                store, document.id, bench.now, "Skarbnik", reason, law.Rules(law.Law(), bench.municipality)
+            )
         )
 
     with pytest.raises(MoveRefused):
@@ -209,7 +211,9 @@ def numbered(bench: Bench, document: Document) -> str:
     def job(store: Store) -> None:
         store.begin_attempt(document, "S", bench.now)
         verdict.submitted(store, document, "R", bench.now)
-        verdict.accepted(store, store.document(document.id), number, bench.now, bench.now)
+        verdict.accepted(
+            store, law.Rules(law.Law(), bench.municipality), store.document(document.id), number, bench.now, bench.now
+        )
 
     bench.spool.write_now(job)
     return number
@@ -410,7 +414,7 @@ async def test_a_refusal_of_ours_leaves_the_issue_of_a_rejected_invoice(bench: B
 
 
 async def test_a_duty_that_has_ceased_is_not_queued(bench: Bench) -> None:
-    """Brought in late, a total failure confirmed within its term: ceased at once, not at the next recomputation."""
+    """Brought in late, a total failure confirmed within its term: ceased at once, not later."""
     bench.later(days=3)
     announce(bench, Category.TOTAL_FAILURE, confirm=True)
     bench.later(hours=1)

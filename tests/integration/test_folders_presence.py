@@ -94,3 +94,14 @@ async def test_a_unit_no_longer_configured_starves_nobody_and_is_told(bench: Ben
     async with bench.running(watch=False):
         await until(lambda: bench.documents(SCHOOL)[0].state is State.DELIVERED)
     assert f"220 faktur: jednostki „{WELFARE}” nie ma już w konfiguracji" in sentences(bench)
+
+
+async def test_the_backlog_of_one_unit_holds_up_no_other(bench: Bench) -> None:
+    """Each unit's first unshown documents are read, however many another unit has before them."""
+    await bench.set_up()
+    for number in range(5):
+        await bench.post(sale(f"S/{number}"), f"s{number}.xml")
+    theirs = await bench.post(sale("W/1"), "w.xml", WELFARE)
+    found = bench.spool.read_now(lambda store: store.unshown(2, (SCHOOL, WELFARE)))
+    assert [d.unit for d in found].count(SCHOOL) == 2
+    assert theirs.id in {d.id for d in found}

@@ -8,7 +8,9 @@ import pytest
 
 from gateway.web.health import findings
 from gateway.web.snapshot import take
+from spool import outages
 from spool.access import FILE, Spool
+from spool.domain.announcements import Category
 from spool.domain.document import Facts, Mode
 from spool.domain.ledger import ALIVE, Document, NewDocument
 from spool.domain.states import State
@@ -141,3 +143,19 @@ def test_the_questions_use_the_small_indexes(spool: Spool) -> None:
             question,
             plan,
         )
+
+
+def test_a_duty_that_ceased_for_nothing_is_an_alarm(spool: Spool) -> None:
+    """The total failure was cancelled: nobody sends these by themselves, so a person is told until none is left."""
+    document = add(spool, "FV/1")
+
+    def work(store: Store) -> None:
+        outages.add(store, "prod", Category.TOTAL_FAILURE, NOW, NOW, name="Anna", link="x")
+        outages.confirm(store, "reczny-1", NOW, name="Anna")
+        store.touch(document.id, NOW, due_because="reczny-1 (wersja 2)")
+        store.move(document.id, State.CEASED, NOW, "spool", "x")
+        outages.cancel(store, "reczny-1", NOW, name="Anna", reason="")
+
+    spool.write_now(work)
+    told = [f.sentence for f in spool.read_now(lambda s: findings(take(s, ["gmina"], NOW, {"sp1"})))]
+    assert any("1 faktura: obowiązek przesłania uznano za wygasły" in sentence for sentence in told)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spool import law, outages
+from spool import actions, law, outages
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.domain.announcements import Category
@@ -360,3 +360,36 @@ def test_a_rejection_after_a_met_deadline_reopens_it(spool: Spool) -> None:
     spool.write_now(lambda s: s.touch(document.id, NOW, handed_over_at=None))
     spool.write_now(lambda s: law.reopen(s, RULES, document.id, NOW + 2 * HOUR))
     assert read(spool, document).due_state is DueState.OPEN
+
+
+def test_fault_F15_the_hand_over_over_midnight_is_judged_by_its_own_moment(spool: Spool) -> None:
+    """Sent at 23:59:59, taken at 00:00:00, the row not recomputed yet: deemed offline24 and in term, not overdue."""
+    document = put(spool, wish=Mode.ONLINE)
+    at = NOW.replace(hour=22, minute=0, second=0)  # midnight in Warsaw
+    state = spool.write_now(lambda s: law.at_hand_over(s, RULES, document, at, at))
+    found = read(spool, document)
+    assert (state, found.mode, found.deemed) == (DueState.MET, Mode.OFFLINE24, True)
+    assert found.due_safe is not None
+    assert found.due_safe.date() == date(2026, 10, 13)
+
+
+def test_fault_F15_taken_before_midnight_it_was_online_all_the_same(spool: Spool) -> None:
+    """Recomputed at midnight before the verdict came: KSeF's moment is of the day before."""
+    document = put(spool, wish=Mode.ONLINE)
+    midnight = NOW.replace(hour=22, minute=0, second=1)
+    run(spool, midnight)
+    deemed = read(spool, document)
+    assert deemed.deemed
+    at = midnight - timedelta(seconds=2)
+    state = spool.write_now(lambda s: law.at_hand_over(s, RULES, deemed, at, midnight))
+    assert (state, read(spool, document).mode) == (DueState.MET, Mode.ONLINE)
+
+
+def test_what_is_sent_although_its_duty_ceased_has_no_date(spool: Spool) -> None:
+    """The total failure stands: back in the queue, without a date, and the page does not complain about that."""
+    document = put(spool)
+    announce(spool, Category.TOTAL_FAILURE, NOW + HOUR)
+    run(spool, NOW + HOUR)
+    back = spool.write_now(lambda s: actions.send_all_the_same(s, document.id, NOW + HOUR, "Anna", "x", RULES))
+    assert (back.state, back.due_safe, back.due_state) == (State.QUEUED, None, DueState.CEASED)
+    assert spool.read_now(lambda s: s.without_due()) == 0

@@ -1,8 +1,9 @@
 """Announcements in the spool: heard once, ended and confirmed by people, and never obeyed blindly."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -250,3 +251,18 @@ def test_entries_by_hand_have_ids_of_their_own(spool: Spool) -> None:
     first = spool.write_now(add)
     spool.write_now(lambda s: cancel(s, first.announcement.id))
     assert spool.write_now(add).announcement.id != first.announcement.id
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"start": datetime(1, 1, 1, tzinfo=UTC)}, {"end": datetime(9999, 12, 31, tzinfo=UTC)}, {"link": " "},
+     {"published": NOW + timedelta(days=1)}],
+)  # fmt: skip
+def test_what_no_notice_can_say_is_not_entered(spool: Spool, wrong: dict[str, Any]) -> None:
+    """The ends of the calendar stop every reckoning of dates; without an address there is no evidence."""
+    said = {"start": at("12 08:00"), "name": "Anna", "link": "https://bip.example/1"} | wrong
+    with pytest.raises(ConfigError):
+        spool.write_now(lambda s: outages.add(s, "prod", Category.MAINTENANCE, said.pop("start"), NOW, **said))
+    entered = spool.write_now(add).announcement.id
+    with pytest.raises(ConfigError, match="zakresem"):
+        spool.write_now(lambda s: outages.close(s, entered, datetime(9999, 12, 31, tzinfo=UTC), NOW, name="A", link=""))
