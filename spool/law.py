@@ -12,13 +12,14 @@ from typing import Any
 
 from spool.domain.announcements import Announcement
 from spool.domain.calendar import Changes, warsaw_date
-from spool.domain.deadlines import Deadline, DueState, assess, closed
+from spool.domain.deadlines import Deadline, assess, closed
 from spool.domain.document import Mode
 from spool.domain.ladder import came_sooner
 from spool.domain.ledger import Document
 from spool.domain.modes import Issue
 from spool.domain.municipality import Municipality, Policy
 from spool.domain.states import State
+from spool.domain.terms import DueState
 from spool.store import Store
 
 CONDITION = "law"

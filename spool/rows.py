@@ -9,12 +9,12 @@ import pysqlite3
 
 from spool.domain.alarms import Alarm, Mail
 from spool.domain.announcements import Announcement, Category
-from spool.domain.deadlines import DueState
 from spool.domain.document import Mode, facts_from_dict
 from spool.domain.errors import Problem
 from spool.domain.ladder import Step
 from spool.domain.ledger import Condition, Document, Event, Outage, Received, Session
 from spool.domain.states import State
+from spool.domain.terms import DueState
 
 
 def stamp(moment: datetime) -> str:

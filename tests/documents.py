@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from spool.bodies import sha256_hex
-from spool.domain.deadlines import Deadline, DueState
+from spool.domain.deadlines import Deadline
 from spool.domain.document import Facts, Mode
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.states import State
+from spool.domain.terms import DueState
 
 
 def due(safe: datetime | None, at: datetime, mode: Mode = Mode.ONLINE) -> Deadline:

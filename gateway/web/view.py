@@ -9,12 +9,12 @@ from gateway.results import local
 from gateway.web import outages
 from gateway.web.health import SHOWN, Finding, Level, Snapshot, findings, in_order, overdue, said, soon, unreachable
 from gateway.web.words import clock, counted, left, moment, number
-from spool.domain.deadlines import DueState
 from spool.domain.document import MODE_LABELS, Mode
 from spool.domain.environments import BY_NAME
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Context, Municipality
 from spool.domain.states import LABELS, State
+from spool.domain.terms import DueState
 
 TONES = {Level.FINE: "fine", Level.LOOK: "look", Level.ALARM: "alarm"}
 _TONE_OF_STATE = {State.DELIVERED: "fine", State.ACCEPTED: "fine", State.CONFLICT: "alarm"} | dict.fromkeys(

@@ -11,9 +11,10 @@ from sluza import options
 from sluza.console import emit, out, plain
 from spool.domain import deadline_events
 from spool.domain.calendar import WARSAW
-from spool.domain.deadlines import Deadline, DueState, assess
+from spool.domain.deadlines import Deadline, assess
 from spool.domain.document import Mode
 from spool.domain.exits import Exit
+from spool.domain.terms import DueState
 
 COLUMNS = ("id", "due", "due_local", "state", "basis", "explanation")
 _NEEDED = ("id", "issue_date", "mode", "sequence_of_events")

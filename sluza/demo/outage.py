@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from sluza.demo.stage import Stage
 from spool.domain.calendar import working_day_after
-from spool.domain.deadlines import FAILURE_DAYS
+from spool.domain.terms import FAILURE_DAYS
 
 
 class Waiting(Protocol):

@@ -23,8 +23,9 @@ from spool.domain.calendar import (
     working_day_after,
     working_day_before,
 )
-from spool.domain.deadlines import FAILURE_DAYS, Deadline
+from spool.domain.deadlines import Deadline
 from spool.domain.document import Mode
+from spool.domain.terms import FAILURE_DAYS
 
 
 class Step(StrEnum):

@@ -6,10 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 from spool.domain.announcements import Announcement, Category
-from spool.domain.deadlines import Deadline, DueState
+from spool.domain.deadlines import Deadline
 from spool.domain.document import Facts, Mode
 from spool.domain.errors import Problem
 from spool.domain.states import State
+from spool.domain.terms import DueState
 
 ALIVE = "agent_alive"
 """The condition, of no context, by which the agent says that it lives; its `at` is the last time."""

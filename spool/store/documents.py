@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from spool import rows
-from spool.domain.deadlines import Deadline, DueState
+from spool.domain.deadlines import Deadline
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import NO_CERTIFICATE, Document, Kod2, NewDocument
 from spool.domain.states import State, sources
+from spool.domain.terms import DueState
 from spool.rows import dump, stamp
 from spool.store.base import marks
 from spool.store.lookup import Lookup

@@ -10,11 +10,11 @@ from sluza.samples import MUNICIPALITY_NIP, invoice
 from spool import law, outages
 from spool.domain.announcements import Category
 from spool.domain.calendar import end_of_day, warsaw_date, working_day_after
-from spool.domain.deadlines import DueState
 from spool.domain.document import Mode
 from spool.domain.ledger import Document, Outage
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
+from spool.domain.terms import DueState
 from tests.integration.agent_rig import Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture
 
 __all__ = ["bench_fixture", "rig_fixture", "sandbox_fixture"]

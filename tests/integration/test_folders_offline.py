@@ -20,13 +20,13 @@ from spool.domain.announcements import Category
 from spool.domain.calendar import WARSAW
 from spool.domain.catalogue import problem
 from spool.domain.codes import kod1_url
-from spool.domain.deadlines import DueState
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import Document
 from spool.domain.municipality import Policy
 from spool.domain.outcomes import Refused
 from spool.domain.states import State
+from spool.domain.terms import DueState
 from spool.store import Store
 from tests.folders_bench import SCHOOL, Bench, bench_at, sale, until
 from tests.pictures import codes_on, require_tools, text_of

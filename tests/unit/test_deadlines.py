@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from spool.domain import deadline_events
 from spool.domain.announcements import Announcement, Category, known
 from spool.domain.calendar import WARSAW, end_of_day, is_working_day, start_of_day, warsaw_date
-from spool.domain.deadlines import Deadline, DueState, assess
+from spool.domain.deadlines import Deadline, assess
 from spool.domain.document import Mode
 from spool.domain.modes import Issue
+from spool.domain.terms import DueState
 
 CASES = Path(__file__).with_name("deadline_cases.csv")
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "domain" / "deadline-cases.csv"

@@ -12,12 +12,12 @@ from spool import actions, law, outages
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.domain.announcements import Category
-from spool.domain.deadlines import DueState
 from spool.domain.document import Facts, Mode
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.modes import Issue
 from spool.domain.municipality import Context, ContextType, Municipality
 from spool.domain.states import State
+from spool.domain.terms import DueState
 from spool.store import Store
 
 NOW = datetime(2026, 10, 12, 8, 0, tzinfo=UTC)  # a Monday, ten o'clock in Warsaw
