@@ -122,8 +122,8 @@ def tell_corrections(store: Store, original: Document, now: datetime) -> None:
 def refused(store: Store, document: Document, outcome: Refused, now: datetime) -> None:
     """The content is wrong: back to the unit, the number is free again.
 
-    Where a copy with its codes may have left the house already, the duty stays with its date (deadlines §5): it is
-    still owed, and a technical correction is offered (protocol §11).
+    Issued offline, or deemed so because its day passed: the duty stays with its date, it is still owed (deadlines §5).
+    Where it went to KSeF as an offline invoice, a technical correction is offered (protocol §11).
     """
     store.end_attempt(document.id, "refused", now)
     problems = outcome.problems
@@ -131,7 +131,7 @@ def refused(store: Store, document: Document, outcome: Refused, now: datetime) -
         offer = problem("technical_correction_offered", id=document.id).hint
         problems = tuple(replace(p, hint=f"{p.hint} {offer}") for p in problems)
     first = problems[0].message
-    ended: dict[str, Any] = {"problems": problems, "handed_over_at": None, "owed": int(document.sent_offline)}
+    ended: dict[str, Any] = {"problems": problems, "handed_over_at": None, "owed": int(document.mode.offline)}
     store.move(document.id, State.REFUSED, now, "agent", first, **ended)
 
 

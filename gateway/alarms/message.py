@@ -167,7 +167,11 @@ _IN_KSEF = (State.SUBMITTED, State.ACCEPTED, State.DELIVERED)
 def _after(facts: Facts) -> list[str]:
     """What the law says of a date that passes, and what it may cost."""
     modes = {d.mode for d in facts.subject.shown}
-    lines = ["Śluza wysyła także po terminie: faktura spóźniona jest lepsza niż brakująca. Opóźnienie jest zapisane."]
+    lines = ["Opóźnienie będzie zapisane."]
+    if facts.subject.states.keys() - {State.REFUSED}:
+        lines = [
+            "Śluza wysyła także po terminie: faktura spóźniona jest lepsza niż brakująca. Opóźnienie jest zapisane."
+        ]
     if Mode.ONLINE in modes:
         lines.append(
             "Faktura online nieprzesłana w dniu wystawienia jest traktowana jak wystawiona w trybie offline24 "

@@ -354,6 +354,12 @@ async def test_what_we_refuse_ourselves_is_not_owed(bench: Bench) -> None:
     assert not rejected(bench, await bench.post(sale("O/2"), "o.xml")).owed
 
 
+async def test_a_rejected_invoice_whose_day_passed_is_owed(bench: Bench) -> None:
+    """The law deems it offline24 (art. 106nda ust. 16), so its next working day runs on."""
+    bench.later(days=1)
+    assert rejected(bench, await bench.post(sale("O/3"), "o.xml")).owed
+
+
 async def test_a_correction_has_the_term_of_today_not_of_the_issue(bench: Bench) -> None:
     """Issued in a failure that ended since: the correction has the date of the end notice, not "not known yet"."""
     outage = announce(bench, Category.FAILURE)

@@ -55,7 +55,8 @@ async def test_a_document_that_has_ended_is_not_told(bench: Bench, state: State)
 
 
 async def test_an_offline_invoice_that_ksef_rejected_is_told(bench: Bench) -> None:
-    """Its buyer has the paper, so the duty goes on with its date, and somebody has to mend it (deadlines §5)."""
+    """Its buyer has the paper, so the duty goes on with its date, and somebody has to mend it (deadlines §5): we say
+    how, and not that Śluza will send it."""
     document = bench.add("FV/1")
     bench.hand_over(document)
     rejected = {"handed_over_at": None, "owed": 1}
@@ -63,6 +64,7 @@ async def test_an_offline_invoice_that_ksef_rejected_is_told(bench: Bench) -> No
     bench.now = at(8)
     (alarm,) = await bench.loop().look()
     assert "sluza queue correct" in bench.text(alarm)
+    assert "Śluza wysyła także po terminie" not in bench.text(alarm)
 
 
 async def test_a_document_without_a_date_is_not_told(bench: Bench) -> None:
