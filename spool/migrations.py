@@ -176,7 +176,8 @@ CREATE INDEX document_awaits ON document (seller_nip, awaits) WHERE awaits <> ''
 CREATE INDEX document_owed ON document (seller_nip, unit) WHERE owed;
 CREATE INDEX document_corrects ON document (corrects) WHERE corrects <> '';
 CREATE INDEX document_dutiable ON document (seq)
-    WHERE ksef_number IS NULL AND (owed OR state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED'));
+    WHERE owed OR (ksef_number IS NOT NULL AND due_state = 'overdue')
+    OR (ksef_number IS NULL AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED'));
 
 CREATE TABLE notice (                 -- what the status beacon said, raw, as evidence; never changed
     seq         INTEGER PRIMARY KEY,

@@ -96,11 +96,14 @@ class Outages(Documents):
         return int(row["n"]) if row else 0
 
     def dutiable(self, after: int, limit: int) -> list[Document]:
-        """Documents that must still come into KSeF, in order of arrival from the one after `after`: live ones without a
-        number, and offline invoices that KSeF rejected."""
+        """Documents whose deadline may still change, in order of arrival from the one after `after`: live ones without
+        a number, offline invoices that KSeF rejected, and late ones, as a notice that was published in time may be
+        heard only after KSeF has taken the invoice."""
         found = self._db.execute(
-            """SELECT * FROM document INDEXED BY document_dutiable WHERE seq > ? AND ksef_number IS NULL
-               AND (owed OR state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')) ORDER BY seq LIMIT ?""",
+            """SELECT * FROM document INDEXED BY document_dutiable WHERE seq > ?
+               AND (owed OR (ksef_number IS NOT NULL AND due_state = 'overdue')
+                    OR (ksef_number IS NULL AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')))
+               ORDER BY seq LIMIT ?""",
             (after, limit),
         )
         return [rows.document(r) for r in found]

@@ -385,6 +385,19 @@ def test_fault_F15_taken_before_midnight_it_was_online_all_the_same(spool: Spool
     assert (state, read(spool, document).mode) == (DueState.MET, Mode.ONLINE)
 
 
+def test_a_notice_heard_only_after_the_number_takes_the_blame_away(spool: Spool) -> None:
+    """Published before the safe day ended, heard after KSeF took the invoice: it was in term, and that is recorded."""
+    document = put(spool)
+    taken = NOW + 3 * DAY
+    run(spool, taken)
+    move(spool, document, State.SENDING, State.SUBMITTED, State.ACCEPTED, ksef_number="5080014460-X")
+    spool.write_now(lambda s: s.touch(document.id, taken, handed_over_at=taken))
+    assert read(spool, document).due_state is DueState.OVERDUE
+    announce(spool, Category.FAILURE, NOW + DAY, NOW + 2 * DAY)
+    run(spool, taken + HOUR)
+    assert read(spool, document).due_state is DueState.MET
+
+
 def test_what_is_sent_although_its_duty_ceased_has_no_date(spool: Spool) -> None:
     """The total failure stands: back in the queue, without a date, and the page does not complain about that."""
     document = put(spool)
