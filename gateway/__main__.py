@@ -102,9 +102,9 @@ async def _run(
     drop_point = Listener(app, settings.http.listen, context if settings.http.tls else None)
     admin = _admin_listener(settings, desk, clock, context)
     try:
+        await _make_folders(settings, desk, clock)  # before anybody is answered: who hears us may drop a file
         await drop_point.start()
         await admin.start()
-        await _make_folders(settings, desk, clock)
         parts: dict[str, Awaitable[None]] = {
             "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
             "returns": Returns(desk, drawing, municipality, folders, clock, seals).run(stop),

@@ -93,13 +93,13 @@ async def test_killed_process_is_continued_by_the_next(rig: Rig, sandbox: Sandbo
     async def registered() -> bool | None:
         return (document.sha256 in sandbox.ledger()) or None
 
-    await rig.eventually(registered, "registered by the sandbox")
+    await rig.eventually(registered, "registered by the sandbox", seconds=60)  # a process has to start first
     first.kill()
     first.communicate()
     assert (await rig.read(document)).state is State.SENDING
     second = _start(config, sandbox)
     try:
-        done = await rig.until_upo(document)
+        done = await rig.until_upo(document, seconds=60)
     finally:
         second.send_signal(signal.SIGINT)
         second.communicate(timeout=15)
