@@ -22,6 +22,7 @@ from spool.store import Store
 
 CONDITION = "latarnia"
 BEACON_TIMES = Timeouts(connect=10, read=15, total=30)
+_NAME = "Latarni"
 _MOST_MESSAGES = 2000
 _WORDS = frozenset({"AVAILABLE", "MAINTENANCE", "FAILURE", "TOTAL_FAILURE"})
 
@@ -69,23 +70,23 @@ class Beacon:
         status = await self._get("status")
         listed = await self._get("messages")
         if not isinstance(status, dict) or not isinstance(listed, list):
-            raise garbled("Latarnia")
+            raise garbled("inny układ danych", who=_NAME)
         running = status.get("messages")
         shown = [*listed, *(running if isinstance(running, list) else [])]
         messages: list[Mapping[str, Any]] = [m for m in shown if isinstance(m, dict)]
         if len(messages) > _MOST_MESSAGES:
-            raise garbled("za dużo komunikatów")
+            raise garbled("za dużo komunikatów", who=_NAME)
         word = str(status.get("status"))
         return word if word in _WORDS else "", messages
 
     async def _get(self, path: str) -> Any:
         answer = await self._transport.request("GET", f"{self._url}/{path}", headers={"Accept": "application/json"})
         if answer.status != 200:
-            raise garbled(f"HTTP {answer.status}")
+            raise garbled(f"HTTP {answer.status}", who=_NAME)
         try:
             return json.loads(answer.content)
         except (ValueError, RecursionError) as error:
-            raise garbled("to nie jest JSON") from error
+            raise garbled("to nie jest JSON", who=_NAME) from error
 
     async def _tell(self, said: dict[str, Any]) -> None:
         """Write what the beacon says when that changed; `since` is when it began to say so."""

@@ -115,7 +115,12 @@ def tell_corrections(store: Store, original: Document, now: datetime) -> None:
             f"Faktura korygowana „{original.facts.number}” ma już numer KSeF {original.ksef_number}. "
             "Proszę wystawić korektę jeszcze raz, z tym numerem."
         )
-        store.touch(correction.id, now, awaits="", reason=note)
+        cure = problem("original_not_numbered", value=original.facts.number, ready=f": {original.ksef_number}").hint
+        problems = tuple(
+            replace(p, hint=cure) if p.code == "original_not_numbered" and original.facts.number in p.message else p
+            for p in correction.problems
+        )
+        store.touch(correction.id, now, awaits="", reason=note, problems=problems)
         store.log(correction.id, "original_numbered", now, "agent", note)
 
 

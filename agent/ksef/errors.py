@@ -225,13 +225,13 @@ def read_http(status: int, content: bytes, retry_after: str | None = None) -> Re
     rule = TABLE.get((Kind.HTTP, status))
     if rule is None:
         after = _seconds(retry_after, None) if status == 503 else None
-        return Reading(Unknown(f"KSeF odpowiedział kodem HTTP {status} bez treści umownej.", after), f"http:{status}")
+        return Reading(Unknown(f"KSeF odpowiedział kodem HTTP {status}, bez wyjaśnienia.", after), f"http:{status}")
     return Reading(_outcome(rule, ""), f"http:{status}", rule.hint)
 
 
-def garbled(what: str) -> NoAnswer:
+def garbled(what: str, *, who: str = "KSeF") -> NoAnswer:
     """The expected status, but not the expected body: HTML from a proxy, a missing field, a cut answer."""
-    return NoAnswer(Reading(Unknown(f"Odpowiedź KSeF jest nieczytelna ({what})."), "http:garbled"))
+    return NoAnswer(Reading(Unknown(f"Odpowiedź {who} jest nieczytelna ({what})."), "http:garbled"))
 
 
 def broken(sent: bool, what: str, code: str) -> NoAnswer:

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from gateway.web.health import said
-from gateway.web.words import counted, left, plural
+from gateway.web.words import counted, left, one_line, plural
 from spool.domain import penalties
 from spool.domain.alarms import Subject
 from spool.domain.calendar import WARSAW
@@ -22,7 +22,6 @@ from spool.domain.states import LABELS, State
 
 SHOWN = 50
 """Documents listed in a message; of more only the number is told."""
-_LONGEST_TEXT = 600
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,14 @@ def sentence(facts: Facts) -> str:
     """One line: who, how many, until when. Dates are absolute, because it will be read later."""
     unit, count, due = printable(facts.unit_name, 120), counted(facts.count), moment(facts.call.due)
     if facts.call.step is Step.DUE:
+        if {d.mode for d in facts.subject.shown} == {Mode.ONLINE}:
+            return one_line(f"{unit}: minął dzień wystawienia ({due}), a bez numeru KSeF: {count}.")
         be = plural(facts.count, ("jest", "są", "jest"))
-        return _one_line(f"{unit}: {count} {be} po terminie przesłania do KSeF (do {due}).")
+        return one_line(f"{unit}: {count} {be} po terminie przesłania do KSeF (do {due}).")
     if facts.call.step is Step.SOONER:
         text = f"{unit}: termin przesłania do KSeF jest wcześniejszy, niż można było oczekiwać: {due}, {count}."
-        return _one_line(text)
-    return _one_line(f"{unit}: {count} bez numeru KSeF, termin {due}.")
+        return one_line(text)
+    return one_line(f"{unit}: {count} bez numeru KSeF, termin {due}.")
 
 
 def text(facts: Facts) -> str:
@@ -100,7 +101,7 @@ def _documents(facts: Facts) -> list[str]:
     for document in facts.subject.shown:
         if document.due_why != why:
             why = document.due_why
-            lines += ["", f"Termin: {_one_line(why)}"]
+            lines += ["", f"Termin: {one_line(why, 600)}"]
         lines.append(f"- {_document(document)}")
     more = facts.count - len(facts.subject.shown)
     if more > 0:
@@ -115,7 +116,7 @@ def _document(document: Document) -> str:
         return f"{name} – {until}; wysłana po terminie, numer KSeF {document.ksef_number}"
     if document.state is State.SUBMITTED:
         return f"{name} – {until}; wysłana po terminie, KSeF jeszcze nie podał wyniku"
-    reason = f" ({_one_line(document.reason)})" if document.reason else ""
+    reason = f" ({one_line(document.reason, 600)})" if document.reason else ""
     return f"{name} – {until}; {LABELS[document.state]}{reason}"
 
 
@@ -124,7 +125,7 @@ def _what_to_do(facts: Facts) -> list[str]:
     lines = []
     for condition in facts.conditions:
         if condition.name == "paused":
-            why = _one_line(said(condition))
+            why = one_line(said(condition), 600)
             lines.append(
                 f"Wysyłka „{condition.context}” jest wstrzymana i bez człowieka nie ruszy. {why} "
                 "Po usunięciu przyczyny: sluza queue release ID (gdy chodzi o logowanie: ponowne uruchomienie Śluzy)."
@@ -184,7 +185,3 @@ def _after(facts: Facts) -> list[str]:
     if penalties.applies(facts.call.due):
         lines.append(price(penalties.exposure(facts.subject.amounts)))
     return lines
-
-
-def _one_line(value: str) -> str:
-    return printable(value.replace("\u00a0", " "), _LONGEST_TEXT)

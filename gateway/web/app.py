@@ -19,6 +19,7 @@ from gateway.web import metrics, view
 from gateway.web.guard import Gate
 from gateway.web.health import unavailable_folders
 from gateway.web.snapshot import Looker
+from gateway.web.words import one_line
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.catalogue import printable
@@ -117,7 +118,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
         app,
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
         undefined=jinja2.StrictUndefined,
-        filters={"printable": printable},
+        filters={"printable": printable, "one_line": one_line},
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from spool.domain.calendar import WARSAW
+from spool.domain.catalogue import printable
 
 INVOICE = ("faktura", "faktury", "faktur")
 _WEEKDAYS = ("pon.", "wt.", "śr.", "czw.", "pt.", "sob.", "niedz.")
@@ -24,6 +25,11 @@ def counted(count: int, forms: tuple[str, str, str] = INVOICE) -> str:
 def number(count: int) -> str:
     """12 345, with a space that does not break."""
     return f"{count:,}".replace(",", "\u00a0")
+
+
+def one_line(text: str, length: int = 400) -> str:
+    """A sentence of ours fit for one line: the spaces that we set ourselves stay spaces."""
+    return printable(text.replace("\u00a0", " "), length)
 
 
 def moment(at: datetime, now: datetime) -> str:

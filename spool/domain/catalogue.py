@@ -287,7 +287,7 @@ MUNICIPAL: dict[str, Entry] = {
         "Wyślij plik przez zwykły folder „do-wyslania” i przekaż ten komunikat administratorowi.",
     ),
     "original_not_numbered": Entry(
-        "{where}: korekta dotyczy faktury „{value}”, która jest w KSeF lub czeka na numer KSeF, a nie poza KSeF.",
+        "{where}: faktura korygowana „{value}” jest w KSeF albo czeka na numer KSeF; korekta musi podać ten numer.",
         "Wystaw korektę jeszcze raz i podaj w niej numer KSeF tej faktury{ready}.",
     ),
     "original_other_number": Entry(

@@ -192,6 +192,7 @@ async def test_S16_a_correction_outside_ksef_of_our_own_original(bench: Bench) -
         assert "Wystaw korektę jeszcze raz" in note.read_text(encoding="utf-8-sig")
         number = numbered(bench, original)
         await until(lambda: number in note.read_text(encoding="utf-8-sig"))
+    assert "gdy zostanie nadany" not in note.read_text(encoding="utf-8-sig")
     refused = bench.json("odrzucone/*/korekta.json")
     assert [e["code"] for e in refused["errors"]] == ["original_not_numbered"]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.web.words import clock, counted, left, moment, number
+from gateway.web.words import clock, counted, left, moment, number, one_line
 from tests.http_bench import NOW
 
 
@@ -16,6 +16,11 @@ def test_counting_in_polish(count: int, text: str) -> None:
     """One, few, many, and thousands apart."""
     assert counted(count) == text
     assert number(1234567) == "1\u00a0234\u00a0567"
+
+
+def test_our_own_spaces_are_not_spelled_out() -> None:
+    """The page and the mail show `1 234 faktury`; what is invisible in a name from outside is still spelled out."""
+    assert one_line(f"{counted(1234)} od \u202e") == "1 234 faktury od \\u{202E}"
 
 
 @pytest.mark.parametrize(
