@@ -11,8 +11,8 @@ commit). A history row goes with every change.
 
 from spool.store.alarms import Alarms
 from spool.store.attempts import Attempts
-from spool.store.base import FIRST_HASH
-from spool.store.inspection import Inspection, Unreadable
+from spool.store.base import FIRST_HASH, Unreadable
+from spool.store.inspection import Inspection
 from spool.store.lookup import LONGEST_PAUSE
 from spool.store.outages import Outages
 from spool.store.received import ReceivedInvoices

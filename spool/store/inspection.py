@@ -1,7 +1,7 @@
 """Looking whether the spool is as it must be: every query streams, and none trusts an index to say what is unique.
 
 The queries give facts; what is wrong about them is decided in `spool.domain.invariants`. A table that cannot be read
-raises `Unreadable`.
+raises `base.Unreadable`.
 """
 
 import itertools
@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import pysqlite3
-
 from spool import rows
 from spool.domain.invariants import Life, Move, Try
 from spool.domain.states import HOLDS_NUMBER
@@ -19,8 +17,6 @@ from spool.rows import stamp
 from spool.store.alarms import OPEN, PASSING
 from spool.store.base import Base, quoted
 
-Unreadable = pysqlite3.DatabaseError
-"""What SQLite raises for a damaged file."""
 _HOLDERS = quoted(HOLDS_NUMBER)
 _USES = (
     "SELECT id AS subject, sha256, size FROM document",
