@@ -4,7 +4,6 @@ Documents are stored first, the mark moves after them (faults K15). Windows over
 makes each invoice one. Sources: protocol §9.2, §9.3.
 """
 
-import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agent import package, retry
+from agent import exports, package
 from agent.forward import IDLE_S, Tools
-from agent.ksef.api import Export, NoAnswer, Part, Reading
+from agent.ksef.api import Export, NoAnswer, Reading
 from agent.ksef.errors import garbled
 from agent.ksef.login import Keys
 from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey, hex_of
@@ -29,19 +28,15 @@ from spool.domain.calendar import WARSAW
 from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived
 from spool.domain.municipality import Context, ContextType
-from spool.domain.outcomes import Later, Unknown
+from spool.domain.outcomes import Later
 from spool.domain.routing import is_own_sale, route
 from spool.store import Store
 from spool.xml import read_received
 
-LONGEST_WINDOW = timedelta(days=99)
-"""KSeF allows 100 days counted in UTC (protocol §9.1)."""
+LONGEST_WINDOW = timedelta(days=exports.LONGEST_WINDOW_DAYS)
 OVERLAP = timedelta(minutes=5)
-_LARGEST_PART = 60_000_000
 _GROUP, _GROUP_BYTES = 50, 16_000_000
-_EXPORT_PATIENCE_S = 900.0
 _NEW_ENOUGH = timedelta(minutes=1)
-_NOTHING_YET = ("http:21183", "export:420")
 _ABOUT_THE_LINE = ("network:", "auth:", "keys:", "http:401")
 """What fails here for a reason that stops everything else, too."""
 _PACED = ("budget:", "http:429")
@@ -109,11 +104,11 @@ class Receive:
             public = await self._keys.get(FOR_SESSIONS)
             wrapped = key.wrapped_for(public)
             reference = await self._t.ksef.start_export(wrapped, subject, window.since, window.until)
-            export = await self._ready(reference)
+            export = await exports.ready(self._t.ksef, reference)
         except NoAnswer as no:
             if isinstance(no.reading.outcome, Later) and no.reading.outcome.new_keys:
                 self._keys.forget()
-            if no.code in _NOTHING_YET:
+            if no.code in exports.NOTHING_YET:
                 return False
             raise
         try:
@@ -134,25 +129,12 @@ class Receive:
         until = since + LONGEST_WINDOW
         return _Window(subject, since, until if until < t.clock() else None)
 
-    async def _ready(self, reference: str) -> Export:
-        """Wait for the package. Raises NoAnswer when it fails or takes too long."""
-        waited = 0.0
-        while waited < _EXPORT_PATIENCE_S:
-            if (pause := self._t.ksef.wait("invoiceExportStatus")) == 0:
-                export = await self._t.ksef.export(reference)
-                if export is not None:
-                    return export
-                pause = min(15.0, retry.next_look(waited))
-            await asyncio.sleep(pause)
-            waited += pause
-        raise NoAnswer(Reading(Unknown("KSeF zbyt długo przygotowuje paczkę faktur."), "export:late"))
-
     async def _take(self, export: Export, key: SymmetricKey) -> int:
         """Download, unseal, unpack and store a package; returns how many invoices were new."""
         with self._directory() as directory:
             archive = directory / "package.zip"
             for part in export.parts:
-                await self._fetch(part, key, directory / "part.aes", archive)
+                await exports.fetch(self._t.ksef, part, key, directory / "part.aes", archive)
             try:
                 inside = await self._t.bench.run(package.contents, archive)
                 if inside.strange:
@@ -160,20 +142,6 @@ class Receive:
                 return await self._store_all(archive, inside)
             except BadPackage as error:
                 raise garbled(f"paczka eksportu: {error}") from error
-
-    async def _fetch(self, part: Part, key: SymmetricKey, encrypted: Path, archive: Path) -> None:
-        """One part onto the end of the archive; both forms must have the size and hash that KSeF promised."""
-        if not 0 < part.encrypted_size <= _LARGEST_PART:
-            raise garbled("rozmiar części eksportu")
-        got = await self._t.ksef.download(part.url, encrypted, part.encrypted_size)
-        if got.size != part.encrypted_size or got.sha256.hex() != hex_of(part.encrypted_hash):
-            raise garbled("skrót części eksportu")
-        try:
-            size, digest = await asyncio.to_thread(key.unseal_file, encrypted, archive)
-        except ValueError as error:
-            raise garbled("część eksportu nie daje się odszyfrować") from error
-        if size != part.size or digest.hex() != hex_of(part.plain_hash):
-            raise garbled("skrót odszyfrowanej części eksportu")
 
     async def _store_all(self, archive: Path, inside: Contents) -> int:
         """Group after group, each group one commit."""

@@ -24,6 +24,7 @@ VERBS = {
     "received": "received",
     "unit": "unit",
     "alerts": "alerts",
+    "check": "check",
     "check-config": "check_config",
 }
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gateway import settings as gateway_settings
 from spool import process, settings
-from spool.access import FILE, Spool
+from spool.access import FILE, Looking, Spool
 from spool.clock import Clock, system_clock
 from spool.domain.environments import SANDBOX
-from spool.domain.errors import ConfigError, SluzaError
+from spool.domain.errors import ConfigError, SluzaError, SpoolError
 from spool.domain.ledger import ALIVE
 
 
@@ -48,12 +48,26 @@ def bench(config: str | None) -> Iterator[Bench]:
         spool.close()
 
 
-def _clock(found: gateway_settings.GatewaySettings, spool: Spool) -> Clock:
+@contextlib.contextmanager
+def looking(config: str | None) -> Iterator[tuple[gateway_settings.GatewaySettings, Looking, Clock]]:
+    """Open the spool for a command that only reads, even a damaged one. Raises SpoolError when it cannot be used."""
+    found = read_settings(config)
+    spool = Looking(spool_path(found.shared))
+    try:
+        yield found, spool, _clock(found, spool)
+    finally:
+        spool.close()
+
+
+def _clock(found: gateway_settings.GatewaySettings, spool: Spool | Looking) -> Clock:
     """The clock that the processes live by: in a training set-up the sandbox's, also for a command not told so."""
     if found.shared.clock_url:
         return process.clock_for(found.shared.clock_url)
     contexts = found.shared.municipality.contexts.values()
-    alive = spool.read_now(lambda store: store.condition("", ALIVE))
+    try:
+        alive = spool.read_now(lambda store: store.condition("", ALIVE))
+    except SpoolError:
+        return system_clock  # damaged: the command itself will say it
     if alive is None or any(context.environment != SANDBOX.name for context in contexts):
         return system_clock
     try:

@@ -11,7 +11,7 @@ import fcntl
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,6 +125,66 @@ class Spool:
         connection.close()
 
 
+class Looking:
+    """A way into the spool that can only read, beside running programs and on a file that may be damaged.
+
+    Nothing is brought to a newer schema. Every failure of the file is a SpoolError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises SpoolError for a file that is missing or none of ours, SpoolTooNew as `Spool` does."""
+        if not path.is_file():
+            raise SpoolError(f"Nie ma pliku spoolu {path}.", _LOST)
+        self.path = path
+        with _readable(path):
+            self._connection = pysqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            self._connection.row_factory = pysqlite3.Row
+            self._connection.execute("PRAGMA busy_timeout=30000")
+            self._know_the_schema()
+
+    def _know_the_schema(self) -> None:
+        database = sqlite_utils.Database(self._connection)
+        applied = {step.name for step in migrations.steps.applied(database)}
+        _refuse_newer(applied)
+        if not applied:
+            raise SpoolError(f"Plik {self.path} nie jest spoolem Śluzy.", _LOST)
+        if missing := migrations.names() - applied:
+            text = f"Ten spool zapisała starsza wersja programu (brak kroku {min(missing)})."
+            raise SpoolError(text, "Proszę najpierw uruchomić nową wersję: sluza gateway.")
+
+    def read_now(self, job: Callable[[Store], T]) -> T:
+        """Run `job` on one snapshot. Raises SpoolError for what SQLite cannot read."""
+        with _readable(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                return job(Store(self._connection))
+            finally:
+                with contextlib.suppress(pysqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+
+    def aside(self, job: Callable[[Store], T]) -> T:
+        """Run `job` outside any snapshot: for putting facts of the world beside the spool, in temporary tables."""
+        with _readable(self.path):
+            return job(Store(self._connection))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+_LOST = "Proszę sprawdzić pole „paths.state” i dysk; jeśli pliku naprawdę nie ma, odtworzyć spool z kopii zapasowej."
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What SQLite cannot do with the file becomes one sentence."""
+    try:
+        yield
+    except (pysqlite3.Error, UnicodeDecodeError) as error:
+        cure = "Proszę zatrzymać Śluzę i odtworzyć spool z kopii zapasowej; uszkodzonego pliku nie kasować."
+        raise SpoolError(f"Nie można odczytać spoolu {path}: {error}.", cure) from error
+
+
 def _commit_group(connection: pysqlite3.Connection, store: Store, group: list[tuple[Job, "Future[Any]"]]) -> None:
     """Run the jobs in one transaction and answer each caller only after the commit."""
     answers: list[tuple[Future[Any], Any]] = []
@@ -171,15 +231,19 @@ def _migrate(path: Path) -> None:
             path.chmod(0o600)
             connection.execute("PRAGMA journal_mode=WAL")
             database = sqlite_utils.Database(connection)
-            unknown = {s.name for s in migrations.steps.applied(database)} - migrations.names()
-            if unknown:
-                raise SpoolTooNew(
-                    f"Ten spool zapisała nowsza wersja programu (krok {min(unknown)}).",
-                    "Proszę uruchomić nowszą wersję programu albo odtworzyć starszą kopię zapasową.",
-                )
+            _refuse_newer({step.name for step in migrations.steps.applied(database)})
             migrations.steps.apply(database)
         finally:
             connection.close()
+
+
+def _refuse_newer(applied: set[str]) -> None:
+    """Raises SpoolTooNew when there are steps that this program does not know."""
+    if unknown := applied - migrations.names():
+        raise SpoolTooNew(
+            f"Ten spool zapisała nowsza wersja programu (krok {min(unknown)}).",
+            "Proszę uruchomić nowszą wersję programu albo odtworzyć starszą kopię zapasową.",
+        )
 
 
 @contextlib.contextmanager

@@ -27,4 +27,17 @@ def unpack(packed: bytes, sha256: str) -> bytes:
     return raw
 
 
+def trouble(packed: bytes, size: int, sha256: str) -> str:
+    """What is wrong with a stored body, as a Polish clause; empty when it is as it was stored. Never unpacks more than
+    the body should have, whatever a damaged one has become."""
+    unpacker = zlib.decompressobj()
+    try:
+        raw = unpacker.decompress(packed, size + 1)
+    except (zlib.error, ValueError, OverflowError, TypeError):
+        return "nie daje się odczytać"
+    if len(raw) != size or not (unpacker.eof or unpacker.decompress(unpacker.unconsumed_tail) == b""):
+        return "ma inną długość niż zapisana"
+    return "" if sha256_hex(raw) == sha256 else "nie zgadza się ze swoim skrótem"
+
+
 _CURE = "Dokument nie zostanie wysłany. Proszę odtworzyć go z kopii zapasowej albo z programu księgowego."

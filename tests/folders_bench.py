@@ -176,6 +176,7 @@ class Bench:
         def work(store: Store) -> None:
             store.begin_attempt(document, "S", at)
             store.move(document.id, State.SUBMITTED, at, "agent", "Przekazano do KSeF.")
+            store.end_attempt(document.id, "accepted", at)
             store.move(
                 document.id,
                 State.ACCEPTED,

@@ -250,8 +250,13 @@ class Ksef(Protocol):
     async def find(self, subject: str, seller_nip: str, number: str, issued: datetime) -> list[Registered]:
         """Registered invoices with this seller and number, issued on that day."""
 
-    async def start_export(self, key: WrappedKey, subject: str, since: datetime, until: datetime | None) -> str:
-        """Ask for a package of everything stored in a window, up to the high-water mark."""
+    async def start_export(
+        self, key: WrappedKey, subject: str, since: datetime, until: datetime | None, *, facts_of: str = ""
+    ) -> str:
+        """Ask for a package of everything stored in a window, up to the high-water mark.
+
+        With a seller's NIP in `facts_of` only what KSeF says about that seller's invoices, without the invoices.
+        """
 
     async def export(self, reference: str) -> Export | None:
         """The package, or None while it is being made."""

@@ -283,7 +283,9 @@ class KsefClient:
 
         return await self._in("invoiceMetadata", call)
 
-    async def start_export(self, key: WrappedKey, subject: str, since: datetime, until: datetime | None) -> str:
+    async def start_export(
+        self, key: WrappedKey, subject: str, since: datetime, until: datetime | None, *, facts_of: str = ""
+    ) -> str:
         request = models.InvoiceExportRequest(
             encryption=_encryption(key),
             filters=models.InvoiceQueryFilters(
@@ -294,7 +296,9 @@ class KsefClient:
                     to=utc_text(until) if until else None,
                     restrict_to_permanent_storage_hwm_date=True,
                 ),
+                seller_nip=facts_of or None,
             ),
+            only_metadata=True if facts_of else None,
         )
 
         async def call(token: str) -> str:

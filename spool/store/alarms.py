@@ -21,7 +21,7 @@ _ENDED = "('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"
 OPEN = f"""due_safe IS NOT NULL AND ksef_number IS NULL AND (owed OR state NOT IN {_ENDED})
     AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))"""
 """Not handed over. An unknown result and a conflict are open, too: nothing proves that KSeF has taken this one."""
-_PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND (owed OR state NOT IN {_ENDED})
+PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND (owed OR state NOT IN {_ENDED})
     AND ((due_state = 'overdue' AND mode <> 'online')
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))))"""
 """Open, or handed over too late; its passing has not been told. What went as online after its day broke no term: that
@@ -82,7 +82,7 @@ class Alarms(Base):
 
     def _by_unit(self, what: str, clause: str, now: datetime) -> list[Any]:
         """Rows (unit, due) of the units that have documents in `document_passing` within the clause."""
-        some = f"FROM document INDEXED BY document_passing WHERE {_PASSING}"
+        some = f"FROM document INDEXED BY document_passing WHERE {PASSING}"
         found = self._db.execute(
             f"""WITH RECURSIVE hop (unit) AS (
                     SELECT '' UNION ALL
@@ -151,7 +151,7 @@ class Alarms(Base):
         """The FROM … WHERE of the documents of a call."""
         if call.step is Step.DUE:
             return (
-                f"INDEXED BY document_passing WHERE {_PASSING} AND unit = ? AND due_safe <= ?",
+                f"INDEXED BY document_passing WHERE {PASSING} AND unit = ? AND due_safe <= ?",
                 (call.unit, stamp(call.due)),
             )
         clause = f"INDEXED BY document_open WHERE {OPEN} AND unit = ? AND due_safe = ?"
@@ -209,7 +209,7 @@ class Alarms(Base):
     def _tell_passed(self, new: NewAlarm) -> int:
         """Mark its documents, so that nobody is told twice; returns how many were not marked before."""
         done = self._db.execute(
-            f"""UPDATE document INDEXED BY document_passing SET passed_told = due_safe WHERE {_PASSING}
+            f"""UPDATE document INDEXED BY document_passing SET passed_told = due_safe WHERE {PASSING}
                 AND unit = ? AND due_safe <= ? AND id IN (SELECT value FROM json_each(?))""",  # noqa: S608 - our own words
             (new.unit, stamp(new.due), dump(new.documents)),
         )

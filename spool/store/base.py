@@ -15,6 +15,8 @@ from spool.domain.states import State
 from spool.rows import dump, stamp
 
 FIRST_HASH = "0" * 64
+Unreadable = pysqlite3.DatabaseError
+"""What SQLite raises for a damaged file."""
 _CHAINED = ("at", "subject", "actor", "move", "note", "data", "previous")
 
 

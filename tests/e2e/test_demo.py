@@ -168,3 +168,14 @@ def test_the_command_line_shows_the_same(demo: dict[str, Any]) -> None:
     assert [u["id"] for u in ask("unit", "list")] == ["ug", "sp1", "gops"]
     assert ask("status")["ok"] is True
     assert ask("check-config")["ok"] is True
+
+
+def test_every_invariant_holds_at_the_end(demo: dict[str, Any]) -> None:
+    """After everything above, kills included, `sluza check` finds nothing, neither here nor in KSeF's register."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sluza", "--config", demo["config"], "check", "--against-ksef", "--json"],
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["findings"]) == (0, []), done.stderr
+    assert answer["checked"]["I2"]["checked"] >= 16

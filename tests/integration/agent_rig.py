@@ -36,6 +36,7 @@ from spool.workers import Workers
 from spool.xml import read_received
 from tests import credentials
 from tests.documents import due
+from tests.spool_story import report_of
 
 NIP = MUNICIPALITY_NIP
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +111,10 @@ def running_sandbox() -> Iterator[Sandbox]:
 
 @dataclass
 class Rig:
-    """One spool, one context, the agent's office for it when started."""
+    """One spool, one context, the agent's office for it when started.
+
+    After each test `sluza check` looks at the spool: it finds what the test says it broke, and nothing else.
+    """
 
     sandbox: Sandbox
     state: Path
@@ -124,6 +128,7 @@ class Rig:
     every_seconds: float = 1.0
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(connect=2, read=2, total=5, download=10))
     office: Office | None = None
+    broken: frozenset[str] = frozenset()
     _bell: Bell | None = None
     _task: asyncio.Task[None] | None = None
     _count: int = 0
@@ -324,6 +329,8 @@ async def rig_fixture(sandbox: Sandbox, bench: Bench, tmp_path: Path) -> AsyncIt
         context = make_context(sandbox, tmp_path)
         async with Rig(sandbox, tmp_path / "state", clock, spool, bench, context, UNITS) as rig:
             yield rig
+        found = {f.invariant: f for f in report_of(spool.path, clock()).in_order()}
+        assert found.keys() == rig.broken, found
     finally:
         spool.close()
         clock.close()

@@ -119,6 +119,7 @@ async def test_total_failure_never_touches_what_is_in_doubt(rig: Rig, sandbox: S
 
     def doubt(store: Any) -> None:
         store.begin_attempt(document, "20261126-SO-0000000000-0000000000-00", now)
+        store.end_attempt(document.id, "unknown", now)
         store.move(document.id, State.UNKNOWN, now, "agent", "W wątpliwości.")
         added = outages.add(
             store, "sandbox", Category.TOTAL_FAILURE, now - timedelta(minutes=5), now, name="Anna", link="https://bip"
