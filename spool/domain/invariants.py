@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from spool.domain.deadlines import DueState
 from spool.domain.document import Mode
 from spool.domain.states import FIRST, LABELS, LIVE, MOVES, NUMBERED, TERMINAL, State
+from spool.domain.terms import DueState
 
 SPOOL = "SQLite"
 """Not of the list: the file itself, which everything else rests on."""
