@@ -84,7 +84,7 @@ class Office:
         self.login = Login(self._door, keys, keyring.authentication(context), keyring.token(context), house.clock)
         self.contact = Contact(context.id, house.spool, self.login, house.clock)
         ksef = KsefClient(line, self.login)
-        self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock)
+        self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock, context.url)
         self._tools = Tools(
             context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench,
             house.transport, house.settings.shared.rules,

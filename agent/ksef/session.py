@@ -20,6 +20,8 @@ from spool.domain.outcomes import Later
 MOST_INVOICES = 10_000
 """Documents in one session (protocol §7.1 and 21155)."""
 IDLE = timedelta(minutes=10)
+HIDDEN = frozenset({"http:21173", "http:403:insufficient-resource-access"})
+"""KSeF does not know the session, or not as ours (protocol §17.2): its list of documents cannot be had."""
 BEFORE_END = timedelta(minutes=10)
 """A session is left this long before its `validUntil`, twelve hours after it was opened."""
 
@@ -48,8 +50,10 @@ class _Look:
 class Sessions:
     """At most one current session per context; all others are on their way to their end."""
 
-    def __init__(self, context: str, ksef: Ksef, keys: Keys, spool: Spool, clock: Clock) -> None:
+    def __init__(self, context: str, ksef: Ksef, keys: Keys, spool: Spool, clock: Clock, url: str = "") -> None:
+        """`url` is written down with every session: it says which KSeF knows it."""
         self._context = context
+        self._url = url
         self._ksef = ksef
         self._keys = keys
         self._spool = spool
@@ -70,7 +74,9 @@ class Sessions:
             key = SymmetricKey()
             opened = await self._open(key.wrapped_for(await self._keys.get(FOR_SESSIONS)))
             now = self._clock()
-            session = Session(opened.reference, self._context, FormCode.FA3, now, opened.valid_until, None, None)
+            session = Session(
+                opened.reference, self._context, FormCode.FA3, now, opened.valid_until, None, None, ksef=self._url
+            )
             await self._spool.write(lambda store: store.add_session(session))
             self._current = current = Current(opened.reference, opened.valid_until, now, key)
         current.used_at = now
@@ -118,11 +124,11 @@ class Sessions:
         return changed
 
     async def _end(self, session: Session, now: datetime) -> bool:
-        """Close and look for the end. A session that KSeF does not know has no end that would prove anything."""
+        """Close and look for the end. A session that KSeF does not show has no end that would prove anything."""
         try:
             return await self._bring(session, now)
         except NoAnswer as no:
-            if no.code != "http:21173":
+            if no.code not in HIDDEN:
                 raise
         if now > session.valid_until:
             await self._spool.write(lambda store: store.lose_session(session.reference, now))
