@@ -111,9 +111,13 @@ class Office:
             "limits": self._ask_limits,
             "probe": self._probe,
         }
-        async with asyncio.TaskGroup() as group:
-            for name, step in steps.items():
-                group.create_task(self._loop(name, step), name=f"{self.contact.context}:{name}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, step in steps.items():
+                    group.create_task(self._loop(name, step), name=f"{self.contact.context}:{name}")
+            await self._forward.finish()
+        finally:
+            await self._forward.abandon()
 
     async def _remember_sends(self) -> None:
         """KSeF counts what an earlier run of ours sent within the hour (faults K04)."""
