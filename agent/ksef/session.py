@@ -74,9 +74,8 @@ class Sessions:
         self._current = [s for s in self._current if s.busy or self._usable(s, now, avoid)]
         session = next((s for s in self._current if not s.busy), None)
         if session is None:
-            session = await self._new()
-            self._current.append(session)
-        session.busy, session.used_at = True, self._clock()
+            return await self._new()
+        session.busy, session.used_at = True, now
         return session
 
     def _usable(self, session: Current, now: datetime, avoid: Collection[str]) -> bool:
@@ -90,8 +89,14 @@ class Sessions:
         session = Session(
             opened.reference, self._context, FormCode.FA3, now, opened.valid_until, None, None, ksef=self._url
         )
-        await self._spool.write(lambda store: store.add_session(session))
-        return Current(opened.reference, opened.valid_until, now, key)
+        current = Current(opened.reference, opened.valid_until, now, key, busy=True)
+        self._current.append(current)  # before the spool shows it, so that tidying never takes it for an old one
+        try:
+            await self._spool.write(lambda store: store.add_session(session))
+        except BaseException:
+            self.leave(current.reference)
+            raise
+        return current
 
     async def _open(self, key: WrappedKey) -> Opened:
         try:
@@ -119,8 +124,8 @@ class Sessions:
         """
         now = self._clock()
         self._current = [s for s in self._current if s.busy or not (s.used_at + IDLE < now or s.reference in wanted)]
-        current = {session.reference for session in self._current}
         open_ones = await self._spool.read(lambda store: store.sessions_not_final(self._context))
+        current = {session.reference for session in self._current}
         changed = False
         ending = [session for session in open_ones if session.reference not in current]
         self._looks = {s.reference: self._looks.get(s.reference, _Look(now, now)) for s in ending}

@@ -42,8 +42,8 @@ class _Call:
     end: float = inf
 
 
-def _watched(rig: Rig, slow_s: float = 0.0) -> list[_Call]:
-    """Every send from now on, with its beginning and its end; each takes so much longer."""
+def _watched(rig: Rig, *slow_s: float) -> list[_Call]:
+    """Every send from now on, with its beginning and its end; each takes so much longer, the last time for the rest."""
     assert rig.office is not None
     ksef, calls = rig.office._tools.ksef, list[_Call]()
     send = ksef.send
@@ -52,7 +52,7 @@ def _watched(rig: Rig, slow_s: float = 0.0) -> list[_Call]:
         call = _Call(session, sealed.invoice_hash, time.monotonic())
         calls.append(call)
         try:
-            await asyncio.sleep(slow_s)
+            await asyncio.sleep([*slow_s, 0][min(len(calls), len(slow_s)) - 1])
             return await send(session, sealed, **more)
         finally:
             call.end = time.monotonic()
@@ -95,6 +95,17 @@ async def test_inv_I6_few_in_flight_each_alone(rig: Rig, sandbox: Sandbox) -> No
     assert _at_once(calls) == MOST_IN_FLIGHT
     ledger = sandbox.ledger()
     assert [ledger[d.sha256]["posts"] for d in done] == [1] * 7
+
+
+async def test_fault_K01_session_in_doubt_takes_no_more(rig: Rig, sandbox: Sandbox) -> None:
+    """A page instead of an answer to a send: what comes next, at once, goes into another session."""
+    sandbox.fault(SEND, "html_200", 1)
+    documents = [await rig.put_new(f"LEFT/{n}") for n in range(3)]
+    await rig.start()
+    done = [await rig.until(d, State.ACCEPTED) for d in documents]
+    doubted, *others = [row["session"] for row in await rig.spool.read(_attempts)]
+    assert doubted not in others
+    assert [sandbox.ledger()[d.sha256]["posts"] for d in done] == [1] * 3
 
 
 async def test_slow_ksef_costs_few_sessions(rig: Rig, sandbox: Sandbox) -> None:
@@ -158,7 +169,7 @@ async def test_sending_never_stays_behind_a_lane(rig: Rig, sandbox: Sandbox, mon
     monkeypatch.setattr("agent.office._AFTER_TROUBLE_S", 0.2)
     documents = [await rig.put_new(f"FULL/{n}") for n in range(3)]
     await rig.start()
-    _watched(rig, 0.8)
+    _watched(rig, 0.3, 2.0)
     for document in documents:
         await rig.until(document, State.ACCEPTED)
     assert [sandbox.ledger()[d.sha256]["posts"] for d in documents] == [1] * 3

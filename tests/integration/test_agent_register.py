@@ -134,3 +134,37 @@ async def test_fault_K01_another_ksef_proves_nothing(rig: Rig, sandbox: Sandbox)
     await rig.start()
     late = await _looked(rig, sandbox, document, hours=40)
     assert (late.state, late.attempts) == (State.UNKNOWN, 1)
+
+
+async def test_fault_K04_no_query_left_holds_nobody(rig: Rig, sandbox: Sandbox) -> None:
+    """The queries of this hour are spent: a document in doubt whose session answers is settled all the same."""
+    hidden = await rig.put_new("K04b/hidden")
+    await _in_doubt(rig, sandbox, hidden, "timeout_before")
+    assert rig.office is not None
+    rig.office._budget.ban("invoiceMetadata", 3600, rig.clock().timestamp())
+    sandbox.fault(SEND, "timeout_after", 1, hold_s=0.05)
+    other = await rig.put_new("K04b/other")
+    await rig.advance(minutes=10)
+    await rig.until(other, State.ACCEPTED)
+    assert (await rig.read(hidden)).state is State.UNKNOWN
+
+
+async def test_fault_K09_lost_session_comes_back(rig: Rig, sandbox: Sandbox) -> None:
+    """Given up as lost and then shown again: it is brought to its end, and its list proves the absence as ever."""
+    document = await _in_doubt(rig, sandbox, await rig.put_new("K09b/1"), "timeout_before")
+    await rig.advance(hours=13)
+
+    async def session_is(column: str) -> None:
+        async def look() -> bool | None:
+            session = await rig.spool.read(lambda store: store.session(str(document.session)))
+            return getattr(session, column) is not None or None
+
+        await rig.eventually(look, f"{column} of the session")
+
+    await session_is("lost_at")
+    sandbox.call("DELETE", "/sandbox/faults")
+    await rig.advance(hours=2)
+    await session_is("final_at")
+    await rig.advance(minutes=5)
+    done = await rig.until(document, State.ACCEPTED)
+    assert sandbox.ledger()[done.sha256]["posts"] == 1
