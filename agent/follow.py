@@ -5,15 +5,16 @@ A status of 100 or 150 is never a reason to send again, however long it lasts (f
 
 import random
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agent import retry, upo, verdict
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import InvoiceStatus, NoAnswer
 from agent.ksef.errors import is_network
+from agent.ksef.session import HIDDEN
 from spool import law
 from spool.domain.ledger import Document
-from spool.domain.outcomes import Later
+from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
 from spool.store import Store
 
@@ -57,6 +58,9 @@ class Verdicts:
         try:
             status = await t.ksef.invoice_status(document.session, document.invoice_ref)
         except NoAnswer as no:
+            if no.code in HIDDEN:
+                await t.spool.write(lambda store: _session_gone(store, document, now))
+                return 0.0
             return await give_time(t, document, no)
         await self._settle([document], [status])
         return 0.0
@@ -238,6 +242,12 @@ async def give_time(tools: Tools, document: Document, no: NoAnswer) -> float:
 
     await tools.spool.write(job)
     return await tools.contact.failed_about(document.id, no) if is_network(no.code) else 0.0
+
+
+def _session_gone(store: Store, document: Document, now: datetime) -> None:
+    """KSeF took it in and does not show the session any more: looked for in the register, never sent again."""
+    if store.document(document.id).state is State.SUBMITTED:
+        verdict.unknown(store, document, Unknown("KSeF nie pokazuje sesji, w której wysłano ten dokument."), now)
 
 
 def _largest(due: list[Document]) -> tuple[str, list[Document]]:

@@ -1,7 +1,10 @@
 """The back door: claim the most urgent document, seal it, write the intent, send, write what became of it.
 
-One step is one document and at most one call to KSeF that registers anything; after any commit the process may be
+One step begins one document and at most one call to KSeF that registers anything; after any commit the process may be
 killed. The intent is durable before the call (invariant I6), so a document found SENDING at the start is UNKNOWN.
+
+A call that hangs holds nobody: after `PATIENCE_S` the next document is begun beside it, in another session, because a
+session with an unanswered call takes no more documents. Each lane has its own document, which no other lane touches.
 """
 
 import random
@@ -14,6 +17,7 @@ from agent.contact import Contact
 from agent.ksef.api import Ksef, NoAnswer
 from agent.ksef.session import Current, Sessions
 from agent.ksef.transport import Transport
+from agent.lanes import Lanes
 from spool import law
 from spool.access import Spool
 from spool.clock import Clock
@@ -22,13 +26,17 @@ from spool.domain.catalogue import problem
 from spool.domain.errors import BodyDamaged, MoveRefused
 from spool.domain.ledger import Document
 from spool.domain.municipality import Context
-from spool.domain.outcomes import Later
+from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
 from spool.law import Rules
 from spool.store import LONGEST_PAUSE, Store
 
 NEEDS_BATCH = "Wymaga wysyłki wsadowej (załącznik)."
 IDLE_S = 30.0
+MOST_IN_FLIGHT = 3
+"""Sends of one context at once: when all of KSeF hangs, so many documents are in doubt and no more."""
+PATIENCE_S = 2.0
+"""A send is waited for so long before the next one begins; KSeF takes one in two seconds anyway (protocol §16.1)."""
 _AFTER_MIDNIGHT = timedelta(minutes=2)
 _ASK_FIRST = timedelta(seconds=2)
 _DAMAGED_AGAIN = timedelta(hours=1)
@@ -57,16 +65,18 @@ class Forward:
     def __init__(self, tools: Tools) -> None:
         self._t = tools
         self._clean = True
+        self._lanes = Lanes(MOST_IN_FLIGHT)
 
     async def begin(self) -> None:
-        """Documents left between intent and answer by an earlier run or a step that broke: KSeF is read first.
+        """Documents left between intent and answer by an earlier run or a lane that broke: KSeF is read first.
 
-        Right before a step of this loop, too, because it sends one document at a time.
+        Right before a step of this loop, too, but not those whose call is under way: only this loop begins lanes.
         """
-        now = self._t.clock()
+        now, under_way = self._t.clock(), self._lanes.keys
 
         def job(store: Store) -> int:
-            left = store.work(self._t.context.id, [State.SENDING], now + timedelta(days=3650), 1_000_000)
+            sending = store.work(self._t.context.id, [State.SENDING], now + timedelta(days=3650), 1_000_000)
+            left = [document for document in sending if document.id not in under_way]
             for document in left:
                 store.end_attempt(document.id, "unknown", now)
                 reason = "Wysyłka została przerwana w trakcie; sprawdzamy w KSeF."
@@ -78,9 +88,9 @@ class Forward:
             self._t.contact.log.warning("interrupted_sends", count=count)
 
     async def step(self) -> float:
-        """Send the most urgent document; returns seconds until there may be more to do.
+        """Begin with the most urgent document; returns seconds until there may be more to do.
 
-        Whatever broke the step before, a document it left SENDING becomes UNKNOWN first.
+        Whatever broke a step or a lane before, a document it left SENDING becomes UNKNOWN first.
         """
         if not self._clean:
             await self.begin()
@@ -89,34 +99,57 @@ class Forward:
         self._clean = True
         return pause
 
+    async def finish(self) -> None:
+        """A clean stop: what is under way comes to its end."""
+        for error in await self._lanes.finish():
+            self._t.contact.log.warning("step_failed", loop="send", error=str(error))
+
+    async def abandon(self) -> None:
+        """A stop at once: what is under way is UNKNOWN at the next start."""
+        await self._lanes.abandon()
+
     async def _step(self) -> float:
         t, now = self._t, self._t.clock()
+        self._lanes.reap()
+        if self._lanes.full:
+            await self._lanes.wait(PATIENCE_S)
+            return 0.0
         if t.contact.paused:
-            return IDLE_S
+            return self._soon(IDLE_S)
         if (pause := max(t.contact.silence(), t.ksef.wait("invoiceSend"))) > 0:
-            return pause
+            return self._soon(pause)
         document = await self._next(now)
         if document is None:
-            return await self._until_next(now)
+            return self._soon(await self._until_next(now))
         if not await self._fit(document, now):
             return 0.0
+        self._lanes.start(document.id, self._lane(document))
+        await self._lanes.wait(PATIENCE_S)
+        self._lanes.reap()
+        return 0.0
+
+    def _soon(self, pause: float) -> float:
+        """Not longer than a lane should wait for somebody to hear how it ended."""
+        return min(pause, PATIENCE_S) if self._lanes.keys else pause
+
+    async def _lane(self, document: Document) -> None:
+        """One document on its way: bytes, session, intent, call, result."""
+        t = self._t
         try:
             raw = await t.spool.read(lambda store: store.body(document.sha256))
         except BodyDamaged as damage:
             await self._damaged(document, damage)
-            return 0.0
-        await self._send(document, raw, await self._session_for(document))
-        return 0.0
-
-    async def _session_for(self, document: Document) -> Current:
-        """Never one that this document was sent into before: its list must say one thing about these bytes."""
-        t = self._t
+            return
+        # Never a session it was sent into before: its list must say one thing about these bytes.
         used = await t.spool.read(lambda store: store.attempt_sessions(document.id))
-        session = await t.sessions.ready()
-        if session.reference in used:
-            t.sessions.leave(session.reference)
-            session = await t.sessions.ready()
-        return session
+        session = await t.sessions.ready(used)
+        try:
+            await self._send(document, raw, session)
+        except BaseException:
+            t.sessions.leave(session.reference)  # nobody knows what became of the call
+            raise
+        finally:
+            session.busy = False
 
     async def _send(self, document: Document, raw: bytes, session: Current) -> None:
         """Intent, call, result. Between the first and the last line the truth is only at KSeF."""
@@ -144,6 +177,8 @@ class Forward:
         t, now, dice = self._t, self._t.clock(), random.random()  # noqa: S311 - jitter
         outcome = no.reading.outcome
         await t.spool.write(lambda store: verdict.not_sent(store, document, no, now, dice))
+        if isinstance(outcome, Unknown):
+            t.sessions.leave(session.reference)  # in doubt: it takes no more documents, and is closed for proof
         if isinstance(outcome, Later):
             if outcome.new_session:
                 t.sessions.leave(session.reference, new_keys=outcome.new_keys)
@@ -153,8 +188,10 @@ class Forward:
             await t.contact.failed_about(document.id, no)
 
     async def _next(self, now: datetime) -> Document | None:
-        found = await self._t.spool.read(lambda store: store.work(self._t.context.id, [State.QUEUED], now, 1))
-        return found[0] if found else None
+        """The nearest deadline that no lane has already; a lane that opens its session has not claimed it yet."""
+        taken, context = self._lanes.keys, self._t.context.id
+        found = await self._t.spool.read(lambda store: store.work(context, [State.QUEUED], now, 1 + len(taken)))
+        return next((document for document in found if document.id not in taken), None)
 
     async def _until_next(self, now: datetime) -> float:
         at = await self._t.spool.read(lambda store: store.next_action(self._t.context.id, [State.QUEUED]))

@@ -84,7 +84,7 @@ class Office:
         self.login = Login(self._door, keys, keyring.authentication(context), keyring.token(context), house.clock)
         self.contact = Contact(context.id, house.spool, self.login, house.clock)
         ksef = KsefClient(line, self.login)
-        self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock)
+        self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock, context.url)
         self._tools = Tools(
             context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench,
             house.transport, house.settings.shared.rules,
@@ -111,9 +111,13 @@ class Office:
             "limits": self._ask_limits,
             "probe": self._probe,
         }
-        async with asyncio.TaskGroup() as group:
-            for name, step in steps.items():
-                group.create_task(self._loop(name, step), name=f"{self.contact.context}:{name}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, step in steps.items():
+                    group.create_task(self._loop(name, step), name=f"{self.contact.context}:{name}")
+            await self._forward.finish()
+        finally:
+            await self._forward.abandon()
 
     async def _remember_sends(self) -> None:
         """KSeF counts what an earlier run of ours sent within the hour (faults K04)."""

@@ -1,19 +1,22 @@
 """UNKNOWN documents: read KSeF until the truth is known. Nothing is sent from here (faults K01, K05; rule F2).
 
-An answer was lost: look for our hash in the list of the session. Absence is proven only by the list of that session
-after it was closed and final; then the document goes back to the queue. KSeF said duplicate: the registered invoice
-is fetched and compared, because KSeF compares numbers and not content (protocol §6.5).
+An answer was lost: look for our hash in the list of the session. Absence is proven by the list of that session after
+it was closed and final, or, where KSeF does not show the session, by its register (`agent.absence`); then the document
+goes back to the queue. KSeF said duplicate: the registered invoice is fetched and compared, because KSeF compares
+numbers and not content (protocol §6.5).
 """
 
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from agent import retry, verdict
+from agent import absence, retry, verdict
 from agent.follow import after_verdicts, give_time, session_list
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import NoAnswer, Registered
 from agent.ksef.errors import garbled
+from agent.ksef.session import HIDDEN
 from agent.ksef.values import day_of, is_ksef_number, is_reference, subject_for
 from spool import law
 from spool.bodies import sha256_hex
@@ -32,6 +35,12 @@ _LIST_SETTLES = timedelta(seconds=1)
 Short, because closing is what makes the answer certain: whatever arrives later is refused with 21180.
 """
 _GIVE_UP_SEARCH = timedelta(minutes=30)
+_SEARCH_FIRST_S, _SEARCH_LONGEST_S, _SEARCH_SHARE = 30.0, 3600.0, 0.3
+"""Pauses between two looks into the register: KSeF allows twenty an hour for the whole context (protocol §16.1)."""
+_NO_SESSION = (
+    "KSeF nie pokazuje sesji, w której wysłano ten dokument. Szukamy go w rejestrze KSeF; bez pewności nic nie "
+    "zostanie wysłane drugi raz."
+)
 
 
 class Reconcile:
@@ -63,7 +72,12 @@ class Reconcile:
             else:
                 await self._look_at(document, document.session, document.invoice_ref)
         except NoAnswer as no:
-            return await give_time(t, document, no)
+            if no.code not in HIDDEN:
+                return await give_time(t, document, no)
+            try:
+                await self._look_in_register(document, document.session)
+            except NoAnswer as again:
+                return await give_time(t, document, again)
         await t.contact.worked()
         return 0.0
 
@@ -73,12 +87,7 @@ class Reconcile:
         known = await t.spool.read(lambda store: store.session(session))
         over = known is not None and known.final_at is not None
         earlier = await t.spool.read(lambda store: store.earlier_references(document.id))
-        try:
-            listed = [s for s in await session_list(t, session) if s.reference not in earlier]
-        except NoAnswer as no:
-            if no.code != "http:21173" or not await self._registered_as_ours(document):
-                raise
-            return
+        listed = [s for s in await session_list(t, session) if s.reference not in earlier]
         found = next((s for s in listed if s.invoice_hash == document.sha256), None)
         now, dice = t.clock(), random.random()  # noqa: S311 - jitter
         if found is not None:
@@ -86,7 +95,7 @@ class Reconcile:
             await t.spool.write(lambda store: verdict.submitted(store, document, reference, now, handed_over))
             self._in_doubt.discard(session)
         elif over:
-            await t.spool.write(lambda store: _absent(store, t, document, now, dice))
+            await t.spool.write(lambda store: _absent(store, t, document, now, dice, verdict.NOT_IN_SESSION))
             self._in_doubt.discard(session)
         else:
             age = now - document.updated_at
@@ -95,17 +104,41 @@ class Reconcile:
             pause = timedelta(seconds=max(0.5, retry.next_look(age.total_seconds()) / 2))
 
             def job(store: Store) -> None:
+                store.regain_session(session)
                 verdict.overdue(store, document, now)
                 store.postpone(document.id, now + pause)
 
             await t.spool.write(job)
 
-    async def _registered_as_ours(self, document: Document) -> bool:
-        """KSeF does not know the session: only presence can still be proven, by our bytes among the registered."""
-        same = next((r for r in await self._registered(document) if r.sha256 == document.sha256), None)
-        if same is not None:
-            await self._adopt(document, same.ksef_number, same.acquisition_date, "")
-        return same is not None
+    async def _look_in_register(self, document: Document, session: str) -> None:
+        """KSeF does not show the session: look for number and hash among what is stored, as long as it takes."""
+        t, facts = self._t, document.facts
+        self._in_doubt.discard(session)
+        if (pause := t.ksef.wait("invoiceMetadata")) > 0:  # others, whose session answers, go first
+            await self._look_later(document, pause)
+            return
+        since = (t.transport.server_now() or t.clock()) - absence.REACH
+        subject = subject_for(t.context, document)
+        found = await t.ksef.find_stored(subject, facts.seller_nip, facts.number, since)
+        if await self._recognise(document, found.invoices):
+            return
+        look = absence.Look(found, since, t.transport.server_now())
+        now, dice = t.clock(), random.random()  # noqa: S311 - jitter
+        if not await t.spool.write(lambda store: _nowhere(store, t, document, look, now, dice)):
+            await self._look_later(document)
+
+    async def _look_later(self, document: Document, at_least: float = 0.0) -> None:
+        """Not settled by the register: it stays UNKNOWN, people are told, and it is looked for more and more rarely."""
+        now = self._t.clock()
+        pause = min(_SEARCH_LONGEST_S, _SEARCH_SHARE * (now - document.updated_at).total_seconds())
+
+        def job(store: Store) -> None:
+            if all(event.move != "no_session" for event in store.history(document.id)):
+                store.log(document.id, "no_session", now, "agent", _NO_SESSION)
+            verdict.overdue(store, document, now)
+            store.postpone(document.id, now + timedelta(seconds=max(_SEARCH_FIRST_S, pause, at_least)))
+
+        await self._t.spool.write(job)
 
     async def _look_at(self, document: Document, session: str, reference: str) -> None:
         """KSeF knows it: read its verdict again, and settle a duplicate by comparing bytes."""
@@ -149,17 +182,24 @@ class Reconcile:
     async def _search(self, document: Document) -> None:
         """The extensions are missing (protocol §6.5): find the original by seller and number."""
         t, now = self._t, self._t.clock()
-        found = [r for r in await self._registered(document) if r.number == document.facts.number]
-        same = next((r for r in found if r.sha256 == document.sha256), None)
-        if same is not None:
-            await self._adopt(document, same.ksef_number, same.acquisition_date, "")
-        elif clash := next((r for r in found if _same_kind(r, document)), None):
-            await self._conflict(document, OTHER_DOCUMENT, clash.ksef_number)
-        elif now - document.updated_at > _GIVE_UP_SEARCH:
+        if await self._recognise(document, await self._registered(document)):
+            return
+        if now - document.updated_at > _GIVE_UP_SEARCH:
             await self._conflict(document, NOT_FOUND)
         else:
             pause = max(30.0, retry.next_look((now - document.updated_at).total_seconds()))
             await t.spool.write(lambda store: store.postpone(document.id, now + timedelta(seconds=pause)))
+
+    async def _recognise(self, document: Document, registered: Sequence[Registered]) -> bool:
+        """Ours by its hash: adopted. Our number on other bytes: a conflict. False when it is neither."""
+        same = next((r for r in registered if r.sha256 == document.sha256), None)
+        if same is not None:
+            await self._adopt(document, same.ksef_number, same.acquisition_date, "")
+            return True
+        clash = next((r for r in registered if _same_name(r, document)), None)
+        if clash is not None:
+            await self._conflict(document, OTHER_DOCUMENT, clash.ksef_number)
+        return clash is not None
 
     async def _registered(self, document: Document) -> list[Registered]:
         issued = document.issue_date or document.issued_at.astimezone(WARSAW).date()
@@ -191,12 +231,25 @@ class Reconcile:
         await self._t.spool.write(lambda store: verdict.conflict(store, document, reason, now, number))
 
 
-def _absent(store: Store, tools: Tools, document: Document, now: datetime, dice: float) -> None:
+def _absent(store: Store, tools: Tools, document: Document, now: datetime, dice: float, note: str) -> None:
     """KSeF provably has it not: whatever hand-over was noted is none."""
-    verdict.absent(store, document, now, dice)
+    verdict.absent(store, document, now, dice, note)
     law.reopen(store, tools.rules, document.id, now)
 
 
-def _same_kind(registered: Registered, document: Document) -> bool:
-    """RodzajFaktury as the metadata writes it: `KorZal` for `KOR_ZAL` (protocol §9.1)."""
-    return registered.kind.lower() == document.facts.kind.replace("_", "").lower()
+def _nowhere(store: Store, tools: Tools, document: Document, look: absence.Look, now: datetime, dice: float) -> bool:
+    """Back to the queue if the register proves it absent. Judged in the transaction, on the document as it is now."""
+    session, ended_at = store.session(str(document.session)), store.attempt_ended_at(document.id)
+    if session is None or ended_at is None or store.document(document.id) != document or store.taken_in(document):
+        return False
+    if not (absence.provable(tools.context, document, session) and absence.proves(look, session, ended_at)):
+        return False
+    _absent(store, tools, document, now, dice, verdict.NOT_STORED)
+    tools.contact.log.warning("absent_by_register", document=document.id, hwm=str(look.found.hwm))
+    return True
+
+
+def _same_name(registered: Registered, document: Document) -> bool:
+    """Number and RodzajFaktury (`KorZal` for `KOR_ZAL` in metadata, protocol §9.1) on bytes that are known."""
+    same_kind = registered.kind.lower() == document.facts.kind.replace("_", "").lower()
+    return same_kind and registered.number == document.facts.number and registered.sha256 != ""

@@ -171,16 +171,19 @@ def unknown(store: Store, document: Document, outcome: Unknown, now: datetime) -
     store.move(document.id, State.UNKNOWN, now, "agent", outcome.reason, reason=outcome.reason)
 
 
-def absent(store: Store, document: Document, now: datetime, random: float) -> None:
-    """Proven: the closed session does not contain it (faults K01). The same bytes go again after a pause, or a person
-    looks when that has happened too often."""
+NOT_IN_SESSION = "Zamknięta sesja KSeF nie zawiera tego dokumentu; wysyłamy go ponownie."
+NOT_STORED = "KSeF nie pokazuje tej sesji, a w jego rejestrze nie ma tego dokumentu; wysyłamy go ponownie."
+
+
+def absent(store: Store, document: Document, now: datetime, random: float, note: str) -> None:
+    """Proven, as `note` says (faults K01). The same bytes go again after a pause, or a person looks when that has
+    happened too often."""
     if document.attempts >= MOST_TRIES:
         store.end_attempt(document.id, "held", now)
         reason = f"Wysłano {document.attempts} razy, a KSeF za każdym razem nie ma tego dokumentu."
         _hold(store, document, reason, now)
         return
     store.end_attempt(document.id, "absent", now)
-    note = "Zamknięta sesja KSeF nie zawiera tego dokumentu; wysyłamy go ponownie."
     at = retry.next_attempt(Later(note), document.attempts, document.due_safe, now, random)
     again: dict[str, Any] = {"session": None, "next_action_at": at, "handed_over_at": None}
     store.move(document.id, State.QUEUED, now, "agent", note, **again)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from sandbox.clock import parse_iso
-from sandbox.errors import BadRequest, Refusal, TooManyRequests
+from sandbox.errors import BadRequest, Forbidden, Refusal, TooManyRequests
 from sandbox.store import Store
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ KINDS = (
     "429",
     "truncate",
     "bad_hash",
+    "21173",
     "21184",
+    "foreign_403",
     "stuck_150",
 )
 VERDICT_KIND = re.compile(r"verdict_[45]\d\d")
@@ -167,9 +169,13 @@ async def act(fault: dict[str, Any], request: web.Request, handler: Handler) -> 
         return web.Response(status=int(kind[-3:]))
     if kind == "429":
         raise TooManyRequests(fault["retry_after"], "żądań (wstrzyknięty)")
+    ref = request.match_info.get("referenceNumber", "")
+    if kind == "21173":
+        raise BadRequest(21173, f"Sesja o numerze referencyjnym {ref} nie została znaleziona.")
     if kind == "21184":
-        ref = request.match_info.get("referenceNumber", "")
         raise BadRequest(21184, f"Trwają prace serwisowe i sesja {ref} jest tymczasowo niedostępna.")
+    if kind == "foreign_403":
+        raise Forbidden("insufficient-resource-access", "Brak dostępu do zasobu.")
     if kind == "stuck_150":
         request[HOLD] = fault["id"]
         return await handler(request)

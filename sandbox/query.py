@@ -113,11 +113,11 @@ async def metadata(request: web.Request) -> web.Response:
     threshold = int(world.switches["truncation_threshold"])
     first = offset * size
     page = rows[first : min(first + size, threshold)]
-    stored = filters.date_type == "PermanentStorage"
+    marked = filters.date_type == "PermanentStorage" and not world.switches["hwm_absent"]
     answer: dict[str, Any] = {
         "hasMore": first + size < len(rows),
         "isTruncated": len(rows) > threshold and first + size >= threshold,
-        "permanentStorageHwmDate": iso(min(mark, filters.to_ms)) if stored else None,
+        "permanentStorageHwmDate": iso(min(mark, filters.to_ms)) if marked else None,
         "invoices": [register.metadata(row) for row in page],
     }
     return reply(request, answer)

@@ -52,6 +52,7 @@ DEFAULTS: dict[str, tuple[Any, Any]] = {
     "extra_json_fields": (False, False),
     "stuck_150": (False, False),
     "unstable_above_hwm": (False, False),
+    "hwm_absent": (False, False),
     "no_tokens": (False, False),
     "security_blocked": (False, False),
 }

@@ -288,6 +288,12 @@ def m0004_unshown_by_unit(db: Database) -> None:
     db.execute("CREATE INDEX document_unshown ON document (unit, seq) WHERE shown < version")
 
 
+@steps()
+def m0005_where_a_session_is(db: Database) -> None:
+    """The address of the KSeF that a session was opened at; empty for those opened before this was written down."""
+    db.execute("ALTER TABLE session ADD COLUMN ksef TEXT NOT NULL DEFAULT ''")
+
+
 def names() -> frozenset[str]:
     """The steps that this program knows."""
     return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))

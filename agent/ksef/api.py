@@ -140,6 +140,19 @@ class Registered:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a metadata query over permanent storage shows.
+
+    `complete`: no page is missing and every row is readable. `hwm`: up to there nothing can be added any more
+    (protocol §9.2); None where KSeF did not say.
+    """
+
+    invoices: tuple[Registered, ...]
+    complete: bool
+    hwm: datetime | None
+
+
+@dataclass(frozen=True)
 class Part:
     """One part of an export package: a presigned address, and the sizes and Base64 hashes to hold it against."""
 
@@ -249,6 +262,9 @@ class Ksef(Protocol):
 
     async def find(self, subject: str, seller_nip: str, number: str, issued: datetime) -> list[Registered]:
         """Registered invoices with this seller and number, issued on that day."""
+
+    async def find_stored(self, subject: str, seller_nip: str, number: str, since: datetime) -> Found:
+        """Invoices with this seller and number that were stored since then, and how far that is final."""
 
     async def start_export(
         self, key: WrappedKey, subject: str, since: datetime, until: datetime | None, *, facts_of: str = ""

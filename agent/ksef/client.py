@@ -6,9 +6,9 @@ returns is checked here before anybody uses it, because its models forgive missi
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from json import dumps
+from json import dumps, loads
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,13 +24,14 @@ from ksef_client.http import HttpResponse
 from ksef_client.services.auth import build_auth_token_request_xml, build_ksef_token_auth_request
 from ksef_client.services.xades import sign_xades_enveloped
 
-from agent.ksef import errors
+from agent.ksef import errors, query
 from agent.ksef.api import (
     AuthOperation,
     Challenge,
     Done,
     Download,
     Export,
+    Found,
     InvoiceStatus,
     NoAnswer,
     Opened,
@@ -263,23 +264,18 @@ class KsefClient:
         return (await self._in("invoiceDownload", lambda token: call(access_token=token))).content
 
     async def find(self, subject: str, seller_nip: str, number: str, issued: datetime) -> list[Registered]:
-        """One page is enough: the key seller + kind + number is unique (protocol §6.5)."""
-        filters = models.InvoiceQueryFilters(
-            subject_type=models.InvoiceQuerySubjectType(subject),
-            date_range=models.InvoiceQueryDateRange(
-                date_type=models.InvoiceQueryDateType.ISSUE,
-                from_=utc_text(issued - timedelta(days=1)),
-                to=utc_text(issued + timedelta(days=1)),
-            ),
-            seller_nip=seller_nip,
-            invoice_number=number,
-        )
+        return list((await self._query(query.issued_on(subject, seller_nip, number, issued))).invoices)
 
-        async def call(token: str) -> list[Registered]:
-            got = await self._invoices.query_invoice_metadata(
-                filters, access_token=token, page_offset=0, page_size=_SMALLEST_QUERY_PAGE
-            )
-            return [_registered(item) for item in got.invoices if item.ksef_number]
+    async def find_stored(self, subject: str, seller_nip: str, number: str, since: datetime) -> Found:
+        return await self._query(query.stored_since(subject, seller_nip, number, since))
+
+    async def _query(self, filters: query.Filters) -> Found:
+        """One page is enough: the key seller + kind + number is unique (protocol §6.5)."""
+        page = {"pageOffset": 0, "pageSize": _SMALLEST_QUERY_PAGE}
+        post = partial(SdkHttp(self._line).request, "POST", query.PATH, params=page, json=filters)
+
+        async def call(token: str) -> Found:
+            return query.found(loads((await post(access_token=token)).content))
 
         return await self._in("invoiceMetadata", call)
 
@@ -373,16 +369,6 @@ def _status(got: models.SessionInvoiceStatusResponse) -> InvoiceStatus:
         reading = Reading(accepted, reading.code)
     return InvoiceStatus(
         reference_of(got.reference_number), hex_of(got.invoice_hash or ""), reading, maybe_instant(got.invoicing_date)
-    )
-
-
-def _registered(item: models.InvoiceMetadata) -> Registered:
-    return Registered(
-        str(item.ksef_number),
-        hex_of(item.invoice_hash or ""),
-        str(getattr(item.invoice_type, "value", "") or ""),
-        str(item.invoice_number or ""),
-        maybe_instant(item.acquisition_date),
     )
 
 

@@ -1,9 +1,11 @@
-"""The interactive session of one context: opened when needed, reused, rotated, closed when idle. Knows no documents.
+"""The interactive sessions of one context: opened when needed, reused, rotated, closed when idle. Knows no documents.
 
 Its reference is stored before anything is sent in it; its key lives in memory only, so sessions of an earlier run
-are closed and watched to their end, never sent into. Sources: protocol §6.1; faults K09.
+are closed and watched to their end, never sent into. One is enough while KSeF answers: a second one is opened only
+while the first has an unanswered call, and is used again as long as it is there. Sources: protocol §6.1; faults K09.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,19 +22,22 @@ from spool.domain.outcomes import Later
 MOST_INVOICES = 10_000
 """Documents in one session (protocol §7.1 and 21155)."""
 IDLE = timedelta(minutes=10)
+HIDDEN = frozenset({"http:21173", "http:403:insufficient-resource-access"})
+"""KSeF does not know the session, or not as ours (protocol §17.2): its list of documents cannot be had."""
 BEFORE_END = timedelta(minutes=10)
 """A session is left this long before its `validUntil`, twelve hours after it was opened."""
 
 
 @dataclass
 class Current:
-    """The session that documents go into now."""
+    """A session that documents go into now; `busy` while a call in it has no answer: then it takes no other."""
 
     reference: str
     valid_until: datetime
     used_at: datetime
     key: SymmetricKey = field(repr=False)
     sent: int = 0
+    busy: bool = False
 
     def seal(self, raw: bytes) -> Sealed:
         """One document sealed for this session."""
@@ -46,34 +51,51 @@ class _Look:
 
 
 class Sessions:
-    """At most one current session per context; all others are on their way to their end."""
+    """The current sessions of a context, mostly one; all others are on their way to their end."""
 
-    def __init__(self, context: str, ksef: Ksef, keys: Keys, spool: Spool, clock: Clock) -> None:
+    def __init__(self, context: str, ksef: Ksef, keys: Keys, spool: Spool, clock: Clock, url: str = "") -> None:
+        """`url` is written down with every session: it says which KSeF knows it."""
         self._context = context
+        self._url = url
         self._ksef = ksef
         self._keys = keys
         self._spool = spool
         self._clock = clock
-        self._current: Current | None = None
+        self._current: list[Current] = []
         self._looks: dict[str, _Look] = {}
 
-    async def ready(self) -> Current:
-        """The session to send into, opened now if there is none. Raises NoAnswer.
+    async def ready(self, avoid: Collection[str] = ()) -> Current:
+        """A session to send into, busy from now on; opened now if there is none. Raises NoAnswer.
 
-        A lost answer to the opening costs nothing: nothing was sent, the empty session ends by itself as 440.
+        Free ones in `avoid` are left for good. A lost answer to the opening costs nothing: nothing was sent, the empty
+        session ends by itself as 440.
         """
         now = self._clock()
-        current = self._current
-        if current is not None and (current.valid_until - BEFORE_END <= now or current.sent >= MOST_INVOICES):
-            self._current = current = None
-        if current is None:
-            key = SymmetricKey()
-            opened = await self._open(key.wrapped_for(await self._keys.get(FOR_SESSIONS)))
-            now = self._clock()
-            session = Session(opened.reference, self._context, FormCode.FA3, now, opened.valid_until, None, None)
+        self._current = [s for s in self._current if s.busy or self._usable(s, now, avoid)]
+        session = next((s for s in self._current if not s.busy), None)
+        if session is None:
+            return await self._new()
+        session.busy, session.used_at = True, now
+        return session
+
+    def _usable(self, session: Current, now: datetime, avoid: Collection[str]) -> bool:
+        ending = session.valid_until - BEFORE_END <= now or session.sent >= MOST_INVOICES
+        return not ending and session.reference not in avoid
+
+    async def _new(self) -> Current:
+        key = SymmetricKey()
+        opened = await self._open(key.wrapped_for(await self._keys.get(FOR_SESSIONS)))
+        now = self._clock()
+        session = Session(
+            opened.reference, self._context, FormCode.FA3, now, opened.valid_until, None, None, ksef=self._url
+        )
+        current = Current(opened.reference, opened.valid_until, now, key, busy=True)
+        self._current.append(current)  # before the spool shows it, so that tidying never takes it for an old one
+        try:
             await self._spool.write(lambda store: store.add_session(session))
-            self._current = current = Current(opened.reference, opened.valid_until, now, key)
-        current.used_at = now
+        except BaseException:
+            self.leave(current.reference)
+            raise
         return current
 
     async def _open(self, key: WrappedKey) -> Opened:
@@ -86,15 +108,14 @@ class Sessions:
 
     def leave(self, reference: str, *, new_keys: bool = False) -> None:
         """Send nothing more into this session; with `new_keys` fetch KSeF's keys before the next one."""
-        if self._current is not None and self._current.reference == reference:
-            self._current = None
+        self._current = [s for s in self._current if s.reference != reference]
         if new_keys:
             self._keys.forget()
 
     def leave_all(self, *, new_keys: bool = False) -> None:
-        """Send nothing more into the current session, whichever it is."""
-        if self._current is not None:
-            self.leave(self._current.reference, new_keys=new_keys)
+        """Send nothing more into the current sessions, whichever they are."""
+        for session in self._current:
+            self.leave(session.reference, new_keys=new_keys)
 
     async def tidy(self, wanted: frozenset[str] = frozenset()) -> bool:
         """Bring sessions nearer to their end: close those left, idle or `wanted`, and see whether they are final.
@@ -102,12 +123,11 @@ class Sessions:
         True when something changed. Raises NoAnswer when KSeF cannot be asked now.
         """
         now = self._clock()
-        if self._current is not None and (self._current.used_at + IDLE < now or self._current.reference in wanted):
-            self._current = None
-        current = self._current.reference if self._current else ""
+        self._current = [s for s in self._current if s.busy or not (s.used_at + IDLE < now or s.reference in wanted)]
         open_ones = await self._spool.read(lambda store: store.sessions_not_final(self._context))
+        current = {session.reference for session in self._current}
         changed = False
-        ending = [session for session in open_ones if session.reference != current]
+        ending = [session for session in open_ones if session.reference not in current]
         self._looks = {s.reference: self._looks.get(s.reference, _Look(now, now)) for s in ending}
         for session in ending:
             look = self._looks[session.reference]
@@ -118,11 +138,11 @@ class Sessions:
         return changed
 
     async def _end(self, session: Session, now: datetime) -> bool:
-        """Close and look for the end. A session that KSeF does not know has no end that would prove anything."""
+        """Close and look for the end. A session that KSeF does not show has no end that would prove anything."""
         try:
             return await self._bring(session, now)
         except NoAnswer as no:
-            if no.code != "http:21173":
+            if no.code not in HIDDEN:
                 raise
         if now > session.valid_until:
             await self._spool.write(lambda store: store.lose_session(session.reference, now))

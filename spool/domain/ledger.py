@@ -164,7 +164,7 @@ class Received(NewReceived):
 
 @dataclass(frozen=True)
 class Session:
-    """A KSeF interactive session that we opened."""
+    """A KSeF interactive session that we opened; `ksef` is the address of the KSeF that knows it, empty if unknown."""
 
     reference: str
     context: str
@@ -174,6 +174,7 @@ class Session:
     closed_at: datetime | None
     final_at: datetime | None
     lost_at: datetime | None = None
+    ksef: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,26 @@ class Attempts(Documents):
         )
         return frozenset(r["invoice_ref"] for r in found)
 
+    def attempt_ended_at(self, document_id: str) -> datetime | None:
+        """When the call of the last attempt was over, by our clock; None while it is not."""
+        row = self._one("SELECT ended_at AS at FROM attempt WHERE document = ? ORDER BY id DESC LIMIT 1", document_id)
+        return rows.instant(row["at"]) if row and row["at"] else None
+
+    def taken_in(self, document: Document) -> bool:
+        """True when KSeF is known to have taken these bytes in, from any unit, and has not handed them back.
+
+        Also when another document with these bytes has an attempt nobody knows the end of: then their absence
+        is not for this document alone to prove.
+        """
+        found = self._one(
+            """SELECT 1 FROM attempt WHERE document IN (SELECT id FROM document WHERE sha256 = ?) AND (
+               outcome IN ('submitted', 'accepted')
+               OR (ifnull(outcome, 'unknown') = 'unknown' AND (invoice_ref IS NOT NULL OR document <> ?)))""",
+            document.sha256,
+            document.id,
+        )
+        return found is not None
+
     def without_verdict_since(self, document_id: str) -> datetime | None:
         """When the first attempt began after which there was no verdict any more; None without such an attempt."""
         row = self._one(

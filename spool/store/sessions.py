@@ -21,6 +21,7 @@ class Sessions(Base):
             form=session.form,
             opened_at=stamp(session.opened_at),
             valid_until=stamp(session.valid_until),
+            ksef=session.ksef,
         )
 
     def close_session(self, reference: str, now: datetime) -> None:
@@ -40,6 +41,10 @@ class Sessions(Base):
     def lose_session(self, reference: str, now: datetime) -> None:
         """KSeF does not know this session, which is past its end. That proves nothing about what was sent into it."""
         self._db.execute("UPDATE session SET lost_at = ? WHERE reference = ?", (stamp(now), reference))
+
+    def regain_session(self, reference: str) -> None:
+        """KSeF shows a lost session again: it is to be brought to its end after all."""
+        self._db.execute("UPDATE session SET lost_at = NULL WHERE reference = ? AND lost_at IS NOT NULL", (reference,))
 
     def session(self, reference: str) -> Session | None:
         """One of our sessions."""

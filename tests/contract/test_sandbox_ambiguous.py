@@ -61,3 +61,27 @@ def test_sandbox_F2_open_leaves_a_session(box: Box) -> None:
         box.post("/v2/sessions/online", token, {"formCode": FA3, "encryption": box.encryption(Aes())})
     listed = box.get("/v2/sessions", token, params={"sessionType": "Online"}).json()["sessions"]
     assert [item["status"]["code"] for item in listed] == [100]
+
+
+@pytest.mark.parametrize(("kind", "status"), [("21173", 400), ("foreign_403", 403)])
+def test_sandbox_I14_session_lost_on_demand(box: Box, kind: str, status: int) -> None:
+    """A fault hides one session and no other, until it is deleted."""
+    token = box.login()
+    hidden, shown = box.session(token), box.session(token)
+    fault = box.fault("* /v2/sessions/*", kind, match=hidden.ref)
+    answer = box.get(f"/v2/sessions/{hidden.ref}/invoices", token)
+    assert answer.status_code == status
+    assert "21173" in answer.text or answer.json()["reasonCode"] == "insufficient-resource-access"
+    assert box.get(f"/v2/sessions/{shown.ref}/invoices", token).status_code == 200
+    box.delete(f"/sandbox/faults/{fault}")
+    assert box.get(f"/v2/sessions/{hidden.ref}/invoices", token).status_code == 200
+
+
+def test_sandbox_Q2_mark_left_out_on_demand(box: Box) -> None:
+    """With `hwm_absent` a query over PermanentStorage answers without its mark."""
+    token = box.login()
+    dates = {"dateType": "PermanentStorage", "from": box.get("/sandbox/clock").json()["now"]}
+    body = {"subjectType": "Subject1", "dateRange": dates}
+    assert box.post("/v2/invoices/query/metadata", token, body).json()["permanentStorageHwmDate"]
+    box.switch(hwm_absent=True)
+    assert box.post("/v2/invoices/query/metadata", token, body).json().get("permanentStorageHwmDate") is None

@@ -68,7 +68,7 @@ async def test_absence_again_and_again_holds_the_document(rig: Rig) -> None:
             reason = NoAnswer(Reading(verdict.Unknown("?"), "http:500"))
             verdict.not_sent(store, store.begin_attempt(store.document(document.id), f"s{n}", now), reason, now, 0.0)
             verdict.overdue(store, store.document(document.id), now)
-            verdict.absent(store, store.document(document.id), now, 0.5)
+            verdict.absent(store, store.document(document.id), now, 0.5, verdict.NOT_IN_SESSION)
             return store.document(document.id)  # type: ignore[no-any-return]
 
         after = await rig.spool.write(once)

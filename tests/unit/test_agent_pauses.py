@@ -162,3 +162,30 @@ async def test_one_strange_answer_wakes_the_probe(spool: Spool) -> None:
     assert contact.silence() == 0
     await contact.reached()
     assert not contact.wants_probe
+
+
+async def test_hidden_session_keeps_no_other_from_its_end(spool: Spool) -> None:
+    """One session belongs to somebody else now (403): those behind it are closed and watched all the same."""
+    hidden, other = _session("20261118-SO-1"), _session("20261118-SO-2")
+    await spool.write(lambda store: [store.add_session(s) for s in (hidden, other)])
+    asked = []
+
+    async def close(reference: str) -> None:
+        if reference == hidden.reference:
+            raise NoAnswer(Reading(Later("cudza", person=True), "http:403:insufficient-resource-access"))
+
+    async def status(reference: str) -> Reading:
+        asked.append(reference)
+        return Reading(Pending(), "session:170")
+
+    ksef = cast(Ksef, SimpleNamespace(close_session=close, session_status=status))
+    await Sessions("gmina", ksef, cast(Keys, None), spool, _Clock()).tidy()
+    assert asked == [other.reference]
+    lost = await spool.read(lambda store: store.session(hidden.reference))
+    assert lost is not None
+    assert lost.lost_at == NOW
+
+
+def _session(reference: str) -> Session:
+    """Opened two days ago, past its end since a day."""
+    return Session(reference, "gmina", FormCode.FA3, NOW - 2 * DAY, NOW - DAY, None, None)
