@@ -125,7 +125,7 @@ def _progress(store: Store, occasion: dict[str, Any]) -> int | None:
 
 
 def at_hand_over(store: Store, rules: Rules, document: Document, at: datetime, now: datetime) -> DueState:
-    """Where the duty stands now that KSeF took the document at `at`; it says MET or OVERDUE for good.
+    """Where the duty stands now that KSeF took the document at `at`: MET for good, or OVERDUE by what is known now.
 
     Midnight or an announcement may lie between what stands in the row and that moment, or between that moment and our
     reading of it: what is late by the row, or was deemed, is judged by the moment of KSeF (faults F15).
