@@ -1,7 +1,6 @@
 """The agent's process: settings, spool, clock, one office per context; stops between steps on SIGTERM or SIGINT."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -88,8 +87,7 @@ async def _beat(house: House) -> None:
             clock_url = house.settings.shared.clock_url
             await house.spool.write(partial(_alive, now=now, clock_url=clock_url))
         ear.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ear.wait(), min(house.patience, ALIVE_EVERY_S))
+        await house.bell.rest(ear, min(house.patience, ALIVE_EVERY_S), wake=True)
 
 
 def _alive(store: Store, now: datetime, clock_url: str) -> None:

@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.ksef.api import Found
-from agent.ksef.values import subject_for
+from agent.ksef.values import LONGEST_WINDOW, subject_for
 from spool.domain.ledger import Document, Session
 from spool.domain.municipality import Context, ContextType
 
 STORED_WITHIN = timedelta(hours=24)
 """The longest that KSeF is believed to take from accepting bytes to storing them; the worst report is under a day."""
-REACH = timedelta(days=99)
-"""How far back the register is searched: the most that one query may span, less a day (protocol §9.1)."""
+REACH = LONGEST_WINDOW
+"""How far back the register is searched."""
 CLOCKS_APART = timedelta(minutes=5)
 """How far two machines of KSeF may differ: the one that stores and the one that writes the Date header."""
 _LONGEST_SESSION = timedelta(days=2)

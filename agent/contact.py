@@ -155,7 +155,7 @@ class Contact:
             if self._known.reachable is not False:
                 self.log.warning("unreachable", code=no.code)
                 since = self._clock().isoformat()
-                await self._set("reachable", {"ok": False, "since": since, "detail": _reason(no.reading)})
+                await self._set("reachable", {"ok": False, "since": since, "detail": no.reading.reason})
                 self._known.reachable = False
         else:
             self.log.warning("no_answer", code=no.code)
@@ -187,7 +187,7 @@ class Contact:
     async def pause(self, reading: Reading, kind: str) -> None:
         """Send nothing more in this context until a person has looked; once, with one event."""
         now = self._clock()
-        value = {"reason": _reason(reading), "hint": reading.hint, "code": reading.code, "kind": kind}
+        value = {"reason": reading.reason, "hint": reading.hint, "code": reading.code, "kind": kind}
         if self._known.paused is not None:
             return
 
@@ -209,7 +209,3 @@ def pause_in(store: Store, context: str, value: dict[str, Any], now: datetime) -
     store.set_condition(context, "paused", value, now)
     note = f"Wstrzymano wysyłkę: {value['reason']} {value['hint']}".strip()
     store.log(f"context:{context}", "paused", now, "agent", note, {"code": value["code"]})
-
-
-def _reason(reading: Reading) -> str:
-    return str(getattr(reading.outcome, "reason", ""))

@@ -12,8 +12,6 @@ from agent.ksef.errors import garbled
 from agent.ksef.sealing import SymmetricKey, hex_of
 from spool.domain.outcomes import Unknown
 
-LONGEST_WINDOW_DAYS = 99
-"""KSeF allows 100 days counted in UTC (protocol §9.1)."""
 NOTHING_YET = ("http:21183", "export:420")
 """The window begins beyond the high-water mark: ask again later."""
 _LARGEST_PART = 60_000_000

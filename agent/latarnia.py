@@ -4,8 +4,6 @@ What it says is kept as evidence and becomes announcements (`spool.outages`); th
 something that we do not understand, changes nothing. Whether to try sending is decided by KSeF itself, never here.
 """
 
-import asyncio
-import contextlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -45,11 +43,7 @@ class Beacon:
         ear = house.bell.listener()
         while not house.bell.stopping:
             await self.step()
-            until = asyncio.get_running_loop().time() + house.settings.latarnia.every_seconds
-            while not house.bell.stopping and (left := until - asyncio.get_running_loop().time()) > 0:
-                ear.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ear.wait(), left)
+            await house.bell.rest(ear, house.settings.latarnia.every_seconds, wake=False)
 
     async def step(self) -> None:
         """One look at status and messages, in one commit."""
@@ -57,7 +51,7 @@ class Beacon:
             word, messages = await self._ask()
         except NoAnswer as no:
             _log.warning("no_answer", environment=self.environment, code=no.code)
-            await self._tell({"ok": False, "status": "", "detail": str(getattr(no.reading.outcome, "reason", ""))})
+            await self._tell({"ok": False, "status": "", "detail": no.reading.reason})
             return
         now = self._house.clock()
         changed = await self._house.spool.write(lambda store: outages.hear(store, self.environment, messages, now))

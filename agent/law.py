@@ -1,8 +1,5 @@
 """Keeping deadlines true while the program runs: after each announcement, and when a new day begins in Warsaw."""
 
-import asyncio
-import contextlib
-
 import structlog
 
 from agent.office import House
@@ -27,5 +24,4 @@ async def keep_the_law(house: House) -> None:
             changed += await house.spool.write(lambda store: law.recompute(store, rules, now))  # noqa: B023
         if changed:
             _log.info("deadlines_changed", documents=changed)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ear.wait(), min(house.patience, _LOOK_EVERY_S))
+        await house.bell.rest(ear, min(house.patience, _LOOK_EVERY_S), wake=True)

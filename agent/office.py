@@ -47,6 +47,24 @@ class Bell:
         self._listeners.add(event)
         return event
 
+    async def rest(self, ear: asyncio.Event, seconds: float, *, wake: bool) -> None:
+        """Until so many seconds are over or it is time to stop; with `wake` also until the spool changes.
+
+        Without any pause the other loops have their turn all the same.
+        """
+        if seconds <= 0:
+            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while not self.stopping and (left := until - loop.time()) > 0:
+            try:
+                await asyncio.wait_for(ear.wait(), left)
+            except TimeoutError:
+                return
+            if wake:
+                return
+            ear.clear()
+
     def ring(self) -> None:
         """Wake everybody."""
         for event in self._listeners:
@@ -141,23 +159,7 @@ class Office:
             except Exception:
                 self.contact.log.exception("step_crashed", loop=name)
                 pause, urgent = _AFTER_TROUBLE_S, False
-            await self._wait(ear, min(pause, self._house.patience if urgent else IDLE_S), urgent)
-
-    async def _wait(self, ear: asyncio.Event, pause: float, urgent: bool) -> None:
-        """Until the pause is over; with `urgent` also until the spool changes, else only for the stop."""
-        if pause <= 0:
-            await asyncio.sleep(0)
-            return
-        loop = asyncio.get_running_loop()
-        until = loop.time() + pause
-        while not self._house.bell.stopping and (left := until - loop.time()) > 0:
-            try:
-                await asyncio.wait_for(ear.wait(), left)
-            except TimeoutError:
-                return
-            if urgent:
-                return
-            ear.clear()
+            await bell.rest(ear, min(pause, self._house.patience if urgent else IDLE_S), wake=urgent)
 
     async def _probe(self) -> float:
         """While KSeF is or may be down ask it for something public and cheap; Latarnia has no say in this."""

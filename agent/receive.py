@@ -19,7 +19,7 @@ from agent.ksef.api import Export, NoAnswer, Reading
 from agent.ksef.errors import garbled
 from agent.ksef.login import Keys
 from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey, hex_of
-from agent.ksef.values import instant
+from agent.ksef.values import LONGEST_WINDOW, instant
 from agent.package import BadPackage, Contents
 from agent.settings import AgentSettings
 from agent.trouble import Trouble
@@ -33,7 +33,6 @@ from spool.domain.routing import is_own_sale, route
 from spool.store import Store
 from spool.xml import read_received
 
-LONGEST_WINDOW = timedelta(days=exports.LONGEST_WINDOW_DAYS)
 OVERLAP = timedelta(minutes=5)
 _GROUP, _GROUP_BYTES = 50, 16_000_000
 _NEW_ENOUGH = timedelta(minutes=1)

@@ -22,7 +22,7 @@ from agent.ksef.line import Line
 from agent.ksef.login import Keys, Login
 from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey, hex_of
 from agent.ksef.transport import Transport
-from agent.ksef.values import maybe_instant
+from agent.ksef.values import LONGEST_WINDOW, maybe_instant
 from agent.package import BadPackage
 from certs import keyring
 from spool.clock import Clock
@@ -32,7 +32,6 @@ from spool.domain.registered import Registered, Seller
 
 T = TypeVar("T")
 _HALF = {"invoiceExport": (4, 8, 10)}
-_WINDOW = timedelta(days=exports.LONGEST_WINDOW_DAYS)
 _EARLIER = timedelta(days=1)
 _LONGEST_BAN_S = 3700.0
 _TRIES = 3
@@ -65,7 +64,7 @@ class RegisterOf:
         """Hand everything of this seller to `keep`; returns up to when it is all. Raises NoAnswer."""
         since, upto = seller.since - _EARLIER, None
         while True:
-            until = since + _WINDOW
+            until = since + LONGEST_WINDOW
             last = until >= self._ways.clock()
             export, key = await self._package(seller, since, None if last else until)
             if export is None:

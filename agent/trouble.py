@@ -19,7 +19,7 @@ class Trouble:
     async def unanswered(self, subject: str, no: NoAnswer) -> None:
         """KSeF gave no answer: written down here, and the probe finds out whether that is all."""
         self._t.contact.doubt(no)
-        await self.failed(subject, str(getattr(no.reading.outcome, "reason", "")), no.code)
+        await self.failed(subject, no.reading.reason, no.code)
 
     async def failed(self, subject: str, detail: str, code: str) -> None:
         """Write it down, with the moment at which it began."""

@@ -54,7 +54,7 @@ def not_sent(store: Store, document: Document, no: NoAnswer, now: datetime, rand
     elif isinstance(outcome, Later):
         later(store, document, no.reading, outcome, now, random)
     else:
-        reason = getattr(outcome, "reason", "")
+        reason = no.reading.reason
         store.end_attempt(document.id, "unknown", now)
         note = f"{reason} Sprawdzamy w KSeF, nic nie zostanie wysłane drugi raz."
         store.move(document.id, State.UNKNOWN, now, "agent", note, reason=reason)

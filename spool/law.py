@@ -150,7 +150,8 @@ def apply(
     if written:
         sooner = came_sooner(document.due_safe, due, now, rules.law.changes)
         store.set_deadline(document, due, now, sooner)
-    return cease(store, store.document(document.id), now) or written
+        document = store.document(document.id)
+    return cease(store, document, now) or written
 
 
 def without_duty(document: Document) -> bool:

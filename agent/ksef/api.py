@@ -30,12 +30,17 @@ class Reading:
     code: str
     hint: str = ""
 
+    @property
+    def reason(self) -> str:
+        """The Polish sentence of an outcome that has one, else empty."""
+        return str(getattr(self.outcome, "reason", ""))
+
 
 class NoAnswer(Exception):  # noqa: N818 - not an error of ours: a thing the world said, or did not say
     """A call that did not give its value; `reading` says why and what follows from it."""
 
     def __init__(self, reading: Reading) -> None:
-        super().__init__(f"{reading.code}: {getattr(reading.outcome, 'reason', '')}")
+        super().__init__(f"{reading.code}: {reading.reason}")
         self.reading = reading
 
     @property

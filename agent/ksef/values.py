@@ -1,7 +1,7 @@
 """Small values in KSeF's messages: instants, reference numbers, and as whom one asks."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agent.ksef.errors import garbled
@@ -9,6 +9,8 @@ from spool.domain.calendar import WARSAW
 from spool.domain.ledger import Document
 from spool.domain.municipality import Context, ContextType
 
+LONGEST_WINDOW = timedelta(days=99)
+"""The most that one question about the register may span: KSeF allows 100 days counted in UTC (protocol §9.1)."""
 KSEF_NUMBER = re.compile(r"\d{10}-\d{8}-[0-9A-F]{6}-?[0-9A-F]{6}-[0-9A-F]{2}")
 
 

@@ -105,7 +105,7 @@ async def _read(register: RegisterOf | None, spool: Looking, seller: Seller, tel
         tell(what, 0, 0)
         upto = await register.read(seller, keep)
     except NoAnswer as no:
-        reason = getattr(no.reading.outcome, "reason", "") or no.code
+        reason = no.reading.reason or no.code
         return Finding(KSEF, subject, f"Nie udało się odczytać rejestru KSeF: {reason}", no.reading.hint)
     if upto is not None:
         spool.aside(lambda store: store.heard_upto(seller, upto))

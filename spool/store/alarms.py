@@ -15,13 +15,12 @@ from spool.domain.document import Mode
 from spool.domain.ladder import Call, Candidate, Step
 from spool.domain.penalties import Amounts
 from spool.rows import dump, stamp
-from spool.store.base import Base
+from spool.store.base import ENDED, Base
 
-_ENDED = "('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"
-OPEN = f"""due_safe IS NOT NULL AND ksef_number IS NULL AND (owed OR state NOT IN {_ENDED})
+OPEN = f"""due_safe IS NOT NULL AND ksef_number IS NULL AND (owed OR state NOT IN {ENDED})
     AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))"""
 """Not handed over. An unknown result and a conflict are open, too: nothing proves that KSeF has taken this one."""
-PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND (owed OR state NOT IN {_ENDED})
+PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND (owed OR state NOT IN {ENDED})
     AND ((due_state = 'overdue' AND mode <> 'online')
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))))"""
 """Open, or handed over too late; its passing has not been told. What went as online after its day broke no term: that

@@ -14,6 +14,8 @@ from spool.domain.ledger import Event
 from spool.domain.states import State
 from spool.rows import dump, stamp
 
+ENDED = "('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"
+"""As the partial indexes spell it, word for word: otherwise SQLite does not see that they fit."""
 FIRST_HASH = "0" * 64
 Unreadable = pysqlite3.DatabaseError
 """What SQLite raises for a damaged file."""

@@ -8,6 +8,7 @@ from spool.domain.announcements import Announcement
 from spool.domain.calendar import start_of_day
 from spool.domain.ledger import Document, Outage
 from spool.rows import stamp
+from spool.store.base import ENDED
 from spool.store.documents import Documents
 
 
@@ -100,10 +101,10 @@ class Outages(Documents):
         a number, offline invoices that KSeF rejected, and late ones, as a notice that was published in time may be
         heard only after KSeF has taken the invoice."""
         found = self._db.execute(
-            """SELECT * FROM document INDEXED BY document_dutiable WHERE seq > ?
+            f"""SELECT * FROM document INDEXED BY document_dutiable WHERE seq > ?
                AND (owed OR (ksef_number IS NOT NULL AND due_state = 'overdue')
-                    OR (ksef_number IS NULL AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')))
-               ORDER BY seq LIMIT ?""",
+                    OR (ksef_number IS NULL AND state NOT IN {ENDED}))
+               ORDER BY seq LIMIT ?""",  # noqa: S608 - our own words
             (after, limit),
         )
         return [rows.document(r) for r in found]
