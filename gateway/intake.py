@@ -150,7 +150,7 @@ class FrontDoor:
             del self._failed[next(iter(self._failed))]
 
     def _judge(self, raw: bytes, examined: Examined, origin: Origin) -> Judged:
-        """Our own checks, the mode and the deadline: everything that needs no look into the spool."""
+        """Our own checks: everything that needs no look into the spool."""
         now = self._clock()
         facts = examined.facts or Facts()
         problems = list(examined.problems)

@@ -51,14 +51,14 @@ class Documents(Lookup, Sessions):
 
         It takes the name, the way in and the context of this time. `name` is as in `add`; without a label from the
         unit (`source_name`) both names stay. A refusal does not undo an issue that KSeF has seen: mode and deadline of
-        a rejected offline invoice stay, because a technical correction of it rests on them.
+        a rejected offline invoice stay, because its duty, and a technical correction of it, rest on them.
         """
         judgement = self._judgement(new) | {"source": new.source, "context": new.context}
         if new.source_name:
             judgement |= {"source_name": new.source_name, "name": name or document.id}
         del judgement["state"]  # the move, or staying, decides it
         if new.state is State.REFUSED:
-            if self.rejected_offline(document):
+            if document.owed or self.rejected_offline(document):
                 kept = {"owed", *_deadline(new.due, new.wish, new.asked_at)}
                 judgement = {name: value for name, value in judgement.items() if name not in kept}
             self._update_document(document.id, now, **judgement)

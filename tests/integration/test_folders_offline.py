@@ -356,9 +356,15 @@ async def test_what_we_refuse_ourselves_is_not_owed(bench: Bench) -> None:
 
 
 async def test_a_rejected_invoice_whose_day_passed_is_owed(bench: Bench) -> None:
-    """The law deems it offline24 (art. 106nda ust. 16), so its next working day runs on."""
+    """The law deems it offline24 (art. 106nda ust. 16), so its next working day runs on; also when the same bytes come
+    again and are refused by us."""
     bench.later(days=1)
-    assert rejected(bench, await bench.post(sale("O/3"), "o.xml")).owed
+    original = rejected(bench, await bench.post(sale("O/3"), "o.xml"))
+    assert original.owed
+    await bench.post(sale("O/3"), "o.xml", unit="gops")
+    again = await bench.post(sale("O/3"), "o.xml")
+    assert [p.code for p in again.problems] == ["duplicate_in_municipality"]
+    assert (again.id, again.owed, again.due_safe) == (original.id, True, original.due_safe)
 
 
 async def test_a_correction_has_the_term_of_today_not_of_the_issue(bench: Bench) -> None:
