@@ -123,26 +123,6 @@ def rungs(
     return tuple(sorted(found, key=lambda rung: (rung.at, tuple(Step).index(rung.step))))
 
 
-def step_now(
-    due: datetime,
-    mode: Mode,
-    taken_in: datetime,
-    now: datetime,
-    office_ends: time = OFFICE_ENDS,
-    changes: Changes | None = None,
-) -> Step | None:
-    """What there is to tell about one document at `now`: of several steps that have passed only the gravest.
-
-    A step before `taken_in` is not told for it. After the due moment there is always something to tell.
-    """
-    if now >= due:
-        return Step.DUE
-    passed = [r.step for r in rungs(due, mode, office_ends, changes) if taken_in <= r.at <= now]
-    if passed:
-        return passed[-1]
-    return Step.LAST_MINUTE if _too_late(due, taken_in) and now >= _last_minute(due, taken_in) else None
-
-
 def calls(
     candidates: Iterable[Candidate], now: datetime, office_ends: time = OFFICE_ENDS, changes: Changes | None = None
 ) -> list[Call]:

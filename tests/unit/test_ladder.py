@@ -21,7 +21,6 @@ from spool.domain.ladder import (
     horizon,
     ripe,
     rungs,
-    step_now,
 )
 from spool.domain.modes import Issue
 
@@ -38,6 +37,17 @@ def told(due: date, mode: Mode = Mode.OFFLINE24, **more: object) -> list[tuple[s
     """The rungs as (step, Warsaw time)."""
     found = rungs(end_of_day(due), mode, **more)  # type: ignore[arg-type]
     return [(r.step.value, f"{r.at.astimezone(WARSAW):%m-%d %H:%M:%S}") for r in found]
+
+
+def step_now(due: datetime, mode: Mode, taken_in: datetime, now: datetime) -> Step | None:
+    """What is told of one document of which nothing was told yet: by `calls` as the alarm loop asks them, and after the
+    due moment, which it asks the spool for, always that."""
+    if now >= due:
+        return Step.DUE
+    found = [call.step for call in calls([Candidate("sp1", due, mode, taken_in, taken_in)], now)]
+    steps = [step for step in found if step is not Step.LAST_MINUTE or ripe(due, taken_in, now)]
+    assert len(steps) < 2, "one document, one step"
+    return steps[0] if steps else None
 
 
 def test_the_ladder_of_a_working_day() -> None:
