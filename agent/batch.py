@@ -10,6 +10,7 @@ by `agent.batch_verdicts`.
 import asyncio
 import secrets
 import shutil
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,20 @@ _UPLOADS = 3
 _STOPPED = "Przygotowanie paczki przerwano, nic nie wysłano. Ponowimy."
 
 
+_UNFIT = frozenset({"http:21001", "http:21157", "http:21161", "http:21405"})
+"""KSeF does not take the package as it is; another one has to be made."""
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A package that has no session yet, and the key that only memory knows."""
+
+    name: str
+    key: SymmetricKey
+    archive: Archive
+    offline: bool
+
+
 class Batches:
     """The packages of one context. One is made at a time; on those that are closed KSeF works meanwhile."""
 
@@ -50,6 +65,7 @@ class Batches:
         self._t = tools
         self._keys = keys
         self._directory = directory
+        self._packed: _Packed | None = None
 
     async def step(self) -> float:
         """Bring the package on its way one step further, or make the next one."""
@@ -70,9 +86,9 @@ class Batches:
         return 0.0
 
     async def _make(self, now: datetime) -> None:
-        """Choose, claim, pack, open. Whatever breaks on the way leaves a package without a session: `_release`."""
-        t, name = self._t, f"p-{secrets.token_hex(8)}"
-        key, public = SymmetricKey(), await self._keys.get(FOR_SESSIONS)
+        """Choose, claim, pack, open. Whatever breaks before that leaves a package for `_release`."""
+        t, name, key = self._t, f"p-{secrets.token_hex(8)}", SymmetricKey()
+        await self._keys.get(FOR_SESSIONS)  # without one nothing need be claimed
         day = day_at_ksef(now, t.transport.server_now())
         choice = await t.spool.read(lambda store: store.packable(t.context.id, day, now, MOST_IN_PACKAGE))
         claimed = await self._claim(name, choice.entries, now)
@@ -80,22 +96,32 @@ class Batches:
             return
         t.planner.packing = True
         archive = await self._pack(name, claimed, key)
-        if archive is None:
-            return
+        if archive is not None:
+            self._packed = _Packed(name, key, archive, choice.offline)
+            await self._open(self._packed)
+
+    async def _open(self, packed: "_Packed") -> None:
+        """A session for it. A lost answer costs nothing: an empty session ends by itself, and another is opened."""
+        t, archive = self._t, packed.archive
+        wrapped = packed.key.wrapped_for(await self._keys.get(FOR_SESSIONS))
         try:
-            opened = await t.ksef.open_batch(key.wrapped_for(public), archive, offline=choice.offline)
+            opened = await t.ksef.open_batch(wrapped, archive, offline=packed.offline)
         except NoAnswer as no:
-            if isinstance(no.reading.outcome, Later) and no.reading.outcome.new_keys:
+            outcome = no.reading.outcome
+            if isinstance(outcome, Later) and outcome.new_keys:
                 self._keys.forget()
+            elif no.code in _UNFIT:
+                self._packed = None
             raise
         now = t.clock()
         session = Session(
             opened.reference, t.context.id, FormCode.FA3, now, now + _SESSION_LIVES, None, None,
             ksef=t.context.url, kind=BATCH,
         )  # fmt: skip
-        await t.spool.write(lambda store: store.open_package(name, session, opened.parts))
+        await t.spool.write(lambda store: store.open_package(packed.name, session, opened.parts))
+        self._packed = None
         t.planner.opened(now)
-        t.contact.log.info("package_opened", session=opened.reference, documents=len(claimed), bytes=archive.size)
+        t.contact.log.info("package_opened", session=opened.reference, bytes=archive.size)
 
     async def _claim(self, name: str, entries: tuple[Entry, ...], now: datetime) -> list[Entry]:
         """The intents, a chunk to a commit."""
@@ -143,7 +169,10 @@ class Batches:
     async def _bring(self, package: Package) -> None:
         """Upload what is not uploaded yet, then close."""
         if package.session is None:
-            await self._release(package)
+            if self._packed is not None and self._packed.name == package.name:
+                await self._open(self._packed)
+            else:
+                await self._release(package)
             return
         try:
             if await self._upload(package):
