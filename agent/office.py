@@ -63,7 +63,8 @@ class Bell:
         until = loop.time() + seconds
         while not self.stopping and (left := until - loop.time()) > 0:
             try:
-                await asyncio.wait_for(ear.wait(), left)
+                async with asyncio.timeout(left):  # `wait_for` may lose a cancellation that comes with the ring
+                    await ear.wait()
             except TimeoutError:
                 return
             if wake:

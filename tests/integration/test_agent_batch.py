@@ -160,8 +160,7 @@ async def test_fault_F01_killed_while_packing(rig: Rig, sandbox: Sandbox, monkey
 
 async def test_fault_F01_killed_between_parts(rig: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """An opened package goes on after a restart without its key: the parts that are missing, then the close."""
-    monkeypatch.setattr("agent.packing.LARGEST_PART", 4000)
-    monkeypatch.setattr("agent.batch.Packing", lambda directory, key: packing.Packing(directory, key, 4000))
+    monkeypatch.setattr("agent.batch.Packing", lambda directory, key: packing.Packing(directory, key, 600))
     entered, uploads, real = asyncio.Event(), 0, Transport.upload
 
     async def upload(self: Transport, *args: Any) -> None:
@@ -237,7 +236,7 @@ async def test_fault_K08_rejected_package_goes_again(
     await rig.eventually(by_itself, "a document that goes by itself")
     await rig.advance(minutes=5)
     found = await _all_numbered(rig, documents)
-    assert {document.attempts for document in found} == {2}
+    assert min(document.attempts for document in found) == 2
 
 
 async def test_a_duplicate_and_an_invalid_one_spoil_no_other(rig: Rig, sandbox: Sandbox) -> None:
