@@ -23,6 +23,7 @@ from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey
 from agent.ksef.session import HIDDEN
 from agent.packing import LARGEST_ARCHIVE, Packing, is_whole, part_file
 from agent.plan import MOST_IN_PACKAGE
+from spool.access import Spool
 from spool.domain.document import FormCode
 from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import BATCH, Entry, Package, PackedPart, Session
@@ -132,39 +133,29 @@ class Batches:
                 store.add_package(name, t.context.id, now)
             return store.claim(name, ids, t.clock())
 
-        for start in range(0, len(entries), CHUNK):
-            ids = [entry.id for entry in entries[start : start + CHUNK]]
-            held.update(await t.spool.write(partial(job, ids=ids, first=start == 0)))
+        for place, ids in enumerate(_batched([entry.id for entry in entries], CHUNK)):
+            held.update(await t.spool.write(partial(job, ids=ids, first=place == 0)))
         return [entry for entry in entries if entry.id in held]
 
     async def _pack(self, name: str, entries: list[Entry], key: SymmetricKey) -> Archive | None:
         """One stream from the spool to the encrypted parts; None when nothing is left to send."""
         packing = await asyncio.to_thread(Packing, self._directory / name, key)
-        packed = 0
-        for group in _groups(entries):
-            if packing.size > LARGEST_ARCHIVE - _ROOM:
-                await self._take_out([entry.id for entry in group])
-                continue
-            bodies = await self._t.spool.read(partial(_bodies, group=group))
-            good = {name: body for name, body in bodies.items() if isinstance(body, bytes)}
-            for document_id, body in bodies.items():
-                if isinstance(body, BodyDamaged):
-                    await self._take_out([document_id], body)
-            await asyncio.to_thread(_add_all, packing, good)
-            packed += len(good)
-        return await asyncio.to_thread(packing.finish) if packed else None
+        out = await pack_into(packing, self._t.spool, entries)
+        await self._take_out(out)
+        return await asyncio.to_thread(packing.finish) if len(out) < len(entries) else None
 
-    async def _take_out(self, ids: list[str], damage: BodyDamaged | None = None) -> None:
+    async def _take_out(self, out: dict[str, BodyDamaged | None]) -> None:
         """Out of the package again, before anything was sent."""
         now = self._t.clock()
 
-        def job(store: Store) -> None:
+        def job(store: Store, ids: list[str]) -> None:
             for document_id in ids:
                 verdict.not_packed(store, store.document(document_id), now, _STOPPED)
-                if damage is not None:
+                if (damage := out[document_id]) is not None:
                     flag_damaged(store, store.document(document_id), damage, now)
 
-        await self._t.spool.write(job)
+        for ids in _batched(list(out), CHUNK):
+            await self._t.spool.write(partial(job, ids=ids))
 
     async def _bring(self, package: Package) -> None:
         """Upload what is not uploaded yet, then close."""
@@ -271,6 +262,25 @@ class _Lost(Exception):  # noqa: N818 - reads as the fact it states
 
 _NEVER = frozenset({"http:400", "http:401", "http:403", "http:404", "http:405", "http:410", "http:411"})
 """What a presigned address says when it is not good any more, or the part is not what was promised."""
+
+
+async def pack_into(packing: Packing, spool: Spool, entries: list[Entry]) -> dict[str, BodyDamaged | None]:
+    """Read and pack these documents, never many at once; which ones stayed out, and what is wrong with their bytes."""
+    out: dict[str, BodyDamaged | None] = {}
+    for group in _groups(entries):
+        if packing.size > LARGEST_ARCHIVE - _ROOM:
+            out |= dict.fromkeys(entry.id for entry in group)
+            continue
+        bodies = await spool.read(partial(_bodies, group=group))
+        out |= {document_id: body for document_id, body in bodies.items() if isinstance(body, BodyDamaged)}
+        good = {document_id: body for document_id, body in bodies.items() if isinstance(body, bytes)}
+        await asyncio.to_thread(_add_all, packing, good)
+    return out
+
+
+def _batched(ids: list[str], most: int) -> list[list[str]]:
+    """In groups of at most so many."""
+    return [ids[start : start + most] for start in range(0, len(ids), most)]
 
 
 async def handed_in(t: Tools, session: str) -> None:
