@@ -97,9 +97,9 @@ class Sandbox:
 
 
 @contextmanager
-def running_sandbox() -> Iterator[Sandbox]:
+def running_sandbox(speed: str = "fast") -> Iterator[Sandbox]:
     """A sandbox process on a port of its own."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--speed", "fast"]
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--speed", speed]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
     try:
         assert process.stdout is not None
