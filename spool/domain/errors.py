@@ -6,6 +6,7 @@
     └── SpoolError           the spool cannot be used
         ├── SpoolTooNew      the schema was written by a newer program
         ├── AlreadyRunning   another process holds this role on this spool
+        │   └── LeaseLost    this process held the role; another has taken it over
         ├── BodyDamaged      stored bytes no longer match their SHA-256
         └── MoveRefused      the document is not in a state that this move may leave
 
@@ -70,6 +71,12 @@ class AlreadyRunning(SpoolError):  # noqa: N818 - reads as the fact it states
     """Another process already has this role on this spool."""
 
     code = "already_running"
+
+
+class LeaseLost(AlreadyRunning):
+    """This process had the role, did not say for too long that it lives, and another has taken over (faults F13)."""
+
+    code = "lease_lost"
 
 
 class BodyDamaged(SpoolError):  # noqa: N818 - reads as the fact it states
