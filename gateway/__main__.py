@@ -140,7 +140,8 @@ async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event)
     await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
     died = [] if stop.is_set() else [task for task in tasks if task.done()]
     for task in died:
-        log.error("part_died", part=names[task], exc_info=task.exception())
+        if not isinstance(task.exception(), LeaseLost):
+            log.error("part_died", part=names[task], exc_info=task.exception())
     stop.set()
     await asked
     late = (await asyncio.wait(tasks, timeout=_PARTS_STOP_S))[1]

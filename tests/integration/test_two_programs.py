@@ -1,0 +1,72 @@
+"""Two gateways on one spool, as processes: the second stops, one that was frozen writes nothing more (faults F13)."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sluza.samples import unit_invoice
+from spool.access import FILE, Looking
+from spool.domain.calendar import warsaw_date
+from spool.lock import LEASE_S, lease
+from tests.integration.test_http_process import ROOT, Gateway, configuration, give_token
+
+XML = {"Content-Type": "application/xml"}
+
+
+def _second(config: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "gateway", "--config", str(config)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+def test_fault_F13_a_frozen_gateway_that_wakes_writes_nothing(tmp_path: Path) -> None:
+    """Stopped past its lease, replaced, woken up: it answers no 202, adds nothing, and ends with one sentence and 3."""
+    config = configuration(tmp_path)
+    (tmp_path / "state").mkdir(mode=0o700)
+    give_token(tmp_path)
+    raw = unit_invoice(number="F13/1", issue_date=warsaw_date(datetime.now(UTC)))
+    frozen = Gateway(config)
+    frozen.process.send_signal(signal.SIGSTOP)
+    refused = _second(config)
+    assert (refused.returncode, refused.stderr.count("\n")) == (3, 1)
+    assert f"Śluza już działa (gateway, proces {frozen.process.pid})" in refused.stderr
+    lock = tmp_path / "state" / "gateway.lock"
+    pid, boot, _ = lock.read_text(encoding="ascii").split()
+    lock.write_text(lease(int(pid), boot, time.monotonic() - LEASE_S - 5), encoding="ascii")
+    second = Gateway(config)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(frozen.call, "/v1/invoices", raw, **XML)  # waits in the frozen one's queue
+            frozen.process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(OSError):  # it had ended before it could answer: no promise either
+                assert asked.result(30)[0] == 503
+        assert frozen.process.wait(30) == 3
+        assert [line for line in frozen.log.read_text().splitlines() if line.startswith("Śluza już działa")] != []
+        assert "Traceback" not in frozen.log.read_text()
+        assert _documents(tmp_path) == 0
+        assert second.call("/v1/invoices", raw, **XML)[0] == 202
+        assert _documents(tmp_path) == 1
+    finally:
+        frozen.process.kill()
+        assert second.stop() == 0
+
+
+def _documents(directory: Path) -> int:
+    looking = Looking(directory / "state" / FILE)
+    try:
+        return looking.read_now(lambda store: store.rows_in("document"))
+    finally:
+        looking.close()
+
+
+@pytest.fixture(autouse=True)
+def _needs_leases() -> None:
+    """A lease is told by the running time of this start of the machine."""
+    if not Path("/proc/sys/kernel/random/boot_id").exists():
+        pytest.skip("no boot id on this machine")
