@@ -17,6 +17,8 @@ from agent.ksef.errors import is_network
 from agent.ksef.login import Login
 from spool.access import Spool
 from spool.clock import Clock
+from spool.domain.built import too_early
+from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ledger import Condition
 from spool.domain.outcomes import Later, Scope
 from spool.store import Store
@@ -37,6 +39,7 @@ class _Known:
     paused: dict[str, Any] | None = None
     login_until: datetime | None = None
     clock_wrong: bool = False
+    reconcile_first: bool = False
 
 
 class Contact:
@@ -54,6 +57,14 @@ class Contact:
         self._quiet_for = timedelta()
         self._doubted: set[str] = set()
         self._doubt = False
+        self.looked = False
+        """The gate has asked KSeF since the start whether it knows sessions of ours that the spool does not."""
+
+    @property
+    def withheld(self) -> bool:
+        """Nothing is sent yet, and no person is needed for it: KSeF may know more of us than the spool does
+        (`agent.gate`; faults F11, F12), or the clock is certainly wrong (F14)."""
+        return not self.looked or self._known.reconcile_first or too_early(self._clock())
 
     @property
     def paused(self) -> bool:
@@ -118,6 +129,7 @@ class Contact:
         if "reachable" in mine:
             self._known.reachable = bool(mine["reachable"].get("ok"))
         self._known.clock_wrong = "clock" in mine
+        self._known.reconcile_first = RECONCILE_FIRST in mine
         was, self._known.paused = self._known.paused, mine.get("paused")
         if was is not None and self._known.paused is None:
             self._login.unblock()

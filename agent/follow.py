@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from agent import retry, upo, verdict
 from agent.forward import IDLE_S, Tools
-from agent.ksef.api import InvoiceStatus, NoAnswer
+from agent.ksef.api import InvoiceStatus, NoAnswer, Reading
 from agent.ksef.errors import is_network
 from agent.ksef.session import HIDDEN
 from spool import law
@@ -140,7 +140,9 @@ class Receipts:
         if document.invoice_ref is not None and document.session is not None:
             return await t.ksef.upo(document.session, document.invoice_ref)
         ours = await t.spool.read(lambda store: store.attempt_sessions(document.id))
-        candidates = list(dict.fromkeys([*([document.session] if document.session else []), *ours]))
+        candidates = [name for name in dict.fromkeys([document.session, *ours]) if name]
+        if not candidates:  # registered by a send that nobody here remembers
+            raise NoAnswer(Reading(Unknown("Nie wiadomo, w której sesji KSeF jest ten dokument."), "http:21173"))
         for session in candidates[:-1]:
             try:
                 return await t.ksef.upo_by_number(session, document.ksef_number)

@@ -13,6 +13,7 @@ from agent.bench import Bench
 from agent.contact import Contact
 from agent.follow import Receipts, Verdicts
 from agent.forward import IDLE_S, Forward, Tools
+from agent.gate import Gate
 from agent.ksef.api import NoAnswer
 from agent.ksef.budget import Budget
 from agent.ksef.client import SDK_ERRORS, KsefClient, KsefDoor
@@ -112,14 +113,18 @@ class Office:
         self._receipts = Receipts(self._tools)
         self._reconcile = Reconcile(self._tools)
         self._receive = Receive(self._tools, keys, house.settings)
+        contexts = list(house.settings.shared.municipality.contexts)
+        self._gate = Gate(self._tools, keys, contexts, house.bell.ring)
         self._limits_asked: datetime | None = None
 
     async def work(self) -> None:
         """Run every loop until the bell says stop. Raises what a loop could not handle by itself."""
         await self._remember_sends()
+        await self._gate.begin()
         await self._forward.begin()
         await self.contact.begin()
         steps = {
+            "gate": self._gate.step,
             "send": self._forward.step,
             "verdicts": self._verdicts.step,
             "receipts": self._receipts.step,

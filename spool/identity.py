@@ -13,6 +13,7 @@ from pathlib import Path
 
 from spool import files
 from spool.domain.identity import RECONCILE_FIRST, SENTENCES, Doubt, Identity, Place, Trail, doubts
+from spool.rows import instant, stamp
 from spool.store import Store
 
 TRAIL = "identity.json"
@@ -67,13 +68,19 @@ def settle(store: Store, spool: Path, now: datetime) -> str:
     return instance
 
 
-def doubt(store: Store, found: tuple[Doubt, ...], now: datetime, context: str = "") -> None:
-    """Reconcile first: the condition, and why, in the history. `until` is the newest thing this spool knows of."""
+def doubt(
+    store: Store, found: tuple[Doubt, ...], now: datetime, context: str = "", until: datetime | None = None
+) -> None:
+    """Reconcile first: the condition, and why, in the history.
+
+    `until` is the instant up to which this spool knows everything, without it that of its newest history row; where
+    the condition stood already, the earlier one stays.
+    """
     before = store.condition(context, RECONCILE_FIRST)
     reasons = list(dict.fromkeys([*(before.value["doubts"] if before else []), *found]))
-    until = before.value["until"] if before else store.last_event()[2]
+    known = [stamp(until) if until else store.last_event()[2], *([before.value["until"]] if before else [])]
     reason = " ".join(SENTENCES[Doubt(name)] for name in reasons)
-    store.set_condition(context, RECONCILE_FIRST, {"doubts": reasons, "until": until, "reason": reason}, now)
+    store.set_condition(context, RECONCILE_FIRST, {"doubts": reasons, "until": min(known), "reason": reason}, now)
     subject = f"context:{context}" if context else SUBJECT
     note = f"{reason} Nic nie zostanie wysłane, dopóki spool nie zostanie porównany z rejestrem KSeF."
     store.log(subject, RECONCILE_FIRST, now, "spool", note, {"doubts": reasons})
@@ -84,9 +91,8 @@ def spread(store: Store, contexts: list[str], now: datetime) -> None:
     condition = store.condition("", RECONCILE_FIRST)
     if condition is None:
         return
+    found = tuple(Doubt(name) for name in condition.value["doubts"])
+    until = instant(condition.value["until"]) if condition.value["until"] else None
     for context in contexts:
-        doubt(store, tuple(Doubt(name) for name in condition.value["doubts"]), now, context)
-        own = store.condition(context, RECONCILE_FIRST)
-        if own is not None and own.value["until"] > condition.value["until"]:
-            store.set_condition(context, RECONCILE_FIRST, own.value | {"until": condition.value["until"]}, now)
+        doubt(store, found, now, context, until)
     store.set_condition("", RECONCILE_FIRST, None, now)

@@ -7,6 +7,7 @@ commit). A history row goes with every change.
     attempts ─ sends and their outcomes    sessions ─ sessions, conditions  received ─ purchases
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
     inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is
+    recovery ─ what KSeF has and the spool has forgotten
 """
 
 from spool.store.alarms import Alarms
@@ -17,11 +18,12 @@ from spool.store.inspection import Inspection
 from spool.store.lookup import LONGEST_PAUSE
 from spool.store.outages import Outages
 from spool.store.received import ReceivedInvoices
+from spool.store.recovery import Recovery
 from spool.store.register import Register
 from spool.store.tokens import KEEP_KEYS, Tokens
 
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store", "Unreadable"]
 
 
-class Store(Attempts, Outages, ReceivedInvoices, Alarms, Tokens, Inspection, Register, Fences):
+class Store(Attempts, Recovery, Outages, ReceivedInvoices, Alarms, Tokens, Inspection, Register, Fences):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""
