@@ -48,9 +48,11 @@ class Gate:
         contact = self._t.contact
         if (pause := contact.silence()) > 0:
             return pause
-        if not contact.looked:
+        doubt = await self._doubt()
+        if doubt is None and not contact.looked:
             await self._look(contact)
-        doubt = await self._t.spool.read(lambda store: store.condition(self._t.context.id, RECONCILE_FIRST))
+            doubt = await self._doubt()
+        contact.looked = True
         if doubt is None or FOR_A_PERSON & {Doubt(name) for name in doubt.value["doubts"]}:
             return IDLE_S
         found = await self._compare(doubt)
@@ -63,6 +65,10 @@ class Gate:
         )
         self._failures = 0
         return 0.0
+
+    async def _doubt(self) -> Condition | None:
+        context = self._t.context.id
+        return await self._t.spool.read(lambda store: store.condition(context, RECONCILE_FIRST))
 
     async def _look(self, contact: Contact) -> None:
         """A precaution: KSeF's refusal of this one question does not hold up anything for long."""
