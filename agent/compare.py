@@ -24,11 +24,14 @@ from spool.domain.registered import Registered, Seller, Sighting
 from spool.law import Rules
 from spool.store import Store
 
-CLOCKS_DIFFER = timedelta(minutes=1)
-"""Our instants and KSeF's are compared with so much room; what we know already is told apart by its reference."""
+CLOCKS_DIFFER = timedelta(minutes=3)
+"""Our instants and KSeF's are compared with so much room, more than goes without an alarm (`agent.contact`); what we
+know already is told apart by its reference."""
 _OPEN_BEFORE = timedelta(hours=13)
 """An invoice was sent at most so long after its session was opened (twelve hours, protocol §6.1)."""
 _EARLIER = timedelta(days=1)
+_AT_ONCE = 200
+"""History rows in one commit: intake waits no longer for it than for anything else."""
 Tell = Callable[[str, int, int], None]
 
 
@@ -217,24 +220,33 @@ class Comparison:
             lacking = look.read_now(lambda store: list(store.numbered_unlike_registered(margin)))
             self._found.left += [registered.not_theirs(seen) for seen in lacking]
         if self._s.spool is not None:
-            await self._s.spool.write(lambda store: conclude(store, self._found, self._s.clock(), self._s.actor))
+            await self._conclude(self._s.spool)
+
+    async def _conclude(self, spool: Spool) -> None:
+        """Sales that no document is about are written down once, and the context may send again."""
+        s, found = self._s, self._found
+        told = await spool.read(lambda store: store.told_elsewhere(s.context.id))
+        new = [seen for seen in found.elsewhere if seen.ksef_number not in told]
+        for at in range(0, len(new), _AT_ONCE):
+            chunk = new[at : at + _AT_ONCE]
+            await spool.write(lambda store: _note(store, s.context.id, chunk, s.clock(), s.actor))  # noqa: B023 - awaited
+        await spool.write(lambda store: _open(store, found, s.clock(), s.actor))
 
 
-def conclude(store: Store, found: Outcome, now: datetime, actor: str) -> None:
-    """Sales that no document is about are written down once, and the context may send again."""
-    subject = f"context:{found.context}"
-    for seen in found.elsewhere:
-        if not store.told_elsewhere(found.context, seen.ksef_number):
-            note = f"W KSeF jest nasza faktura {seen.ksef_number} ({seen.number}), o której ten spool nic nie wie."
-            data = {"ksef_number": seen.ksef_number}
-            store.log(subject, "own_sale_elsewhere", now, actor, note, data)
+def _note(store: Store, context: str, sales: list[Sighting], now: datetime, actor: str) -> None:
+    for seen in sales:
+        note = f"W KSeF jest nasza faktura {seen.ksef_number} ({seen.number}), o której ten spool nic nie wie."
+        store.log(f"context:{context}", "own_sale_elsewhere", now, actor, note, {"ksef_number": seen.ksef_number})
+
+
+def _open(store: Store, found: Outcome, now: datetime, actor: str) -> None:
     if store.condition(found.context, RECONCILE_FIRST) is not None:
         store.set_condition(found.context, RECONCILE_FIRST, None, now)
         note = (
             f"Porównano z KSeF: odzyskano numery: {len(found.adopted)}, czeka na wynik: {len(found.resumed)}, "
             f"faktur nieznanych tutaj: {len(found.elsewhere)}. Wysyłka idzie dalej."
         )
-        store.log(subject, "reconciled", now, actor, note)
+        store.log(f"context:{found.context}", "reconciled", now, actor, note)
 
 
 def _as_registered(sha256: str, number: str, outcome: Accepted) -> Registered:

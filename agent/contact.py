@@ -17,7 +17,6 @@ from agent.ksef.errors import is_network
 from agent.ksef.login import Login
 from spool.access import Spool
 from spool.clock import Clock
-from spool.domain.built import too_early
 from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ledger import Condition
 from spool.domain.outcomes import Later, Scope
@@ -62,9 +61,8 @@ class Contact:
 
     @property
     def withheld(self) -> bool:
-        """Nothing is sent yet, and no person is needed for it: KSeF may know more of us than the spool does
-        (`agent.gate`; faults F11, F12), or the clock is certainly wrong (F14)."""
-        return not self.looked or self._known.reconcile_first or too_early(self._clock())
+        """KSeF may know more of us than the spool does: nothing is sent before that is settled (`agent.gate`)."""
+        return not self.looked or self._known.reconcile_first
 
     @property
     def paused(self) -> bool:

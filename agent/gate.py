@@ -19,12 +19,13 @@ from spool.access import Looking
 from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
 from spool.domain.ledger import Condition
 from spool.rows import instant
-from spool.store import Store
 
 _TRIES = 3
-_ABOUT_ALL = ("network:", "auth:", "keys:", "budget:", "http:401", "http:429")
+_ABOUT_ALL = ("network:", "auth:", "keys:", "http:401")
 """What keeps everything else from KSeF, too: then there is nothing to hold back, and the question can wait."""
 _AGAIN_S, _LONGEST_S = 30.0, 900.0
+_LONGEST_WAIT_S = 70.0
+"""For a minute's budget the comparison waits, for an hour's it begins anew: the agent must be able to stop."""
 
 
 class Gate:
@@ -67,8 +68,12 @@ class Gate:
         return 0.0
 
     async def _doubt(self) -> Condition | None:
-        context = self._t.context.id
-        return await self._t.spool.read(lambda store: store.condition(context, RECONCILE_FIRST))
+        """Why this context is closed; what another program has found about the whole spool meanwhile is ours, too."""
+        t, context = self._t, self._t.context.id
+        if await t.spool.read(lambda store: store.condition("", RECONCILE_FIRST)) is not None:
+            await self.begin()
+            t.contact.learn(await t.spool.read(lambda store: store.conditions(context)))
+        return await t.spool.read(lambda store: store.condition(context, RECONCILE_FIRST))
 
     async def _look(self, contact: Contact) -> None:
         """A precaution: KSeF's refusal of this one question does not hold up anything for long."""
@@ -87,26 +92,20 @@ class Gate:
         newest = await t.spool.read(lambda store: store.newest_session_at(t.context.id))
         if newest is None:
             return  # nothing was ever taken in here
-        server_now, now = t.transport.server_now(), t.clock()
-        since = newest - CLOCKS_DIFFER + ((server_now - now) if server_now else CLOCKS_DIFFER * 0)
+        now = t.clock()
         known = await t.spool.read(lambda store: store.session_references(t.context.id))
-        unknown = await unknown_sessions(t.ksef, known.__contains__, since)
+        unknown = await unknown_sessions(t.ksef, known.__contains__, newest - CLOCKS_DIFFER)
         await t.contact.worked()
         if unknown:
             t.contact.log.warning("unknown_sessions", count=len(unknown))
-            until = newest
-
-            def job(store: Store) -> None:
-                identity.doubt(store, (Doubt.SESSIONS,), now, t.context.id, until)
-
-            await t.spool.write(job)
+            await t.spool.write(lambda store: identity.doubt(store, (Doubt.SESSIONS,), now, t.context.id, newest))
             t.contact.learn(await t.spool.read(lambda store: store.conditions(t.context.id)))
 
     async def _compare(self, doubt: Condition) -> Outcome:
         t = self._t
         looking = Looking(t.spool.path)
         try:
-            ways = Ways(t.transport, t.bench, t.clock, lambda _seconds: None)
+            ways = Ways(t.transport, t.bench, t.clock, lambda _seconds: None, _LONGEST_WAIT_S)
             register = RegisterOf(ways, t.context, (t.ksef, self._keys))
             sides = Sides(t.context, register, looking, t.spool, t.rules, t.clock, "agent")
             until = instant(doubt.value["until"]) if doubt.value["until"] else None

@@ -27,6 +27,7 @@ from agent.settings import AgentSettings
 from certs import keyring
 from spool.access import Spool
 from spool.clock import Clock
+from spool.domain.built import too_early
 from spool.domain.errors import SluzaError
 from spool.domain.municipality import Context
 
@@ -119,6 +120,10 @@ class Office:
 
     async def work(self) -> None:
         """Run every loop until the bell says stop. Raises what a loop could not handle by itself."""
+        ear = self._house.bell.listener()
+        while not await self._clock_may_be_right(ear):
+            if self._house.bell.stopping:
+                return
         await self._remember_sends()
         await self._gate.begin()
         await self._forward.begin()
@@ -154,6 +159,8 @@ class Office:
         ear = bell.listener()
         while not bell.stopping:
             ear.clear()
+            if not await self._clock_may_be_right(ear):
+                continue
             try:
                 pause, urgent = await step(), True
             except NoAnswer as no:
@@ -165,6 +172,14 @@ class Office:
                 self.contact.log.exception("step_crashed", loop=name)
                 pause, urgent = _AFTER_TROUBLE_S, False
             await bell.rest(ear, min(pause, self._house.patience if urgent else IDLE_S), wake=urgent)
+
+    async def _clock_may_be_right(self, ear: asyncio.Event) -> bool:
+        """False, after a pause, while the clock says a time before this program was made: nothing is asked, judged or
+        sent by such a clock, and the page says why (faults F14)."""
+        if not too_early(self._house.clock()):
+            return True
+        await self._house.bell.rest(ear, min(self._house.patience, IDLE_S), wake=False)
+        return False
 
     async def _probe(self) -> float:
         """While KSeF is or may be down ask it for something public and cheap; Latarnia has no say in this."""

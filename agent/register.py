@@ -40,12 +40,16 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Ways:
-    """What reading needs: the way out, a bench for what comes from outside, a clock, and whom to tell of a wait."""
+    """What reading needs: the way out, a bench for what comes from outside, a clock, and whom to tell of a wait.
+
+    A wait longer than `longest_s` is an answer that did not come.
+    """
 
     transport: Transport
     bench: Bench
     clock: Clock
     waiting: Callable[[float], None]
+    longest_s: float = _LONGEST_BAN_S
 
 
 class RegisterOf:
@@ -125,7 +129,7 @@ class RegisterOf:
                 outcome = no.reading.outcome
                 pause = outcome.after_s if isinstance(outcome, Later) else None
                 paced = no.code.startswith("budget:") or no.code == "http:429"
-                if last or not paced or pause is None or pause > _LONGEST_BAN_S:
+                if last or not paced or pause is None or pause > self._ways.longest_s:
                     raise
                 self._ways.waiting(pause)
                 await asyncio.sleep(pause)

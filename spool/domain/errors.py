@@ -2,6 +2,7 @@
 
     Problem                  one thing wrong with one document: code, field, line, sentence, cure (data, not raised)
     SluzaError               base of everything we raise; carries a stable code, a Polish sentence and a hint
+    ├── ClockWrong           this machine's clock says a time that cannot be
     ├── ConfigError          the configuration file or a credential is wrong; names field and value
     └── SpoolError           the spool cannot be used
         ├── SpoolTooNew      the schema was written by a newer program
@@ -53,6 +54,12 @@ class ConfigError(SluzaError):
     """The configuration is wrong; the sentence names the field and shows the bad value."""
 
     code = "config"
+
+
+class ClockWrong(SluzaError):  # noqa: N818 - reads as the fact it states
+    """The clock of this machine says a time before this program was made: nothing is judged by it (faults F14)."""
+
+    code = "clock_wrong"
 
 
 class SpoolError(SluzaError):

@@ -79,13 +79,11 @@ class Recovery(Documents):
         self._insert("attempt", document=document.id, sha256=document.sha256, session=session, started_at=stamp(now))
         return moved
 
-    def told_elsewhere(self, context: str, ksef_number: str) -> bool:
-        """True when the history of the context names this sale of ours that no document here is about."""
-        return bool(
-            self._one(
-                """SELECT 1 FROM event WHERE subject = ? AND move = 'own_sale_elsewhere'
-                   AND json_extract(data, '$.ksef_number') = ?""",
-                f"context:{context}",
-                ksef_number,
-            )
+    def told_elsewhere(self, context: str) -> frozenset[str]:
+        """KSeF numbers of our sales that the history of the context names, and that no document here is about."""
+        found = self._db.execute(
+            """SELECT json_extract(data, '$.ksef_number') AS number FROM event
+               WHERE subject = ? AND move = 'own_sale_elsewhere'""",
+            (f"context:{context}",),
         )
+        return frozenset(r["number"] for r in found if r["number"])
