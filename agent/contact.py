@@ -65,6 +65,11 @@ class Contact:
         return not self.looked or self._known.reconcile_first
 
     @property
+    def clock_wrong(self) -> bool:
+        """Our clock and KSeF's were too far apart when they were last compared."""
+        return self._known.clock_wrong
+
+    @property
     def paused(self) -> bool:
         """A person has to do something before anything is sent."""
         return self._known.paused is not None

@@ -32,7 +32,7 @@ from spool.domain.errors import SluzaError
 from spool.domain.municipality import Context
 
 _AFTER_TROUBLE_S = 10.0
-_LIMITS_EVERY = timedelta(hours=1)
+_LIMITS_EVERY, _CLOCKS_EVERY = timedelta(hours=1), timedelta(minutes=2)
 _SESSIONS_EVERY_S = 2.0
 
 
@@ -200,9 +200,13 @@ class Office:
         return 0.2 if changed or wanted else _SESSIONS_EVERY_S
 
     async def _ask_limits(self) -> float:
-        """The limits of this context as KSeF has them; the published ones hold until then."""
+        """The limits of this context as KSeF has them; the published ones hold until then.
+
+        The answer tells KSeF's time, too: while the clocks differ it is asked for more often, until they agree again.
+        """
         now = self._house.clock()
-        if self._limits_asked is not None and abs(now - self._limits_asked) < _LIMITS_EVERY:
+        every = _CLOCKS_EVERY if self.contact.clock_wrong else _LIMITS_EVERY
+        if self._limits_asked is not None and abs(now - self._limits_asked) < every:
             return IDLE_S
         if (pause := self.contact.silence()) > 0:
             return pause

@@ -4,6 +4,7 @@ again (faults F11, F12; invariant I2)."""
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pysqlite3
@@ -253,6 +254,31 @@ async def test_fault_F12_on_another_machine_a_person_opens_the_gate(
     assert (code, answer["ok"]) == (0, True)
     await machine.settle(document)
     assert machine.posts(document) == [1]
+
+
+async def test_fault_F14_nothing_is_sent_by_a_clock_of_1970(rig: Rig, sandbox: Sandbox) -> None:
+    """Not even asked: KSeF hears nothing from us until the clock is right, then everything goes by itself."""
+    document, right = await put(rig, "1970"), rig.clock
+    asked: list[int] = []
+    wrong = [True]
+
+    def clock() -> datetime:
+        asked.append(1)
+        return datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC) if wrong[0] else right()
+
+    rig.clock = clock  # type: ignore[assignment]
+    rig.compare = True
+    sandbox.call("DELETE", "/sandbox/requests")
+    await rig.start()
+
+    async def tried() -> bool | None:
+        return len(asked) > 5 or None
+
+    await rig.eventually(tried, "the agent looked at its clock")
+    assert sandbox.requests()["by_endpoint"] == {}
+    wrong[0] = False
+    await rig.until_upo(document)
+    rig.clock = right
 
 
 # -- the command ---------------------------------------------------------------------------------------------------
