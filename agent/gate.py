@@ -1,9 +1,9 @@
 """The gate before the sending loop of one context: nothing goes out while KSeF may know more of us than the spool.
 
-At each start the sessions of this credential are listed, one question of each kind: a session with documents in it
-that is newer than the newest we know, and that we do not know, was opened by a life of this spool that is lost, or by
-a copy of it (faults F11, F12). That, like everything `spool.identity` found, is settled by a comparison. Receiving and
-reading go on meanwhile.
+At each start, and after each jump of the clock forward, the sessions of this credential are listed, one question of
+each kind: a session with documents in it that is newer than the newest we know, and that we do not know, was opened by
+a life of this spool that is lost, or by a copy of it (faults F11, F12). That, like everything `spool.identity` found,
+is settled by a comparison. Receiving and reading go on meanwhile.
 """
 
 from collections.abc import Callable

@@ -16,6 +16,8 @@ from spool.domain.errors import AlreadyRunning
 LEASE_S = 30.0
 """A holder that has not said for so long that it lives has lost its role to whoever comes next."""
 _RENEW_EVERY_S = 5.0
+_MOMENT_S = 0.5
+UNTOLD = "-"
 _WIDTH = 96
 """The lease is always written in one piece of the same length, so that nobody reads half of it."""
 
@@ -44,7 +46,7 @@ class RoleLock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                said = os.pread(descriptor, _WIDTH, 0).decode(errors="replace")
+                said = _look_twice(descriptor)
                 os.close(descriptor)
                 if not expired(said, _boot(), time.monotonic()):
                     raise AlreadyRunning(
@@ -78,19 +80,30 @@ def lease(pid: int, boot: str, running_s: float) -> str:
 
 
 def expired(said: str, boot: str, running_s: float) -> bool:
-    """True when whoever said this lives no more, or is frozen; what cannot be read, or is of another machine, lives."""
+    """True when whoever said this lives no more, or is frozen; what cannot be read, or is of another start, lives."""
     words = said.split()
-    if len(words) != 3 or words[1] != boot or not words[2].isdecimal():
+    if len(words) != 3 or not words[2].isdecimal():
         return False
-    return running_s - int(words[2]) > LEASE_S
+    same = words[1] == boot or UNTOLD in (words[1], boot)
+    return same and running_s - int(words[2]) > LEASE_S
+
+
+def _look_twice(descriptor: int) -> str:
+    """What the holder says; when that seems over, once more a moment later: who has only just got the lock had not
+    written yet, and the file is from the start before."""
+    said = os.pread(descriptor, _WIDTH, 0).decode(errors="replace")
+    if expired(said, _boot(), time.monotonic()):
+        time.sleep(_MOMENT_S)
+        said = os.pread(descriptor, _WIDTH, 0).decode(errors="replace")
+    return said
 
 
 def _boot() -> str:
-    """This start of this machine; empty where the system does not say it: then no lease ever expires."""
+    """This start of this machine, where the system says it: under systemd's ProcSubset=pid it does not."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
-        return ""
+        return UNTOLD
 
 
 def _is_still(descriptor: int, path: Path) -> bool:

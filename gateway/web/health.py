@@ -146,13 +146,13 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
             found.append(Finding(Level.ALARM, text))
         elif condition.name == RECONCILE_FIRST:
-            found.append(Finding(Level.ALARM, _reconcile_first(condition, since)))
+            found.append(Finding(Level.ALARM, not_compared(condition, since)))
         elif condition.name == "clock":
             found.append(Finding(Level.ALARM, _clock(condition)))
     return found
 
 
-def _reconcile_first(condition: Condition, since: str) -> str:
+def not_compared(condition: Condition, since: str) -> str:
     """Nothing is sent until KSeF was compared with the spool (faults F11, F12)."""
     of = f" „{condition.context}”" if condition.context else ""
     cure = "Zostanie wznowiona po porównaniu z KSeF, które agent robi sam; można je też uruchomić: sluza reconcile."

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spool.domain.document import Mode
+from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.states import FIRST, LABELS, LIVE, MOVES, NUMBERED, TERMINAL, State
 from spool.domain.terms import DueState
 
@@ -228,7 +229,7 @@ def _next_step(life: Life, around: Around) -> Iterator[Finding]:
         text = "Następna czynność jest zaplanowana dalej, niż cokolwiek wolno odłożyć."
         yield Finding("I11", life.id, text, "Proszę sprawdzić zegar serwera.")
         return
-    told = around.silent or life.context in around.down or bool(named & {"paused", "clock"})
+    told = around.silent or life.context in around.down or bool(named & {"paused", "clock", RECONCILE_FIRST})
     if told:
         return
     if life.state == State.SENDING:

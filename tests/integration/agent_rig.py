@@ -165,6 +165,7 @@ class Rig:
                 self.office._receive.step = _never  # type: ignore[method-assign]
             if not self.compare:
                 self.office.contact.looked = True
+                self.office.contact._ahead = lambda: 0.0  # type: ignore[method-assign]
                 self.office._gate.step = _never  # type: ignore[method-assign]
             ready.set_result(None)
             beside = [asyncio.create_task(self._watch(bell, self.office))]

@@ -209,6 +209,19 @@ async def test_fault_F11_an_ordinary_restart_compares_nothing(machine: Machine, 
     assert await machine.events(RECONCILE_FIRST) == []
 
 
+async def test_fault_F12_after_a_jump_of_the_clock_the_gate_looks_again(machine: Machine, sandbox: Sandbox) -> None:
+    """A machine that was put back with its memory does not start anew; the time that it lost gives it away."""
+    rig = machine.rig
+    await rig.start()
+    await machine.settle(await put(rig, "BEFORE"))
+    sandbox.call("DELETE", "/sandbox/requests")
+    await machine.settle(await put(rig, "NO JUMP"))
+    assert "GET /v2/sessions" not in sandbox.requests()["by_endpoint"]
+    await rig.advance(minutes=5)
+    await machine.settle(await put(rig, "JUMP"))
+    assert sandbox.requests()["by_endpoint"]["GET /v2/sessions"] == 2
+
+
 async def test_fault_F11_the_gate_stays_closed_while_ksef_was_not_compared(machine: Machine, sandbox: Sandbox) -> None:
     """The register cannot be read: nothing is sent, the page says why, and receiving and reading go on."""
     rig = machine.rig
@@ -248,7 +261,7 @@ async def test_fault_F12_on_another_machine_a_person_opens_the_gate(
     await rig.eventually(looked, "the gate has looked")
     assert await machine.doubts() == [Doubt.OTHER_MACHINE]
     assert rig.office is not None
-    assert rig.office.contact.withheld
+    assert rig.office.contact.withheld()
     assert machine.posts(document) == [0]
     code, answer = await machine.reconcile("--elsewhere-ok")
     assert (code, answer["ok"]) == (0, True)

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from sluza.samples import unit_invoice
 from spool.access import FILE, Looking
 from spool.domain.calendar import warsaw_date
@@ -63,10 +61,3 @@ def _documents(directory: Path) -> int:
         return looking.read_now(lambda store: store.rows_in("document"))
     finally:
         looking.close()
-
-
-@pytest.fixture(autouse=True)
-def _needs_leases() -> None:
-    """A lease is told by the running time of this start of the machine."""
-    if not Path("/proc/sys/kernel/random/boot_id").exists():
-        pytest.skip("no boot id on this machine")

@@ -18,7 +18,7 @@ from spool.access import FILE, Spool
 from spool.domain.errors import AlreadyRunning, LeaseLost, SpoolError, SpoolTooNew
 from spool.domain.exits import Exit, exit_for
 from spool.domain.invariants import of_the_writers
-from spool.lock import LEASE_S, RoleLock, expired, lease
+from spool.lock import LEASE_S, UNTOLD, RoleLock, expired, lease
 from spool.store import FIRST_HASH, Store
 from spool.store.base import _CHAINED, link
 from tests.spool_story import report_of
@@ -163,7 +163,9 @@ def test_inv_I14_whose_row_it_may_be(events: list[tuple[int, int | None]], broke
     [
         (lease(7, "boot", 100), True),
         (lease(7, "boot", 1000 - LEASE_S + 1), False),
-        (lease(7, "earlier boot", 100), False),
+        (lease(7, "earlier", 100), False),
+        (lease(7, UNTOLD, 100), True),
+        (lease(7, UNTOLD, 990), False),
         ("7", False),
         ("", False),
         ("7 boot x", False),
