@@ -131,16 +131,11 @@ def _everything(backup: dict[str, bytes]) -> dict[str, bytes]:
     return backup
 
 
-def _with_a_marker(backup: dict[str, bytes]) -> dict[str, bytes]:
-    return backup | {identity.RESTORED: b"{}"}
-
-
 @pytest.mark.parametrize(
     ("put_back", "doubt"),
     [
         (_only_the_database, Doubt.ROLLED_BACK),
         (_everything, Doubt.SESSIONS),
-        (_with_a_marker, Doubt.RESTORED),
     ],
 )
 async def test_fault_F11_a_restored_spool_sends_nothing_twice(
@@ -355,10 +350,12 @@ async def test_reconcile_reports_what_it_must_not_change(machine: Machine, forgo
     assert "nieznana Śluzie" in said.stdout
 
 
-async def test_two_of_them_never_run_at_once(machine: Machine) -> None:
+async def test_two_of_them_never_run_at_once(rig: Rig) -> None:
     """The second says so, with the exit code of "already running"."""
-    with process.desk(machine.rig.state, "reconcile", machine.rig.clock):
+    machine = Machine(rig)
+    with process.desk(rig.state, "reconcile", rig.clock):
         done = await machine.command()
+    rig.spool.close()
     assert "Śluza już działa (reconcile" in str(done.exception)
 
 
