@@ -5,6 +5,7 @@ writes the machine's running time into the lock file, and a newcomer that finds 
 frozen holder does when it wakes is settled by its number, in the database (`Spool`, decision 0014).
 """
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -63,7 +64,8 @@ class RoleLock:
 
     def _keep(self) -> None:
         while not self._released.wait(_RENEW_EVERY_S):
-            self._renew()
+            with contextlib.suppress(OSError):  # a full disk: the next one may go through
+                self._renew()
 
     def _renew(self) -> None:
         with self._turn:
