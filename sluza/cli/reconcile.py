@@ -56,8 +56,9 @@ def reconcile(
     clock = _clock(agent)
     with progress() as tell, _desk(agent, clock, dry_run) as spool:
         found = asyncio.run(_Round(agent, spool, clock, tell).of(contexts))
-    emit(_as_dict(found, dry_run)) if as_json else _show(found, dry_run)
-    if not all(_in_order(one, elsewhere_ok=elsewhere_ok) for one in found):
+    ok = all(_in_order(one, elsewhere_ok=elsewhere_ok) for one in found)
+    emit({"ok": ok, "dry_run": dry_run, "contexts": _as_dict(found)}) if as_json else _show(found, dry_run)
+    if not ok:
         raise SystemExit(Exit.REFUSED)
 
 
@@ -138,23 +139,19 @@ def _findings(found: Outcome) -> list[Finding]:
     return [*found.left, Finding(KSEF, f"context:{found.context}", text, "Proszę powtórzyć polecenie później.")]
 
 
-def _as_dict(found: list[Outcome], dry_run: bool) -> dict[str, Any]:
+def _as_dict(found: list[Outcome]) -> dict[str, Any]:
     return {
-        "ok": all(_in_order(one, elsewhere_ok=True) for one in found),
-        "dry_run": dry_run,
-        "contexts": {
-            one.context: {
-                "compared": one.whole,
-                "adopted": [{"id": document, "ksef_number": number} for document, number in one.adopted],
-                "resumed": one.resumed,
-                "elsewhere": [{"ksef_number": seen.ksef_number, "number": seen.number} for seen in one.elsewhere],
-                "findings": [
-                    {"invariant": f.invariant, "subject": f.subject, "message": f.message, "hint": f.hint}
-                    for f in _findings(one)
-                ],
-            }
-            for one in found
-        },
+        one.context: {
+            "compared": one.whole,
+            "adopted": [{"id": document, "ksef_number": number} for document, number in one.adopted],
+            "resumed": one.resumed,
+            "elsewhere": [{"ksef_number": seen.ksef_number, "number": seen.number} for seen in one.elsewhere],
+            "findings": [
+                {"invariant": f.invariant, "subject": f.subject, "message": f.message, "hint": f.hint}
+                for f in _findings(one)
+            ],
+        }
+        for one in found
     }
 
 

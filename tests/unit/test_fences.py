@@ -170,6 +170,7 @@ def test_inv_I14_whose_row_it_may_be(events: list[tuple[int, int | None]], broke
         ("", False),
         ("7 boot x", False),
     ],
+    ids=["over", "not over", "another start", "start untold", "untold, not over", "old form", "empty", "odd"],
 )
 def test_fault_F13_when_a_lease_is_over(said: str, over: bool) -> None:
     """Only when the same start of the same machine ran on for long enough without a sign; never by a clock."""
