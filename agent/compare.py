@@ -17,7 +17,7 @@ from spool.access import Looking, Spool
 from spool.clock import Clock
 from spool.domain import registered
 from spool.domain.identity import RECONCILE_FIRST
-from spool.domain.invariants import Finding
+from spool.domain.invariants import KSEF, Finding
 from spool.domain.municipality import Context, ContextType
 from spool.domain.outcomes import Accepted
 from spool.domain.registered import Registered, Seller, Sighting
@@ -30,6 +30,8 @@ know already is told apart by its reference."""
 _OPEN_BEFORE = timedelta(hours=13)
 """An invoice was sent at most so long after its session was opened (twelve hours, protocol §6.1)."""
 _EARLIER = timedelta(days=1)
+_NOT_ABOUT_IT = frozenset({"http:401", "http:429", "http:500", "http:502", "http:503", "http:504"})
+"""Answers that say nothing about the one session that was asked for."""
 _AT_ONCE = 200
 """History rows in one commit: intake waits no longer for it than for anything else."""
 Tell = Callable[[str, int, int], None]
@@ -118,7 +120,7 @@ class Comparison:
         for done, session in enumerate(sessions):
             self._tell(f"sesje KSeF „{s.context.id}”", done, len(sessions))
             self._listed.add(session.reference)
-            for status in await self._statuses(session.reference):
+            for status in await self._statuses_or_finding(session.reference):
                 place = Place(session, status)
                 if place.counts and not self._better_known(status):
                     self._places[status.invoice_hash] = place
@@ -127,6 +129,17 @@ class Comparison:
         """A registered place outranks every other of the same bytes."""
         known = self._places.get(status.invoice_hash)
         return known is not None and isinstance(known.status.reading.outcome, Accepted)
+
+    async def _statuses_or_finding(self, session: str) -> list[InvoiceStatus]:
+        """One session that KSeF does not show must not keep everything else back; a person hears of it."""
+        try:
+            return await self._statuses(session)
+        except NoAnswer as no:
+            if not no.code.startswith("http:") or no.code in _NOT_ABOUT_IT:
+                raise
+            text = f"Nie udało się odczytać sesji KSeF {session}: {no.reading.reason or no.code}"
+            self._found.left.append(Finding(KSEF, f"context:{self._s.context.id}", text, no.reading.hint))
+            return []
 
     async def _statuses(self, session: str) -> list[InvoiceStatus]:
         items: list[InvoiceStatus] = []
