@@ -6,12 +6,14 @@ a life of this spool that is lost, or by a copy of it (faults F11, F12). That, l
 is settled by a comparison. Receiving and reading go on meanwhile.
 """
 
+import time
 from collections.abc import Callable
 
 from agent.compare import CLOCKS_DIFFER, Comparison, Outcome, Sides, unknown_sessions
 from agent.contact import Contact
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import NoAnswer
+from agent.ksef.errors import is_network
 from agent.ksef.login import Keys
 from agent.register import RegisterOf, Ways
 from spool import identity
@@ -20,7 +22,8 @@ from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
 from spool.domain.ledger import Condition
 from spool.rows import instant
 
-_TRIES = 3
+_TRIES, _TRIES_DOWN = 3, 10
+"""So often KSeF may refuse to list sessions; while it seems to be down, and refuses everything, more often."""
 _ABOUT_ALL = ("network:", "auth:", "keys:", "http:401")
 """What keeps everything else from KSeF, too: then there is nothing to hold back, and the question can wait."""
 _AGAIN_S, _LONGEST_S = 30.0, 900.0
@@ -38,6 +41,7 @@ class Gate:
         self._contexts = contexts
         self._ring = ring
         self._looks = self._failures = 0
+        self._again_at = 0.0
 
     async def begin(self) -> None:
         """What was found about the whole spool holds for each of its contexts."""
@@ -56,11 +60,15 @@ class Gate:
         contact.looked = True
         if doubt is None or FOR_A_PERSON & {Doubt(name) for name in doubt.value["doubts"]}:
             return IDLE_S
+        if (left := self._again_at - time.monotonic()) > 0:
+            return left  # woken by something else: a comparison spends what KSeF gives to a context in an hour
         found = await self._compare(doubt)
         if not found.whole:
             contact.log.warning("not_compared", cause=found.unanswered)
+            pause = min(_LONGEST_S, _AGAIN_S * 2.0**self._failures)
             self._failures += 1
-            return min(_LONGEST_S, _AGAIN_S * 2.0 ** (self._failures - 1))
+            self._again_at = time.monotonic() + pause
+            return pause
         contact.log.warning(
             "compared", adopted=len(found.adopted), resumed=len(found.resumed), elsewhere=len(found.elsewhere)
         )
@@ -81,9 +89,10 @@ class Gate:
             await self._look_at_sessions()
         except NoAnswer as no:
             self._looks += 1
-            if no.code.startswith(_ABOUT_ALL) or self._looks < _TRIES:
+            if no.code.startswith(_ABOUT_ALL) or self._looks < (_TRIES_DOWN if is_network(no.code) else _TRIES):
                 raise
             contact.log.warning("sessions_not_listed", code=no.code)
+        self._looks = 0
         contact.looked = True
         self._ring()
 

@@ -204,6 +204,15 @@ async def test_fault_F11_an_ordinary_restart_compares_nothing(machine: Machine, 
     assert await machine.events(RECONCILE_FIRST) == []
 
 
+async def test_a_ksef_that_lists_no_sessions_holds_up_nothing_for_long(machine: Machine, sandbox: Sandbox) -> None:
+    """The precaution is given up after a few refusals of that one question; what stands on the machine never is."""
+    sandbox.fault("GET /v2/sessions", "empty_403", None)
+    await machine.rig.start()
+    document = await put(machine.rig, "REFUSED LIST")
+    await machine.settle(document)
+    assert machine.posts(document) == [1]
+
+
 async def test_fault_F12_after_a_jump_of_the_clock_the_gate_looks_again(machine: Machine, sandbox: Sandbox) -> None:
     """A machine that was put back with its memory does not start anew; the time that it lost gives it away."""
     rig = machine.rig
