@@ -204,8 +204,11 @@ async def test_fault_F11_an_ordinary_restart_compares_nothing(machine: Machine, 
     assert await machine.events(RECONCILE_FIRST) == []
 
 
-async def test_a_ksef_that_lists_no_sessions_holds_up_nothing_for_long(machine: Machine, sandbox: Sandbox) -> None:
-    """The precaution is given up after a few refusals of that one question; what stands on the machine never is."""
+async def test_a_ksef_that_lists_no_sessions_holds_up_nothing_for_long(
+    machine: Machine, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The precaution is given up after a few refusals of that one question, here the first."""
+    monkeypatch.setattr("agent.gate._TRIES", 1)
     sandbox.fault("GET /v2/sessions", "empty_403", None)
     await machine.rig.start()
     document = await put(machine.rig, "REFUSED LIST")
