@@ -40,7 +40,7 @@ async def _exports(rig: Rig, sandbox: Sandbox, more: int) -> None:
     await rig.eventually(look, f"{more} more exports")
 
 
-async def test_purchases_find_their_units_once(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K16_purchases_find_their_units_or_the_tray_once(rig: Rig, sandbox: Sandbox) -> None:
     """Two go to their units by NIP and IDWew, one to the tray with a reason; a later run adds nothing."""
     day = rig.today()
     by_nip = _supply(sandbox, purchase_for_unit(number="Z/1", issue_date=day))
@@ -79,7 +79,7 @@ async def test_mark_moves_over_an_empty_window(rig: Rig, sandbox: Sandbox) -> No
     await rig.eventually(moved, "marks near now")
 
 
-async def test_truncated_packages_are_followed_by_the_next(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K15_truncated_packages_are_followed_by_the_next(rig: Rig, sandbox: Sandbox) -> None:
     """A package holds only so many: the next one begins where it ended (isTruncated)."""
     sandbox.switch(truncation_threshold=2, export_part_size=600)
     numbers = {_supply(sandbox, purchase_for_unit(number=f"T/{n}", issue_date=rig.today())) for n in range(4)}
@@ -122,7 +122,7 @@ async def test_fault_K15_failed_export_loses_nothing(rig: Rig, sandbox: Sandbox)
     await rig.eventually(there, "the invoice")
 
 
-async def test_town_hall_gets_what_is_for_the_municipality(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K16_town_hall_gets_what_is_for_the_municipality(rig: Rig, sandbox: Sandbox) -> None:
     """`JST`=2 and nobody in Podmiot3: addressed to the municipality itself (P5)."""
     raw = invoice(number="TH/1", issue_date=rig.today(), seller_nip="7770001111", buyer_nip=NIP, jst="2")
     number = _supply(sandbox, raw)
@@ -137,7 +137,7 @@ async def test_town_hall_gets_what_is_for_the_municipality(rig: Rig, sandbox: Sa
     assert found.acquisition_date > datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def test_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K15_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) -> None:
     """More than 100 days without the agent: window after window, nothing skipped (protocol §9.1)."""
     first = _supply(sandbox, purchase_for_unit(number="W/1", issue_date=rig.today()))
     await rig.advance(days=150)
@@ -151,7 +151,7 @@ async def test_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) ->
     await rig.eventually(both, "both invoices")
 
 
-async def test_one_bad_entry_does_not_block_the_window(rig: Rig, sandbox: Sandbox, monkeypatch: Any) -> None:
+async def test_fault_K15_one_bad_entry_does_not_block_the_window(rig: Rig, sandbox: Sandbox, monkeypatch: Any) -> None:
     """An invoice whose bytes are not what KSeF's metadata says is left out with an event; its neighbour arrives."""
     day = rig.today()
     bad = _supply(sandbox, purchase_for_unit(number="BAD/1", issue_date=day))
