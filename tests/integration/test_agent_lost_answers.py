@@ -1,4 +1,4 @@
-"""Every call to KSeF whose answer may be lost, lost once before and once after the deed: one registration each (K01)."""
+"""Every call to KSeF whose answer may be lost, lost once before and once after the deed: one registration (K01)."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,8 +1,11 @@
 """Receiving against the sandbox: packages up to the high-water mark, each invoice once, to its unit or the tray."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from agent import exports
 from agent.receive import Receive
 from sluza.samples import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
 from spool.domain.document import ROLE_JST_RECIPIENT, ThirdParty
@@ -174,3 +177,82 @@ async def test_fault_K15_one_bad_entry_does_not_block_the_window(rig: Rig, sandb
     events = await rig.spool.read(lambda store: store.history("context:gmina"))
     assert [bad in e.note for e in events if e.move == "received_bad"] == [True]
     assert "receive_failing" not in await rig.conditions()
+
+
+async def _until_there(rig: Rig, number: str) -> None:
+    async def there() -> bool | None:
+        return number in {r.ksef_number for r in await _received(rig)} or None
+
+    await rig.eventually(there, number)
+
+
+async def test_fault_K15_an_item_that_appears_late_is_found(rig: Rig, sandbox: Sandbox) -> None:
+    """Its storage date lies two minutes below a mark that has passed: the windows overlap, so it comes."""
+    number = _supply(sandbox, purchase_for_unit(number="LATE/1", issue_date=rig.today()))
+    beyond = sandbox.now() + timedelta(minutes=2)
+    await rig.spool.write(lambda store: [store.set_mark("gmina", s, beyond) for s in ("Subject2", "Subject3")])
+    await rig.advance(minutes=3)
+    rig.receive, rig.every_seconds = True, 0.2
+    await rig.start()
+    await _until_there(rig, number)
+
+
+async def test_fault_K15_killed_before_the_mark_the_page_comes_again_once(
+    rig: Rig, sandbox: Sandbox, monkeypatch: Any
+) -> None:
+    """Documents first, then the mark: killed between the two, the same package comes again and adds nothing."""
+    number = _supply(sandbox, purchase_for_unit(number="KILL/1", issue_date=rig.today()))
+    before: list[bool] = []
+    real = Receive._advance
+
+    async def killed(self: Receive, window: Any, export: Any) -> Any:
+        if not export.invoices:
+            return await real(self, window, export)
+        before.append(number in {r.ksef_number for r in await _received(rig)})
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(Receive, "_advance", killed)
+    rig.receive, rig.every_seconds = True, 0.2
+    await rig.start()
+
+    async def stored() -> bool | None:
+        return True if before else None
+
+    await rig.eventually(stored, "the package stored, the mark not")
+    await rig.kill()
+    assert before == [True]
+    assert not await rig.spool.read(lambda store: store.mark("gmina", "Subject2"))
+    monkeypatch.setattr(Receive, "_advance", real)
+    await rig.start()
+
+    async def marked() -> bool | None:
+        return await rig.spool.read(lambda store: store.mark("gmina", "Subject2")) is not None or None
+
+    await rig.eventually(marked, "the mark")
+    assert [r.ksef_number for r in await _received(rig)].count(number) == 1
+
+
+async def test_fault_K15_a_high_water_mark_that_moves_back_moves_nothing(
+    rig: Rig, sandbox: Sandbox, monkeypatch: Any
+) -> None:
+    """KSeF names an earlier mark than before: ours stays, the window is asked for again, what came stays one row."""
+    number = _supply(sandbox, purchase_for_unit(number="BACK/1", issue_date=rig.today()))
+    rig.receive, rig.every_seconds = True, 0.2
+    await rig.start()
+    await _until_there(rig, number)
+    real, back = exports.ready, timedelta(hours=1)
+    known = await rig.spool.read(lambda store: store.mark("gmina", "Subject3"))
+
+    async def earlier(*args: Any) -> Any:
+        export = await real(*args)
+        return replace(export, hwm=export.hwm - back if export.hwm else None)
+
+    monkeypatch.setattr(exports, "ready", earlier)
+    await _exports(rig, sandbox, 3)
+    now = await rig.spool.read(lambda store: store.mark("gmina", "Subject3"))
+    assert now is not None
+    assert known is None or now >= known
+    late = _supply(sandbox, purchase_for_unit(number="BACK/2", issue_date=rig.today()))
+    await _until_there(rig, late)
+    numbers = [r.ksef_number for r in await _received(rig)]
+    assert (numbers.count(number), numbers.count(late)) == (1, 1)

@@ -81,6 +81,26 @@ async def test_fault_D08_lost_answer_same_key_same_bytes(tmp_path: Path) -> None
         assert await bench.stored() == 1
 
 
+async def test_fault_D08_the_202_never_arrives(tmp_path: Path) -> None:
+    """A proxy drops the answer after the commit, twice: with a key or without, the repeat tells of the one document."""
+    async with running(tmp_path) as bench:
+        for n, key in enumerate(("Idempotency-Key: k-9\r\n", "")):
+            raw = school_invoice(f"SP1/D08/{n}")
+            head = f"POST /v1/invoices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKENS[SCHOOL]}\r\n{key}"
+            for _ in range(2):
+                _, writer = await asyncio.open_connection("127.0.0.1", bench.port)
+                writer.write(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+                await writer.drain()
+                for _ in range(1000):
+                    if await bench.stored() == n + 1:
+                        break
+                    await asyncio.sleep(0.005)
+                writer.transport.abort()  # what it had to say lies unread
+            again = await bench.post(raw, **({"Idempotency_Key": "k-9"} if key else {}))
+            assert again.status == 200
+            assert await bench.stored() == n + 1
+
+
 async def test_fault_D08_connection_lost_around_the_answer(tmp_path: Path) -> None:
     """The connection dies at some moment after the last byte: stored or not, a repeat leads to one document."""
     async with running(tmp_path) as bench:

@@ -123,6 +123,8 @@ def running_again(directory: Path, now: datetime) -> Any:
          "Wysyłka „gmina” jest wstrzymana od dziś 10:00. KSeF odrzucił certyfikat. Proszę go odnowić."),
         ("reachable", {"ok": False, "detail": "Brak połączenia."}, "look", "KSeF nie odpowiada od dziś 10:00"),
         ("damaged:abc", {"document": "abc"}, "alarm", "Zapisana treść dokumentu abc jest uszkodzona"),
+        ("strange", {"detail": "KSeF odpowiedział kodem HTTP 404."}, "alarm",
+         "KSeF odpowiada od dziś 10:00 inaczej, niż zna ta wersja Śluzy („gmina”)."),
         ("clock", {"seconds": -300}, "alarm", "Zegar tego serwera różni się od zegara KSeF o 300 s."),
         ("receive_failing", {"since": "x", "detail": "Brak uprawnień."}, "alarm",
          "Nie udaje się odbierać faktur zakupowych z KSeF („gmina”) od dziś 10:00. Brak uprawnień."),
