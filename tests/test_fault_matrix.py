@@ -19,9 +19,9 @@ def _named() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in TESTS.rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                if row := re.match(r"test_fault_([A-Z]\d\d)_", node.name):
-                    found.setdefault(row[1], []).append(f"{path.name}::{node.name}")
+            name = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else ""
+            if row := re.match(r"test_fault_([A-Z]\d\d)_", name):
+                found.setdefault(row[1], []).append(f"{path.name}::{name}")
     return found
 
 
