@@ -7,6 +7,7 @@ from typing import Any
 
 from agent import exports
 from agent.receive import Receive
+from agent.settings import POLITE_SECONDS
 from sluza.samples import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
 from spool.domain.document import ROLE_JST_RECIPIENT, ThirdParty
 from spool.domain.ledger import Received
@@ -179,6 +180,13 @@ async def test_fault_K15_one_bad_entry_does_not_block_the_window(rig: Rig, sandb
     assert "receive_failing" not in await rig.conditions()
 
 
+async def _from_now_on(rig: Rig, sandbox: Sandbox) -> datetime:
+    """Receiving has come as far as the present, so that one window is enough."""
+    now = sandbox.now()
+    await rig.spool.write(lambda store: [store.set_mark("gmina", s, now) for s in ("Subject2", "Subject3")])
+    return now
+
+
 async def _until_there(rig: Rig, number: str) -> None:
     async def there() -> bool | None:
         return number in {r.ksef_number for r in await _received(rig)} or None
@@ -201,6 +209,7 @@ async def test_fault_K15_killed_before_the_mark_the_page_comes_again_once(
     rig: Rig, sandbox: Sandbox, monkeypatch: Any
 ) -> None:
     """Documents first, then the mark: killed between the two, the same package comes again and adds nothing."""
+    began = await _from_now_on(rig, sandbox)
     number = _supply(sandbox, purchase_for_unit(number="KILL/1", issue_date=rig.today()))
     before: list[bool] = []
     real = Receive._advance
@@ -218,17 +227,18 @@ async def test_fault_K15_killed_before_the_mark_the_page_comes_again_once(
     async def stored() -> bool | None:
         return True if before else None
 
+    async def passed() -> bool | None:
+        mark = await rig.spool.read(lambda store: store.mark("gmina", "Subject2"))
+        return (mark is not None and mark > began) or None
+
     await rig.eventually(stored, "the package stored, the mark not")
     await rig.kill()
     assert before == [True]
-    assert not await rig.spool.read(lambda store: store.mark("gmina", "Subject2"))
+    assert not await passed()
     monkeypatch.setattr(Receive, "_advance", real)
     await rig.start()
 
-    async def marked() -> bool | None:
-        return await rig.spool.read(lambda store: store.mark("gmina", "Subject2")) is not None or None
-
-    await rig.eventually(marked, "the mark")
+    await rig.eventually(passed, "the mark")
     assert [r.ksef_number for r in await _received(rig)].count(number) == 1
 
 
@@ -256,3 +266,31 @@ async def test_fault_K15_a_high_water_mark_that_moves_back_moves_nothing(
     await _until_there(rig, late)
     numbers = [r.ksef_number for r in await _received(rig)]
     assert (numbers.count(number), numbers.count(late)) == (1, 1)
+
+
+async def test_fault_K04_receiving_asks_every_fifteen_minutes(rig: Rig, sandbox: Sandbox) -> None:
+    """Once per subject and quarter of an hour, also by a process that is started again in between."""
+
+    def asked() -> int:
+        return int(sandbox.requests()["by_endpoint"].get(EXPORT, 0))
+
+    async def until_asked(times: int) -> None:
+        async def look() -> bool | None:
+            return asked() >= times or None
+
+        await rig.eventually(look, f"{times} exports")
+
+    await _from_now_on(rig, sandbox)  # one window each
+    rig.receive, rig.every_seconds = True, POLITE_SECONDS
+    await rig.start()
+    await until_asked(2)
+    for _ in range(2):
+        await rig.stop()
+        await rig.advance(minutes=5)
+        await rig.start()
+        document = await rig.put_new(f"K04/{rig.clock()}")
+        await rig.until(document, State.ACCEPTED)  # by then receiving has had its turn, too
+        assert asked() == 2
+    await rig.advance(minutes=6)
+    await until_asked(4)
+    assert asked() == 4
