@@ -39,6 +39,9 @@ _NEW_ENOUGH = timedelta(minutes=1)
 _ABOUT_THE_LINE = ("network:", "auth:", "keys:", "http:401")
 """What fails here for a reason that stops everything else, too."""
 _PACED = ("budget:", "http:429")
+ASKED = "receive_asked"
+"""The condition that keeps when each subject was asked for last: a restart is no reason to ask again (faults K04)."""
+_WORTH_KEEPING = timedelta(minutes=1)
 
 
 def subjects(context: Context) -> tuple[str, ...]:
@@ -67,6 +70,7 @@ class Receive:
         self._seen_bad: set[str] = set()
         self._trouble = Trouble(tools, frozenset(self._next))
         self._told: datetime | None = None
+        self._asked: dict[str, str] | None = None
 
     async def step(self) -> float:
         """One window of the subject whose turn it is; returns seconds until the next turn."""
@@ -74,6 +78,8 @@ class Receive:
         if (pause := t.contact.silence()) > 0:
             return pause
         every = timedelta(seconds=self._settings.receive.every_seconds)
+        if self._asked is None:
+            await self._recall(every)
         self._next = {name: min(at, now + every) for name, at in self._next.items()}  # the clock may have gone back
         subject = min(self._next, key=lambda name: self._next[name])
         if (left := (self._next[subject] - now).total_seconds()) > 0:
@@ -81,6 +87,7 @@ class Receive:
         if (pause := t.ksef.wait("invoiceExport")) > 0:
             return pause
         self._next[subject] = now + every
+        await self._remember(subject, now, every)
         try:
             if await self._one(subject):
                 self._next[subject] = now
@@ -94,6 +101,21 @@ class Receive:
             await self._trouble.failed(subject, "Nie udało się przetworzyć paczki faktur.", type(error).__name__)
             raise
         return 0.0
+
+    async def _recall(self, every: timedelta) -> None:
+        """When an earlier run asked; what lies in the future, because a clock was wrong, does not hold us up."""
+        kept = await self._t.spool.read(lambda store: store.condition(self._t.context.id, ASKED))
+        self._asked = {name: str(at) for name, at in kept.value.items()} if kept else {}
+        for subject in self._next.keys() & self._asked.keys():
+            self._next[subject] = _when(self._asked[subject], self._next[subject] - every) + every
+
+    async def _remember(self, subject: str, now: datetime, every: timedelta) -> None:
+        """Before the question, so that a run that dies of its answer has asked all the same."""
+        assert self._asked is not None, "recalled by the first step"
+        if every >= _WORTH_KEEPING:
+            self._asked[subject] = now.isoformat()
+            kept = dict(self._asked)
+            await self._t.spool.write(lambda store: store.set_condition(self._t.context.id, ASKED, kept, now))
 
     async def _one(self, subject: str) -> bool:
         """Fetch one window; True when there is more to fetch at once."""

@@ -142,6 +142,12 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
         elif condition.name == "reachable" and unreachable(condition):
             text = f"KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same."
             found.append(Finding(Level.LOOK, text))
+        elif condition.name == "strange":
+            text = (
+                f"KSeF odpowiada od {since} inaczej, niż zna ta wersja Śluzy („{name}”). Faktury czekają bezpiecznie, "
+                f"a terminy biegną: proszę sprawdzić, czy jest nowsza wersja programu. {said(condition)}"
+            )
+            found.append(Finding(Level.ALARM, text.strip()))
         elif condition.name.startswith("damaged"):
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
             found.append(Finding(Level.ALARM, text))
