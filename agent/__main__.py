@@ -19,6 +19,7 @@ from spool import process
 from spool.access import FILE, Spool
 from spool.domain.exits import Exit
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S
+from spool.hands import Hands
 from spool.store import Store
 from spool.workers import Workers
 
@@ -43,15 +44,18 @@ async def serve(settings: AgentSettings) -> int:
     state = settings.shared.paths.state
     lock, clock = process.hold(state, ROLE), process.clock_for(settings.shared.clock_url)
     spool, workers = Spool(state / FILE), Workers(processes=1)
+    hands = Hands(state, ROLE, spool, clock)
     try:
+        await hands.begin()
         network = settings.network
         async with Transport(proxy=network.proxy, extra_ca=network.extra_ca) as transport:
             patience = _PATIENCE_SANDBOX_S if settings.shared.clock_url else 30.0
-            house = House(settings, spool, transport, workers, clock, Bell(), patience)
+            house = House(settings, spool, transport, workers, clock, Bell(), patience, hands)
             async with Transport(proxy=network.proxy, extra_ca=network.extra_ca, timeouts=BEACON_TIMES) as outside:
                 await _work(house, beacons(house, outside))
     finally:
         workers.close()
+        hands.close()
         spool.close()
         lock.release()
     return Exit.OK

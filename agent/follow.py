@@ -13,9 +13,11 @@ from agent.ksef.api import InvoiceStatus, NoAnswer
 from agent.ksef.errors import is_network
 from agent.ksef.session import HIDDEN
 from spool import law
+from spool.crashpoint import reached
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
+from spool.hands import with_hands
 from spool.store import Store
 
 _LIST_FROM = 10
@@ -48,6 +50,7 @@ class Verdicts:
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
         session, documents = _largest(due)
         listed = len(documents) >= _LIST_FROM and session not in self._unlisted
+        listed = listed and not (t.hands and t.hands.suspicious)  # a suspect is handled by itself
         if listed and t.ksef.wait("sessionInvoiceList") == 0:
             return await self._ask_list(session, documents)
         if (pause := t.ksef.wait("invoiceStatus")) > 0:
@@ -62,7 +65,7 @@ class Verdicts:
                 await t.spool.write(lambda store: _session_gone(store, document, now))
                 return 0.0
             return await give_time(t, document, no)
-        await self._settle([document], [status])
+        await with_hands(t.hands, [document.id], self._settle([document], [status]))
         return 0.0
 
     async def _ask_list(self, session: str, documents: list[Document]) -> float:
@@ -73,7 +76,7 @@ class Verdicts:
             if no.code.startswith("http:") and no.code != "http:429":
                 self._unlisted.add(session)
             return await give_time(self._t, documents[0], no)
-        await self._settle(documents, statuses)
+        await with_hands(self._t.hands, [d.id for d in documents], self._settle(documents, statuses))
         return 0.0
 
     async def _settle(self, documents: list[Document], statuses: list[InvoiceStatus]) -> None:
@@ -94,7 +97,9 @@ class Verdicts:
                 verdict.settle(store, t.rules, document, status.reading, now, random.random())  # noqa: S311 - jitter
                 law.reopen(store, t.rules, document.id, now)
 
+        reached("verdict.read", documents[0].id)
         await t.spool.write(job)
+        reached("verdict.written", documents[0].id)
         await t.contact.worked()
         await after_verdicts(t, statuses)
 
@@ -130,7 +135,7 @@ class Receipts:
                 await self._not_yet(document)
                 return 0.0
             return await give_time(t, document, no)
-        await self._keep(document, raw)
+        await with_hands(t.hands, [document.id], self._keep(document, raw))
         return 0.0
 
     async def _fetch(self, document: Document) -> bytes:
@@ -152,6 +157,7 @@ class Receipts:
     async def _keep(self, document: Document, raw: bytes) -> None:
         """Stored only if it names our number and our hash (faults K14)."""
         t, now = self._t, self._t.clock()
+        reached("upo.fetched", document.id)
         try:
             named = await t.bench.run(upo.receipts, raw)
         except Exception as error:  # whatever the bench says, this is not a receipt
@@ -172,6 +178,7 @@ class Receipts:
             store.postpone(document.id, now + timedelta(minutes=10))
 
         await t.spool.write(job)
+        reached("upo.stored", document.id)
         await t.contact.worked()
         if document.session:
             self._overdue.discard(document.session)

@@ -21,6 +21,7 @@ from agent.lanes import Lanes
 from spool import law
 from spool.access import Spool
 from spool.clock import Clock
+from spool.crashpoint import reached
 from spool.domain.calendar import WARSAW, warsaw_date
 from spool.domain.catalogue import problem
 from spool.domain.errors import BodyDamaged, MoveRefused
@@ -28,6 +29,7 @@ from spool.domain.ledger import Document
 from spool.domain.municipality import Context
 from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
+from spool.hands import Hands, with_hands
 from spool.law import Rules
 from spool.store import LONGEST_PAUSE, Store
 
@@ -57,6 +59,7 @@ class Tools:
     bench: Bench
     transport: Transport
     rules: Rules
+    hands: Hands | None = None
 
 
 class Forward:
@@ -123,7 +126,7 @@ class Forward:
             return self._soon(await self._until_next(now))
         if not await self._fit(document, now):
             return 0.0
-        self._lanes.start(document.id, self._lane(document))
+        self._lanes.start(document.id, with_hands(t.hands, [document.id], self._lane(document)))
         await self._lanes.wait(PATIENCE_S)
         self._lanes.reap()
         return 0.0
@@ -135,6 +138,7 @@ class Forward:
     async def _lane(self, document: Document) -> None:
         """One document on its way: bytes, session, intent, call, result."""
         t = self._t
+        reached("send.begun", document.id)
         try:
             raw = await t.spool.read(lambda store: store.body(document.sha256))
         except BodyDamaged as damage:
@@ -156,11 +160,13 @@ class Forward:
         t = self._t
         log = t.contact.log.bind(document=document.id, session=session.reference)
         sealed, started = session.seal(raw), t.clock()
+        reached("send.sealed", document.id)
         try:
             claimed = await t.spool.write(lambda store: _claim(store, document, session.reference, started))
         except MoveRefused:
             return  # a person withdrew or held it a moment ago
         session.sent += 1
+        reached("send.claimed", document.id)
         try:
             offline, corrects = claimed.sent_offline, claimed.corrects
             reference = await t.ksef.send(session.reference, sealed, offline=offline, corrects=corrects)
@@ -169,7 +175,9 @@ class Forward:
             await self._not_sent(claimed, session, no)
             return
         now = t.clock()
+        reached("send.answered", document.id)
         await t.spool.write(lambda store: verdict.submitted(store, claimed, reference, now))
+        reached("send.recorded", document.id)
         await t.contact.worked()
         log.info("sent", invoice=reference)
 

@@ -28,6 +28,7 @@ from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.errors import SluzaError
 from spool.domain.municipality import Context
+from spool.hands import Hands
 
 _AFTER_TROUBLE_S = 10.0
 _LIMITS_EVERY = timedelta(hours=1)
@@ -78,7 +79,10 @@ class Bell:
 
 @dataclass(frozen=True)
 class House:
-    """What all contexts of one process share; `patience` caps every wait (short under the sandbox's clock)."""
+    """What all contexts of one process share; `patience` caps every wait (short under the sandbox's clock).
+
+    `hands` None: nobody counts what this process dies with.
+    """
 
     settings: AgentSettings
     spool: Spool
@@ -87,6 +91,7 @@ class House:
     clock: Clock
     bell: Bell
     patience: float = IDLE_S
+    hands: Hands | None = None
 
 
 class Office:
@@ -105,7 +110,7 @@ class Office:
         self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock, context.url)
         self._tools = Tools(
             context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench,
-            house.transport, house.settings.shared.rules,
+            house.transport, house.settings.shared.rules, house.hands,
         )  # fmt: skip
         self._forward = Forward(self._tools)
         self._verdicts = Verdicts(self._tools)
@@ -118,6 +123,8 @@ class Office:
         """Run every loop until the bell says stop. Raises what a loop could not handle by itself."""
         await self._remember_sends()
         await self._forward.begin()
+        if self._house.hands:
+            await self._house.hands.put_off()
         await self.contact.begin()
         steps = {
             "send": self._forward.step,

@@ -20,6 +20,7 @@ import pysqlite3
 import sqlite_utils
 
 from spool import migrations
+from spool.crashpoint import reached
 from spool.domain.errors import SpoolError, SpoolTooNew
 from spool.store import Store
 
@@ -202,7 +203,9 @@ def _commit_group(connection: pysqlite3.Connection, store: Store, group: list[tu
                 done.set_exception(error)
             connection.execute("RELEASE job")
         if group:
+            reached("commit.begun")
             connection.execute("COMMIT")
+            reached("commit.done")
     except Exception as error:
         with contextlib.suppress(pysqlite3.Error):
             connection.execute("ROLLBACK")

@@ -9,6 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from spool.crashpoint import reached
+
 TEMPORARY_PREFIX = ".sluza-"
 """Our unfinished files; a dot name, so that our own watcher and most programs ignore it."""
 
@@ -24,9 +26,12 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(content)
             handle.flush()
+            reached("files.written", path.name)
             os.fchmod(handle.fileno(), mode)
             os.fsync(handle.fileno())
+        reached("files.synced", path.name)
         Path(name).replace(path)
+        reached("files.renamed", path.name)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()

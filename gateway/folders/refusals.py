@@ -20,6 +20,7 @@ from gateway.folders.placing import JSON, NOTE, Shelf, beside, stem_for_source
 from gateway.results import SCHEMA, local
 from spool import files
 from spool.bodies import sha256_hex
+from spool.crashpoint import reached
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document
@@ -50,11 +51,13 @@ def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Ref
         if there and not _same(target, file, fingerprint):
             raise FileExistsError(errno.EEXIST, "other bytes have this name", str(target))
         files.write(note, _note(refusal, fingerprint))
+        reached("aside.noted", file.name)
         gone = drop.remove(file, fingerprint) if there else _move(drop, file, target, fingerprint)
         if not gone:
             if not target.exists():
                 files.remove(note)
             return False
+        reached("aside.moved", file.name)
         said = _json(refusal, file.size, fingerprint if hashed else None)
         files.write(beside(stem, JSON), (json.dumps(said, ensure_ascii=False, indent=2) + "\n").encode())
     return True

@@ -6,12 +6,14 @@ commit). A history row goes with every change.
     base ─ bodies, history, helpers        lookup ─ reading documents      documents ─ changing them
     attempts ─ sends and their outcomes    sessions ─ sessions, conditions  received ─ purchases
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
+    crashes ─ what a process died with
     inspection, register ─ facts for `sluza check`
 """
 
 from spool.store.alarms import Alarms
 from spool.store.attempts import Attempts
 from spool.store.base import FIRST_HASH, Unreadable
+from spool.store.crashes import Crashes
 from spool.store.inspection import Inspection
 from spool.store.lookup import LONGEST_PAUSE
 from spool.store.outages import Outages
@@ -22,5 +24,5 @@ from spool.store.tokens import KEEP_KEYS, Tokens
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store", "Unreadable"]
 
 
-class Store(Attempts, Outages, ReceivedInvoices, Alarms, Tokens, Inspection, Register):
+class Store(Attempts, Outages, ReceivedInvoices, Alarms, Tokens, Crashes, Inspection, Register):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""
