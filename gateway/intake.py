@@ -121,7 +121,8 @@ class FrontDoor:
         known = await self._spool.read(lambda store: store.of_bytes(origin.unit.id, sha256_hex(raw)))
         if known and known.state in HOLDS_NUMBER:
             return Verdict("same", origin.name, known)
-        return Verdict("refused", origin.name, problems=(problem("poison", times=str(TOO_OFTEN)),))
+        told = known if known and known.state is State.QUARANTINED else None  # its row is shown to the unit
+        return Verdict("refused", origin.name, told, (problem("poison", times=str(TOO_OFTEN)),))
 
     async def correct(self, raw: bytes, original: Document, origin: Origin) -> Verdict:
         """Take a technical correction of a refused offline invoice: other bytes, the same content, the same deadline.

@@ -3,36 +3,18 @@
 import ast
 import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from spool import crashpoint
 from tests.crash.town import Case, Town, run
-from tests.integration.agent_rig import Sandbox, running_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 DOUBT = ("send.answered", "doubt.begun", "send.answered", "doubt.found")
 """A document is in doubt only after a kill between intent and answer: these follow one another."""
 IN_CI = 5
 """Kills of each program in an ordinary run."""
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox for all kills."""
-    with running_sandbox() as box:
-        box.switch(rate_limits="off")
-        yield box
-
-
-@pytest.fixture
-def town(sandbox: Sandbox, tmp_path: Path) -> Iterator[Town]:
-    """A town of its own."""
-    made = Town(tmp_path, sandbox)
-    yield made
-    made.close()
 
 
 def test_every_point_has_its_place_and_its_name() -> None:

@@ -4,6 +4,7 @@ Nothing here knows how the product works inside: it drops files, posts over HTTP
 SIGKILL at named points or after so many commits, and then looks at the sandbox's ledger, the folders and the spool.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -82,14 +83,19 @@ class Program:
     fired: list[Case] = field(default_factory=list)
     process: "subprocess.Popen[bytes] | None" = None
     starts: int = 0
+    in_a_row: int = 0
+    """Kills since the spool was quiet last."""
+    _armed: bool = False
     _out: Path = Path()
     _events: int = 0
 
     def start(self) -> None:
-        """Start it, armed with the next case."""
+        """Start it, armed with the next case; but not a third time in a row, which would make whatever it has in hand
+        poison. Where a case is meant for one document, that is what the case is for."""
         self.starts += 1
         environment = os.environ | self.town.environment
-        if self.cases and self.cases[0].point:
+        self._armed = bool(self.cases) and (self.in_a_row < TOO_OFTEN - 1 or bool(self.cases[0].prefix))
+        if self._armed and self.cases[0].point:
             environment["CRASH_AT"] = self.cases[0].asked
         self._out = self.town.logs / f"{self.role}.{self.starts}.out"
         self._events = -1
@@ -102,7 +108,7 @@ class Program:
     @property
     def ready(self) -> dict[str, Any]:
         """What it said when it was ready; empty before."""
-        lines = self._out.read_text(encoding="utf-8").splitlines()
+        lines = self._out.read_text(encoding="utf-8").splitlines() if self.process else []
         return json.loads(lines[-1]) if lines else {}
 
     def tick(self) -> None:
@@ -113,21 +119,26 @@ class Program:
             assert code == -signal.SIGKILL, f"{self.role} ended with {code}; {self.tail()}"
             assert self.cases, f"{self.role} was killed without a case"
             self.fired.append(self.cases.popleft())
+            self.in_a_row += 1
             self.town.wait(lambda: not _alive(self.process), f"{self.role}: its workers end with it")
             self.start()
-        elif self.cases and not self.cases[0].point and self.ready:
+        elif self._armed and not self.cases[0].point and self.ready:
             events = self.town.events()
             self._events = events if self._events < 0 else self._events
             if events - self._events >= self.cases[0].n:
                 self.process.kill()
                 self.process.wait()
 
-    def skip(self) -> Case:
-        """The case at hand is never reached: go on with the next one, after a clean stop."""
-        case = self.cases.popleft()
+    def again(self) -> None:
+        """A clean stop and a start."""
         self.stop()
         self.start()
-        return case
+
+    def rested(self) -> None:
+        """The spool is quiet: it may be killed again."""
+        self.in_a_row = 0
+        if self.cases and not self._armed:
+            self.again()
 
     def stop(self) -> None:
         """A clean stop, as by the supervisor."""
@@ -165,6 +176,7 @@ class Town:
         self.dropped: list[Dropped] = []
         self.supplied: dict[str, tuple[str, bytes]] = {}
         self.rounds = 0
+        self.serial = next(_SERIALS)
         for path in (self.logs, self.cwd, directory / "home", directory / "tmp", directory / "obce"):
             path.mkdir()
         (directory / "obce" / "kanarek.txt").write_text("nie ruszać", encoding="utf-8")
@@ -210,9 +222,9 @@ class Town:
         """One round: folders, offline, HTTP, a bad invoice, a foreign file, a supplier, a notice of Latarnia."""
         self.rounds += 1
         n, day = self.rounds, warsaw_date(self.sandbox.now())
-        self.drop("sp1", f"sp{n}", consumer_invoice(number=f"SP1-{n}", issue_date=day))
-        self.drop("gops", f"go{n}", consumer_invoice(number=f"GOPS-{n}", issue_date=day), folder="offline24")
-        self.dropped.append(Dropped("ug", f"ug{n}", consumer_invoice(number=f"UG-{n}", issue_date=day)))
+        self.drop("sp1", f"sp{n}", self.invoice("sp1", str(n)))
+        self.drop("gops", f"go{n}", self.invoice("gops", str(n)), folder="offline24")
+        self.dropped.append(Dropped("ug", f"ug{n}", self.invoice("ug", str(n))))
         self.drop("gops", f"zla{n}", b"<?xml version='1.0'?><Faktura>GOPS-x%d</Faktura>" % n, outcome=State.REFUSED)
         note = b"notatka ksiegowej SP1-n%d" % n
         self.drop("sp1", f"notatka{n}", note, ending=".txt", outcome=State.REFUSED, kept=False)
@@ -220,6 +232,11 @@ class Town:
         ahead = self.sandbox.now() + timedelta(days=30 + n)
         times = {"start": ahead.isoformat(), "end": (ahead + timedelta(hours=1)).isoformat()}
         self.sandbox.announce(status="MAINTENANCE", **times)
+
+    def invoice(self, unit: str, number: str) -> bytes:
+        """An invoice of today, by the sandbox's clock, whose number says whose it is."""
+        today = warsaw_date(self.sandbox.now())
+        return consumer_invoice(number=f"{_PREFIXES[unit]}-{self.serial}/{number}", issue_date=today)
 
     def drop(self, unit: str, stem: str, raw: bytes, *, folder: str = "", ending: str = ".xml", **more: Any) -> Dropped:
         """A file into `do-wyslania`, as a program saves it: under another name first."""
@@ -235,7 +252,7 @@ class Town:
     def supply(self, n: int, day: date) -> None:
         """Suppliers invoice the school and, without naming a unit, the municipality."""
         for unit, more in (("sp1", {"nip": SCHOOL_NIP}), ("_centrala", {"third_parties": ()})):
-            raw = purchase_for_unit(number=f"DOST-{unit}-{n}", issue_date=day, **more)
+            raw = purchase_for_unit(number=f"DOST-{unit}-{self.serial}-{n}", issue_date=day, **more)
             self.supplied[self.sandbox.call("POST", "/sandbox/inbound", raw=raw)["ksef_number"]] = (unit, raw)
 
     def _post(self, one: Dropped) -> None:
@@ -249,8 +266,10 @@ class Town:
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 one.posted = answer.status in {200, 202}
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
-            assert not isinstance(error, urllib.error.HTTPError), error.read()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read()) from error
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return
 
     # -- waiting -----------------------------------------------------------------------------------------------
 
@@ -265,9 +284,10 @@ class Town:
             time.sleep(_TICK_S)
 
     def tick(self) -> None:
-        """Look after the programs, and post what was not answered."""
+        """Look after the programs that were started, and post what was not answered."""
         for program in (self.gateway, self.agent):
-            program.tick()
+            if program.process is not None:
+                program.tick()
         for one in self.dropped:
             if one.path is None and not one.posted:
                 self._post(one)
@@ -275,6 +295,8 @@ class Town:
     def settle(self) -> None:
         """Until everything that came in is where it belongs and both programs live."""
         self.wait(self.quiet, "the spool is quiet", drive=True)
+        for program in (self.gateway, self.agent):
+            program.rested()
 
     def quiet(self) -> bool:
         """Nothing is on its way any more: files taken, documents ended and shown, purchases in their folders."""
@@ -351,7 +373,7 @@ class Town:
             assert not [word for word in foreign[unit] if f"{word}-".encode() in text], path
 
     def _strangers(self) -> dict[str, int]:
-        """What lies outside the configured roots, with the time of its last change; the sockets of worker pools apart."""
+        """What lies outside the configured roots, with its last change; the sockets of worker pools apart."""
         ours = (self.folders, self.state, self.logs)
         found = (p for p in self.directory.rglob("*") if not any(p.is_relative_to(root) for root in ours))
         sockets = self.directory / "tmp"
@@ -384,10 +406,12 @@ class Town:
 
 
 _PREFIXES = {"sp1": "SP1", "gops": "GOPS", "ug": "UG"}
+_SERIALS = itertools.count(1)
+"""Of the towns on one sandbox: their numbers must not meet."""
 
 
 def run(town: Town, cases: Iterable[tuple[str, Case]], *, patience: int = 3) -> list[Case]:
-    """Feed, kill, settle and check until every case was fired; returns those that were not reached in `patience` rounds."""
+    """Feed, kill, settle and check until every case was fired; returns those not reached in `patience` rounds."""
     for role, case in cases:
         (town.gateway if role == "gateway" else town.agent).cases.append(case)
     missed: list[Case] = []
@@ -404,7 +428,8 @@ def run(town: Town, cases: Iterable[tuple[str, Case]], *, patience: int = 3) -> 
             rounds = rounds + 1 if case == program.cases[0] else 1
             waited[program.role] = (program.cases[0], rounds)
             if rounds >= patience:
-                missed.append(program.skip())
+                missed.append(program.cases.popleft())
+                program.again()
     town.settle()
     town.check()
     return missed
