@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _SLOTS = 512
 _WIDTH = 80
+_TURN_S = 60.0
 _log = structlog.get_logger("spool.hands")
 
 
@@ -82,7 +83,7 @@ class Hands:
     async def on(self, *subjects: str) -> AsyncIterator[None]:
         """These are in hand inside the block. Where it ends without an error, they are suspects no more."""
         suspects = [subject for subject in subjects if subject in self._suspects]
-        async with self._alone if suspects else contextlib.nullcontext():
+        async with self._turn() if suspects else contextlib.nullcontext():
             slots = self._note(subjects)
             try:
                 yield
@@ -91,6 +92,18 @@ class Hands:
         for subject in suspects:
             if self._suspects.pop(subject, None) is not None:
                 await self._spool.write(lambda store, s=subject: store.forget_crashes(s, self._role))  # type: ignore[misc]
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One suspect after the other; but one whose folder hangs keeps the others waiting for a while only."""
+        mine = False
+        with contextlib.suppress(TimeoutError):
+            mine = await asyncio.wait_for(self._alone.acquire(), _TURN_S)
+        try:
+            yield
+        finally:
+            if mine:
+                self._alone.release()
 
     def _note(self, subjects: Iterable[str]) -> list[int]:
         """What finds no free slot, or cannot be written down, is handled without a note: work never waits for it."""

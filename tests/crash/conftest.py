@@ -1,7 +1,6 @@
 """One sandbox for all kills, and a town for each test."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +16,9 @@ def sandbox_fixture() -> Iterator[Sandbox]:
         yield box
 
 
-@pytest.fixture(name="town")
-def town_fixture(sandbox: Sandbox, tmp_path: Path) -> Iterator[Town]:
-    """Folders, a spool and two programs, not started yet."""
-    made = Town(tmp_path, sandbox)
+@pytest.fixture(name="town", scope="module")
+def town_fixture(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Folders, a spool and two programs, not started yet: one town for a module."""
+    made = Town(tmp_path_factory.mktemp("town"), sandbox)
     yield made
     made.close()

@@ -2,7 +2,9 @@
 
 import ast
 import json
+import os
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,32 @@ from spool import crashpoint
 from tests.crash.town import Case, Town, run
 
 ROOT = Path(__file__).resolve().parents[2]
-DOUBT = ("send.answered", "doubt.begun", "send.answered", "doubt.found")
+DOUBT = ("send.answered", "doubt.begun"), ("send.answered", "doubt.found")
 """A document is in doubt only after a kill between intent and answer: these follow one another."""
-IN_CI = 5
-"""Kills of each program in an ordinary run."""
+IN_CI = 4
+"""Kills of each program in an ordinary run, and two more of the agent."""
+
+
+@pytest.mark.parametrize("asked", ["intake.committed:2", "intake.committed:2:ab"])
+def test_a_point_is_reached_the_nth_time(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the named point counts, with a prefix only its own; at the n-th passing the process kills itself."""
+    died: list[tuple[int, int]] = []
+    monkeypatch.setattr("os.kill", lambda pid, number: died.append((pid, number)))
+    monkeypatch.setenv(crashpoint.VARIABLE, asked)
+    monkeypatch.setattr(crashpoint, "_crash", crashpoint._armed())
+    for point, key in (("intake.committed", "abc"), ("intake.read", "abc"), ("intake.read", "abd")):
+        crashpoint.reached(point, key)
+    assert died == []
+    crashpoint.reached("intake.committed", "abd")
+    assert died == [(os.getpid(), signal.SIGKILL)]
+
+
+@pytest.mark.parametrize("wrong", ["intake.commited:1", "intake.committed", "intake.committed:0", "x"])
+def test_a_misspelt_point_is_an_error(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that asks for no point of ours must not pass because nothing was killed."""
+    monkeypatch.setenv(crashpoint.VARIABLE, wrong)
+    with pytest.raises(ValueError, match="CRASH_AT"):
+        crashpoint._armed()
 
 
 def test_every_point_has_its_place_and_its_name() -> None:
@@ -39,7 +63,8 @@ def drawn(dice: random.Random, *, everything: bool) -> list[tuple[str, Case]]:
         dice.shuffle(named)
         chosen = named + random_ones if everything else [*named[: IN_CI - 1], dice.choice(random_ones)]
         if role == "agent":
-            chosen += [Case(point, 1) for point in DOUBT]
+            doubts = DOUBT if everything else [dice.choice(DOUBT)]
+            chosen += [Case(point, 1) for pair in doubts for point in pair]
         cases += [(role, case) for case in chosen]
     return cases
 

@@ -35,7 +35,7 @@ from tests.spool_story import report_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
-_TICK_S = 0.02
+_TICK_S = 0.05
 UNITS = ("sp1", "gops", "ug")
 TOKEN = "t" * 43
 
@@ -122,7 +122,7 @@ class Program:
             self.in_a_row += 1
             self.town.wait(lambda: not _alive(self.process), f"{self.role}: its workers end with it")
             self.start()
-        elif self._armed and not self.cases[0].point and self.ready:
+        elif self._armed and self.cases and not self.cases[0].point and self.ready:
             events = self.town.events()
             self._events = events if self._events < 0 else self._events
             if events - self._events >= self.cases[0].n:
@@ -148,6 +148,7 @@ class Program:
                 self.process.wait(20)
             finally:
                 self.process.kill()
+        self.process = None
 
     def tail(self) -> str:
         """The end of its log, for a failed test."""
