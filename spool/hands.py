@@ -98,7 +98,8 @@ class Hands:
         """One suspect after the other; but one whose folder hangs keeps the others waiting for a while only."""
         mine = False
         with contextlib.suppress(TimeoutError):
-            mine = await asyncio.wait_for(self._alone.acquire(), _TURN_S)
+            async with asyncio.timeout(_TURN_S):
+                mine = await self._alone.acquire()
         try:
             yield
         finally:
