@@ -24,6 +24,7 @@ from agent.package import BadPackage, Contents
 from agent.settings import AgentSettings
 from agent.trouble import Trouble
 from spool.bodies import sha256_hex
+from spool.crashpoint import reached
 from spool.domain.calendar import WARSAW
 from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived
@@ -125,6 +126,7 @@ class Receive:
             public = await self._keys.get(FOR_SESSIONS)
             wrapped = key.wrapped_for(public)
             reference = await self._t.ksef.start_export(wrapped, subject, window.since, window.until)
+            reached("receive.started", reference)
             export = await exports.ready(self._t.ksef, reference)
         except NoAnswer as no:
             if isinstance(no.reading.outcome, Later) and no.reading.outcome.new_keys:
@@ -156,6 +158,7 @@ class Receive:
             archive = directory / "package.zip"
             for part in export.parts:
                 await exports.fetch(self._t.ksef, part, key, directory / "part.aes", archive)
+            reached("receive.fetched", self._t.context.id)
             try:
                 inside = await self._t.bench.run(package.contents, archive)
                 if inside.strange:
@@ -173,6 +176,7 @@ class Receive:
             if broken := tuple(n for n, raw in zip(numbers, bodies, strict=True) if not raw):
                 await self._t.spool.write(partial(self._note_bad, names=broken, why="nie daje się rozpakować"))
             new += await self._t.spool.write(partial(self._store, entries=entries, metadata=inside.metadata))
+            reached("receive.stored", numbers[0])
         return new
 
     def _note_bad(self, store: Store, names: tuple[str, ...], why: str) -> None:
@@ -232,9 +236,10 @@ class Receive:
             self._resume[window.subject] = upto
         if not export.truncated and window.until is not None:
             upto = min(upto, window.until)
-        reached = upto
-        await t.spool.write(lambda store: store.set_mark(t.context.id, window.subject, reached))
-        return reached
+        mark = upto
+        await t.spool.write(lambda store: store.set_mark(t.context.id, window.subject, mark))
+        reached("receive.marked", window.subject)
+        return mark
 
     async def _tell(self, subject: str, new: int) -> None:
         """When we last heard everything; written for news, and otherwise once in a while."""

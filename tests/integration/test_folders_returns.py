@@ -143,7 +143,7 @@ async def test_fault_K16_received_invoices_go_to_their_unit_or_to_the_centre(ben
         stem = f"2026-11-20_7770001111_FV-7---1_{one}"
         await until(lambda: bench.lying("odebrane") == [f"{stem}.json", f"{stem}.pdf", f"{stem}.xml"])
         await until(lambda: len(bench.lying("odebrane", layout.CENTRAL)) == 3)
-        await until(lambda: not bench.spool.read_now(lambda store: store.unmirrored()))
+        await until(lambda: not bench.spool.read_now(lambda store: store.unmirrored(20, bench.municipality.units)))
     said = bench.json("odebrane/2026-11/*.json", layout.CENTRAL)
     assert (said["schema"], said["unit"], said["why"], said["form"]) == (
         "sluza-received/1", None, "Nie wskazano jednostki.", "PEF (3)",
@@ -245,7 +245,7 @@ async def test_fault_D11_a_deleted_result_is_not_made_again(bench: Bench) -> Non
     async with bench.running():
         bench.number(await bench.post(sale(), "a.xml"))
         await until(lambda: bench.only().state is State.DELIVERED and len(bench.lying("odebrane")) == 3)
-        await until(lambda: not bench.spool.read_now(lambda s: s.unmirrored()))
+        await until(lambda: not bench.spool.read_now(lambda s: s.unmirrored(20, bench.municipality.units)))
     for path in (bench.root / SCHOOL).rglob("2026-11/*"):
         path.unlink()
     async with bench.running():
