@@ -22,6 +22,7 @@ from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey
 from agent.ksef.session import HIDDEN
 from agent.packing import LARGEST_ARCHIVE, Packing, is_whole, part_file
 from agent.plan import MOST_IN_PACKAGE
+from agent.series import not_in_turn
 from spool.domain.document import FormCode
 from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import BATCH, Entry, Package, PackedPart, Session
@@ -78,6 +79,8 @@ class Batches:
         claimed = await self._claim(name, choice.entries, now)
         if not claimed:
             return
+        late = await self._take_out_of_turn(name) if any(entry.series for entry in claimed) else frozenset()
+        claimed = [entry for entry in claimed if entry.id not in late]
         t.planner.packing = True
         archive = await self._pack(name, claimed, key)
         if archive is None:
@@ -114,19 +117,29 @@ class Batches:
     async def _pack(self, name: str, entries: list[Entry], key: SymmetricKey) -> Archive | None:
         """One stream from the spool to the encrypted parts; None when nothing is left to send."""
         packing = await asyncio.to_thread(Packing, self._directory / name, key)
-        packed = 0
+        packed, late = 0, frozenset[str]()
         for group in _groups(entries):
             if packing.size > LARGEST_ARCHIVE - _ROOM:
                 await self._take_out([entry.id for entry in group])
                 continue
-            bodies = await self._t.spool.read(partial(_bodies, group=group))
-            good = {name: body for name, body in bodies.items() if isinstance(body, bytes)}
-            for document_id, body in bodies.items():
-                if isinstance(body, BodyDamaged):
-                    await self._take_out([document_id], body)
+            bodies = await self._t.spool.read(partial(_bodies, group=[e for e in group if e.id not in late]))
+            damaged = {document_id: body for document_id, body in bodies.items() if isinstance(body, BodyDamaged)}
+            for document_id, body in damaged.items():
+                await self._take_out([document_id], body)
+            if damaged:
+                late |= await self._take_out_of_turn(name)
+            good = {key: body for key, body in bodies.items() if isinstance(body, bytes) and key not in late}
             await asyncio.to_thread(_add_all, packing, good)
             packed += len(good)
         return await asyncio.to_thread(packing.finish) if packed else None
+
+    async def _take_out_of_turn(self, name: str) -> frozenset[str]:
+        """Out again with what may not go before an earlier number of its series, which is not in this package."""
+        t = self._t
+        late = await not_in_turn(t.spool, t.rules.municipality, name, t.clock())
+        if late:
+            await self._take_out(sorted(late))
+        return late
 
     async def _take_out(self, ids: list[str], damage: BodyDamaged | None = None) -> None:
         """Out of the package again, before anything was sent."""

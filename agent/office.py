@@ -25,6 +25,7 @@ from agent.ksef.transport import Transport
 from agent.plan import Planner
 from agent.receive import Receive
 from agent.reconcile import Reconcile
+from agent.series import Continuity
 from agent.settings import AgentSettings
 from certs import keyring
 from spool.access import Spool
@@ -119,6 +120,7 @@ class Office:
         self._verdicts = Verdicts(self._tools)
         self._receipts = Receipts(self._tools)
         self._reconcile = Reconcile(self._tools)
+        self._continuity = Continuity(house.spool, self.contact, house.clock, house.settings.shared.rules.municipality)
         self._receive = Receive(self._tools, keys, house.settings)
         self._limits_asked: datetime | None = None
 
@@ -126,6 +128,7 @@ class Office:
         """Run every loop until the bell says stop. Raises what a loop could not handle by itself."""
         await self._recall_budget()
         await self._forward.begin()
+        await self._continuity.begin()
         await self.contact.begin()
         steps = {
             "send": self._forward.step,
@@ -134,6 +137,7 @@ class Office:
             "verdicts": self._verdicts.step,
             "receipts": self._receipts.step,
             "reconcile": self._reconcile.step,
+            "series": self._continuity.step,
             "sessions": self._tidy,
             "receive": self._receive.step,
             "limits": self._ask_limits,
