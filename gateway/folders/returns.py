@@ -28,6 +28,7 @@ from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
+from spool.series import explained
 from spool.store import Store
 from spool.workers import Workers
 
@@ -326,7 +327,7 @@ def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:
 
 
 def _told(store: Store, document_id: str) -> Told:
-    document = store.document(document_id)
+    document = explained(store, store.document(document_id))
     upo = store.body(document.upo_sha256) if document.upo_sha256 else None
     return Told(document, tuple(store.history(document_id)), store.body(document.sha256), upo)
 

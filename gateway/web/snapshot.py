@@ -10,6 +10,7 @@ from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.municipality import Municipality
+from spool.series import explained
 from spool.store import Store
 
 _FRESH_S = 1.0
@@ -48,7 +49,7 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
     return Snapshot(
         at=now,
         contexts=tuple(contexts),
-        queue=store.by_due(SHOWN + 1),
+        queue=[explained(store, document) for document in store.by_due(SHOWN + 1)],
         counts=store.counts(),
         conditions=store.conditions(),
         received_total=received["total"],

@@ -70,21 +70,17 @@ class SeriesOrder(Base):
     def held_series(self, context: str) -> list[HeldSeries]:
         """The series of a context in which something is held back, with the nearest date of that: one seek for each."""
         found: list[HeldSeries] = []
-        unit = series = ""
-        while True:
-            row = self._one(
-                """SELECT unit, series, due_safe FROM document INDEXED BY document_held_back WHERE context = ?
-                   AND (unit, series) > (?, ?) AND state = 'QUEUED' AND held_back
-                   ORDER BY unit, series, ifnull(due_safe, '~') LIMIT 1""",
-                context,
-                unit,
-                series,
-            )
-            if row is None:
-                return found
+        after = """SELECT unit, series, due_safe FROM document INDEXED BY document_held_back WHERE context = ? AND %s
+            AND state = 'QUEUED' AND held_back ORDER BY unit, series, ifnull(due_safe, '~') LIMIT 1"""
+        row = self._one(after % "unit > ''", context)
+        while row is not None:
             unit, series = row["unit"], row["series"]
             due = rows.instant(row["due_safe"]) if row["due_safe"] else None
             found.append(HeldSeries(unit, series, due))
+            # Not as one comparison of both columns: SQLite would walk through all of this unit.
+            row = self._one(after % "unit = ? AND series > ?", context, unit, series)
+            row = row or self._one(after % "unit > ?", context, unit)
+        return found
 
     def first_open(self, held: HeldSeries) -> Document | None:
         """The number that the others of this series wait for."""
