@@ -16,6 +16,7 @@ from spool.domain.states import HOLDS_NUMBER
 from spool.rows import stamp
 from spool.store.alarms import OPEN, PASSING
 from spool.store.base import Base, quoted
+from spool.store.series import IN_SERIES
 
 _HOLDERS = quoted(HOLDS_NUMBER)
 _USES = (
@@ -81,6 +82,16 @@ class Inspection(Base):
                 tuple(Try(a["sha256"], a["started_at"], a["outcome"] or "") for a in attempts.of(row["id"])),
                 bool(row["held_back"]),
             )  # fmt: skip
+
+    def held_back_for_nothing(self) -> Iterator[str]:
+        """Queued documents that wait for an earlier number of their series while none is open."""
+        found = self._db.execute(
+            f"""SELECT waits.id FROM document AS waits NOT INDEXED LEFT JOIN (SELECT unit, series, min(series_n) AS n
+                FROM document NOT INDEXED WHERE {IN_SERIES} GROUP BY unit, series) AS first
+                ON first.unit = waits.unit AND first.series = waits.series AND first.n < waits.series_n
+                WHERE waits.state = 'QUEUED' AND waits.held_back AND first.n IS NULL"""  # noqa: S608 - our own words
+        )
+        yield from (r["id"] for r in found)
 
     def documents_lost(self) -> Iterator[str]:
         """Documents that entered by the history and of which there is no row."""

@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
+from click.testing import CliRunner
 
+from agent.series import Continuity
+from sluza.cli.queue import queue
 from spool import actions, series
 from spool.access import FILE, Spool
 from spool.domain.errors import MoveRefused
@@ -310,3 +314,89 @@ def test_a_step_costs_the_same_however_many_wait(spool: Spool) -> None:
     few = spool.write_now(steps)
     _put(spool, *range(280, 0, -1))
     assert spool.write_now(steps) < 1.5 * few
+
+
+CONFIG = """
+[municipality]
+name = "Gmina Śluzowo"
+nip = "5080014460"
+[paths]
+state = "{state}"
+folders = "{state}/foldery"
+[[context]]
+id = "gmina"
+value = "5080014460"
+environment = "test"
+auth_cert = "seal.pem"
+[[unit]]
+id = "sp1"
+name = "Szkoła Podstawowa nr 1"
+context = "gmina"
+series = 'SP1/(?P<n>\\d+)/\\d{{4}}'
+series_order = "strict"
+[receive]
+since = 2026-11-01
+"""
+
+
+def test_jst_S8_the_memo_is_shown_with_both_numbers(spool: Spool) -> None:
+    """`sluza queue show` of the number that went and of the one it overtook ends with the draft, line by line."""
+    first, second = _put(spool, 1, 2)
+    town = Municipality("Gmina Śluzowo", "5080014460", {}, {"sp1": SCHOOL})
+    spool.write_now(lambda s: s.move(first.id, State.HELD, NOW, "agent", "500", reason="KSeF oddał ją pięć razy."))
+    later = NOW + timedelta(hours=12)
+
+    def go(store: Store) -> None:
+        for _ in range(2):
+            series.note(store, town, store.document(second.id), store.document(first.id), later)
+
+    spool.write_now(go)
+    config = spool.path.parent / "sluza.toml"
+    config.write_text(CONFIG.format(state=spool.path.parent), encoding="utf-8")
+    for document in (first, second):
+        shown = CliRunner().invoke(queue, ["show", document.id, "--config", str(config)], obj=None).stdout
+        memo = shown[shown.index("NOTATKA SŁUŻBOWA") :]
+        for part in ("Gmina Śluzowo, Szkoła", "SP1/1/2026 z dnia 20.11.2026", "wstrzymana", "KSeF oddał", "SP1/2/2026"):
+            assert part in memo
+        assert memo.count("NOTATKA") == 1
+
+
+class _Contact:
+    """What `agent.contact` says of a context."""
+
+    context, paused = "gmina", False
+    log = structlog.get_logger()
+
+    def __init__(self) -> None:
+        self.quiet = 0.0
+
+    def silence(self) -> float:
+        """Seconds to leave KSeF alone."""
+        return self.quiet
+
+
+async def test_after_an_outage_the_order_has_a_moment(spool: Spool) -> None:
+    """While KSeF is silent nobody overtakes; when it is back there are two minutes, in the last hour none."""
+    _put(spool, 1, 2, hours=3)
+    now, contact = NOW + timedelta(minutes=30), _Contact()
+    continuity = Continuity(spool, contact, lambda: now, Municipality("G", "1"))  # type: ignore[arg-type]
+    contact.quiet = 5.0
+    await continuity.step()
+    contact.quiet = 0.0
+    await continuity.step()
+    assert _free(spool) == ["SP1/1/2026"]
+    now += timedelta(minutes=2)
+    await continuity.step()
+    assert _free(spool) == ["SP1/1/2026", "SP1/2/2026"]
+    _put(spool, 4, 5, year=2027, hours=1)
+    now = NOW + timedelta(seconds=1)
+    await continuity.step()
+    assert "SP1/5/2027" in _free(spool)
+
+
+async def test_the_clock_is_looked_at_in_time(spool: Spool) -> None:
+    """The next look is no later than the moment at which something has to go."""
+    _put(spool, 1, 2, hours=3.001)
+    continuity = Continuity(spool, _Contact(), lambda: NOW, Municipality("G", "1"))  # type: ignore[arg-type]
+    assert 0 < await continuity.step() <= 3.6
+    assert _free(spool) == ["SP1/1/2026"]
