@@ -10,6 +10,7 @@ by `agent.batch_verdicts`.
 import asyncio
 import secrets
 import shutil
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from agent.ksef.session import HIDDEN
 from agent.packing import LARGEST_ARCHIVE, Packing, is_whole, part_file
 from agent.plan import MOST_IN_PACKAGE
 from agent.series import not_in_turn
+from spool.access import Spool
 from spool.domain.document import FormCode
 from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import BATCH, Entry, Package, PackedPart, Session
@@ -43,6 +45,20 @@ _UPLOADS = 3
 _STOPPED = "Przygotowanie paczki przerwano, nic nie wysłano. Ponowimy."
 
 
+_UNFIT = frozenset({"http:21001", "http:21157", "http:21161", "http:21405"})
+"""KSeF does not take the package as it is; another one has to be made."""
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A package that has no session yet, and the key that only memory knows."""
+
+    name: str
+    key: SymmetricKey
+    archive: Archive
+    offline: bool
+
+
 class Batches:
     """The packages of one context. One is made at a time; on those that are closed KSeF works meanwhile."""
 
@@ -51,6 +67,7 @@ class Batches:
         self._t = tools
         self._keys = keys
         self._directory = directory
+        self._packed: _Packed | None = None
 
     async def step(self) -> float:
         """Bring the package on its way one step further, or make the next one."""
@@ -71,34 +88,42 @@ class Batches:
         return 0.0
 
     async def _make(self, now: datetime) -> None:
-        """Choose, claim, pack, open. Whatever breaks on the way leaves a package without a session: `_release`."""
-        t, name = self._t, f"p-{secrets.token_hex(8)}"
-        key, public = SymmetricKey(), await self._keys.get(FOR_SESSIONS)
+        """Choose, claim, pack, open. Whatever breaks before that leaves a package for `_release`."""
+        t, name, key = self._t, f"p-{secrets.token_hex(8)}", SymmetricKey()
+        await self._keys.get(FOR_SESSIONS)  # without one nothing need be claimed
         day = day_at_ksef(now, t.transport.server_now())
         choice = await t.spool.read(lambda store: store.packable(t.context.id, day, now, MOST_IN_PACKAGE))
-        claimed = await self._claim(name, choice.entries, now)
+        claimed = await self._in_turn(name, await self._claim(name, choice.entries, now))
         if not claimed:
             return
-        late = await self._take_out_of_turn(name) if any(entry.series for entry in claimed) else frozenset()
-        claimed = [entry for entry in claimed if entry.id not in late]
         t.planner.packing = True
         archive = await self._pack(name, claimed, key)
-        if archive is None:
-            return
+        if archive is not None:
+            self._packed = _Packed(name, key, archive, choice.offline)
+            await self._open(self._packed)
+
+    async def _open(self, packed: "_Packed") -> None:
+        """A session for it. A lost answer costs nothing: an empty session ends by itself, and another is opened."""
+        t, archive = self._t, packed.archive
+        wrapped = packed.key.wrapped_for(await self._keys.get(FOR_SESSIONS))
         try:
-            opened = await t.ksef.open_batch(key.wrapped_for(public), archive, offline=choice.offline)
+            opened = await t.ksef.open_batch(wrapped, archive, offline=packed.offline)
         except NoAnswer as no:
-            if isinstance(no.reading.outcome, Later) and no.reading.outcome.new_keys:
+            outcome = no.reading.outcome
+            if isinstance(outcome, Later) and outcome.new_keys:
                 self._keys.forget()
+            elif no.code in _UNFIT:
+                self._packed = None
             raise
         now = t.clock()
         session = Session(
             opened.reference, t.context.id, FormCode.FA3, now, now + _SESSION_LIVES, None, None,
             ksef=t.context.url, kind=BATCH,
         )  # fmt: skip
-        await t.spool.write(lambda store: store.open_package(name, session, opened.parts))
+        await t.spool.write(lambda store: store.open_package(packed.name, session, opened.parts))
+        self._packed = None
         t.planner.opened(now)
-        t.contact.log.info("package_opened", session=opened.reference, documents=len(claimed), bytes=archive.size)
+        t.contact.log.info("package_opened", session=opened.reference, bytes=archive.size)
 
     async def _claim(self, name: str, entries: tuple[Entry, ...], now: datetime) -> list[Entry]:
         """The intents, a chunk to a commit."""
@@ -109,54 +134,45 @@ class Batches:
                 store.add_package(name, t.context.id, now)
             return store.claim(name, ids, t.clock())
 
-        for start in range(0, len(entries), CHUNK):
-            ids = [entry.id for entry in entries[start : start + CHUNK]]
-            held.update(await t.spool.write(partial(job, ids=ids, first=start == 0)))
+        for place, ids in enumerate(_batched([entry.id for entry in entries], CHUNK)):
+            held.update(await t.spool.write(partial(job, ids=ids, first=place == 0)))
         return [entry for entry in entries if entry.id in held]
 
     async def _pack(self, name: str, entries: list[Entry], key: SymmetricKey) -> Archive | None:
         """One stream from the spool to the encrypted parts; None when nothing is left to send."""
         packing = await asyncio.to_thread(Packing, self._directory / name, key)
-        packed, late = 0, frozenset[str]()
-        for group in _groups(entries):
-            if packing.size > LARGEST_ARCHIVE - _ROOM:
-                await self._take_out([entry.id for entry in group])
-                continue
-            bodies = await self._t.spool.read(partial(_bodies, group=[e for e in group if e.id not in late]))
-            damaged = {document_id: body for document_id, body in bodies.items() if isinstance(body, BodyDamaged)}
-            for document_id, body in damaged.items():
-                await self._take_out([document_id], body)
-            if damaged:
-                late |= await self._take_out_of_turn(name)
-            good = {key: body for key, body in bodies.items() if isinstance(body, bytes) and key not in late}
-            await asyncio.to_thread(_add_all, packing, good)
-            packed += len(good)
-        return await asyncio.to_thread(packing.finish) if packed else None
+        out = await pack_into(packing, self._t.spool, entries)
+        await self._take_out(out)
+        return await asyncio.to_thread(packing.finish) if len(out) < len(entries) else None
 
-    async def _take_out_of_turn(self, name: str) -> frozenset[str]:
-        """Out again with what may not go before an earlier number of its series, which is not in this package."""
-        t = self._t
-        late = await not_in_turn(t.spool, t.rules.municipality, name, t.clock())
-        if late:
-            await self._take_out(sorted(late))
-        return late
+    async def _in_turn(self, name: str, claimed: list[Entry]) -> list[Entry]:
+        """Without what may not go before an earlier number of its series that is open and not in this package."""
+        if not any(entry.series for entry in claimed):
+            return claimed
+        late = await not_in_turn(self._t.spool, self._t.rules.municipality, name, self._t.clock())
+        await self._take_out(dict.fromkeys(late))
+        return [entry for entry in claimed if entry.id not in late]
 
-    async def _take_out(self, ids: list[str], damage: BodyDamaged | None = None) -> None:
+    async def _take_out(self, out: dict[str, BodyDamaged | None]) -> None:
         """Out of the package again, before anything was sent."""
         now = self._t.clock()
 
-        def job(store: Store) -> None:
+        def job(store: Store, ids: list[str]) -> None:
             for document_id in ids:
                 verdict.not_packed(store, store.document(document_id), now, _STOPPED)
-                if damage is not None:
+                if (damage := out[document_id]) is not None:
                     flag_damaged(store, store.document(document_id), damage, now)
 
-        await self._t.spool.write(job)
+        for ids in _batched(list(out), CHUNK):
+            await self._t.spool.write(partial(job, ids=ids))
 
     async def _bring(self, package: Package) -> None:
         """Upload what is not uploaded yet, then close."""
         if package.session is None:
-            await self._release(package)
+            if self._packed is not None and self._packed.name == package.name:
+                await self._open(self._packed)
+            else:
+                await self._release(package)
             return
         try:
             if await self._upload(package):
@@ -255,6 +271,34 @@ class _Lost(Exception):  # noqa: N818 - reads as the fact it states
 
 _NEVER = frozenset({"http:400", "http:401", "http:403", "http:404", "http:405", "http:410", "http:411"})
 """What a presigned address says when it is not good any more, or the part is not what was promised."""
+
+
+async def pack_into(packing: Packing, spool: Spool, entries: list[Entry]) -> dict[str, BodyDamaged | None]:
+    """Read and pack these documents, never many at once; which ones stayed out, and what is wrong with their bytes.
+
+    What must not go before an earlier number of its series stays out with it.
+    """
+    out: dict[str, BodyDamaged | None] = {}
+    broken = set[tuple[str, str] | None]()
+    for group in _groups(entries):
+        if packing.size > LARGEST_ARCHIVE - _ROOM:
+            out |= dict.fromkeys(entry.id for entry in group)
+            continue
+        bodies = await spool.read(partial(_bodies, group=group))
+        for entry in group:
+            if isinstance(body := bodies[entry.id], BodyDamaged):
+                out[entry.id] = body
+                broken.add(entry.series)
+            elif entry.held_back and entry.series in broken:
+                out[entry.id] = None
+        good = {key: body for key, body in bodies.items() if isinstance(body, bytes) and key not in out}
+        await asyncio.to_thread(_add_all, packing, good)
+    return out
+
+
+def _batched(ids: list[str], most: int) -> list[list[str]]:
+    """In groups of at most so many."""
+    return [ids[start : start + most] for start in range(0, len(ids), most)]
 
 
 async def handed_in(t: Tools, session: str) -> None:

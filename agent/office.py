@@ -13,7 +13,7 @@ from agent.batch import Batches
 from agent.batch_verdicts import BatchVerdicts
 from agent.bench import Bench
 from agent.contact import Contact
-from agent.follow import Receipts, Verdicts
+from agent.follow import Verdicts
 from agent.forward import IDLE_S, Forward, Tools
 from agent.ksef.api import NoAnswer
 from agent.ksef.budget import Budget
@@ -23,6 +23,7 @@ from agent.ksef.login import Keys, Login
 from agent.ksef.session import Sessions
 from agent.ksef.transport import Transport
 from agent.plan import Planner
+from agent.receipts import Receipts
 from agent.receive import Receive
 from agent.reconcile import Reconcile
 from agent.series import Continuity
@@ -63,7 +64,8 @@ class Bell:
         until = loop.time() + seconds
         while not self.stopping and (left := until - loop.time()) > 0:
             try:
-                await asyncio.wait_for(ear.wait(), left)
+                async with asyncio.timeout(left):  # `wait_for` may lose a cancellation that comes with the ring
+                    await ear.wait()
             except TimeoutError:
                 return
             if wake:

@@ -232,7 +232,7 @@ class Rig:
         mode: Mode = Mode.ONLINE,
         corrects: str = "",
         unit: str = "sp1",
-        due_in: timedelta = timedelta(hours=8),
+        due_at: datetime | None = None,
     ) -> NewDocument:
         self._count += 1
         facts = facts or read_received(raw)
@@ -240,7 +240,7 @@ class Rig:
         now, wish = self.clock(), mode if mode is Mode.OFFLINE24 else Mode.ONLINE
         return NewDocument(
             unit, self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, wish, now,
-            State.QUEUED, due=due(now + due_in, now, mode), corrects=corrects,
+            State.QUEUED, due=due(due_at or now + timedelta(hours=8), now, mode), corrects=corrects,
             place=place(self.units[unit], facts.number_key),
         )  # fmt: skip
 

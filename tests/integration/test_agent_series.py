@@ -68,8 +68,8 @@ async def test_jst_S3_three_hours_before_its_date_it_goes_with_a_memo(rig: Rig, 
     first = await _put(rig, "M/1")
     await rig.start()
     await rig.until(first, State.SUBMITTED)
-    second, third = [await _put(rig, f"M/{n}", due_in=timedelta(hours=8)) for n in (2, 3)]
-    later = await _put(rig, "M/4", due_in=timedelta(hours=30))
+    second, third = [await _put(rig, f"M/{n}", due_at=rig.clock() + timedelta(hours=8)) for n in (2, 3)]
+    later = await _put(rig, "M/4", due_at=rig.clock() + timedelta(hours=30))
     await rig.advance(hours=5, seconds=1)
     for document in (second, third):
         await rig.until(document, *GONE)
