@@ -1,23 +1,26 @@
 """The order of numbering series: places, who waits for whom, and what it costs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
 from click.testing import CliRunner
 
-from agent.series import Continuity
+from agent.batch import Batches
+from agent.series import Continuity, begin_in_turn
 from sluza.cli.queue import queue
 from spool import actions, series
 from spool.access import FILE, Spool
 from spool.domain.errors import MoveRefused
-from spool.domain.ledger import Document, HeldSeries
+from spool.domain.ledger import Document, Entry, HeldSeries
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.series import NO_PLACE, Place, goes_at, let_go_before, on_its_way, place, together
 from spool.domain.states import State
+from spool.law import Law, Rules
 from spool.store import Store
 from tests.documents import due, new
 
@@ -400,3 +403,34 @@ async def test_the_clock_is_looked_at_in_time(spool: Spool) -> None:
     continuity = Continuity(spool, _Contact(), lambda: NOW, Municipality("G", "1"))  # type: ignore[arg-type]
     assert 0 < await continuity.step() <= 3.6
     assert _free(spool) == ["SP1/1/2026"]
+
+
+def test_an_earlier_number_that_came_in_between_goes_first(spool: Spool) -> None:
+    """Chosen, but not yet begun when the earlier number came in: the send is not begun."""
+    [second] = _put(spool, 2)
+    _put(spool, 1)
+    town = Municipality("G", "1", {}, {"sp1": SCHOOL})
+    with pytest.raises(MoveRefused):
+        spool.write_now(lambda s: begin_in_turn(s, town, second, "SO-1", NOW))
+    assert spool.read_now(lambda s: s.document(second.id)).state is State.QUEUED
+
+
+@pytest.mark.parametrize("order", ["strict", "warn"])
+async def test_a_package_leaves_behind_what_would_overtake(spool: Spool, tmp_path: Path, order: str) -> None:
+    """Its first number could not be claimed: strict, the others are queued again; warned, it is told."""
+    unit = replace(SCHOOL, series_order=order)
+    _, second, third = _put(spool, 1, 2, 3, unit=SCHOOL if order == "strict" else unit)
+    entries = [Entry(d.id, d.sha256, 1, ("sp1", d.series), d.series_n) for d in (second, third)]
+
+    def claim(store: Store) -> None:
+        store.add_package("p", "gmina", NOW)
+        store.claim("p", [second.id, third.id], NOW)
+
+    spool.write_now(claim)
+    town = Municipality("G", "1", {}, {"sp1": unit})
+    tools = SimpleNamespace(spool=spool, rules=Rules(Law(), town), clock=lambda: NOW)
+    left = await Batches(tools, None, tmp_path)._in_turn("p", entries)  # type: ignore[arg-type]
+    told = spool.read_now(lambda s: [e.move for d in (second, third) for e in s.history(d.id)]).count(series.OVERTOOK)
+    assert (left, told) == ([], 0) if order == "strict" else (entries, 2)
+    states = {spool.read_now(lambda s, d=d: s.document(d.id)).state for d in (second, third)}
+    assert states == ({State.QUEUED} if order == "strict" else {State.SENDING})
