@@ -159,12 +159,14 @@ def test_other_series_and_units_are_not_touched(spool: Spool) -> None:
     other = Unit("sp2", "Szkoła 2", "gmina", series=SCHOOL.series, series_order="strict")
     warned = Unit("sp3", "Szkoła 3", "gmina", series=SCHOOL.series)
     _put(spool, 5, 6)
-    _put(spool, 1, year=2027)
-    _put(spool, 8, unit=other)
+    _put(spool, 1, 2, year=2027)
+    _put(spool, 8, 9, unit=other)
     _put(spool, 3, 4, unit=warned)
     assert sorted(_free(spool)) == [
         "SP1/1/2027", "SP1/5/2026", "sp2/SP1/8/2026", "sp3/SP1/3/2026", "sp3/SP1/4/2026",
     ]  # fmt: skip
+    held = [(one.unit, one.series) for one in spool.read_now(lambda s: s.held_series("gmina"))]
+    assert held == [("sp1", "SP1/…/2026"), ("sp1", "SP1/…/2027"), ("sp2", "SP1/…/2026")]
 
 
 def test_an_earlier_number_that_comes_later_goes_first(spool: Spool) -> None:
