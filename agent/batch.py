@@ -72,7 +72,7 @@ class Batches:
     async def step(self) -> float:
         """Bring the package on its way one step further, or make the next one."""
         t, now = self._t, self._t.clock()
-        if t.contact.paused:
+        if t.contact.paused or t.contact.withheld():
             return IDLE_S
         if (pause := t.contact.silence()) > 0:
             return pause

@@ -5,6 +5,7 @@ change. The pause is decided here and lifted by a person: by a restart for a ref
 """
 
 import random
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from agent.ksef.errors import is_network
 from agent.ksef.login import Login
 from spool.access import Spool
 from spool.clock import Clock
+from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ledger import Condition
 from spool.domain.outcomes import Later, Scope
 from spool.store import Store
@@ -26,6 +28,8 @@ _LONGEST_SILENCE_S = 60.0
 _PROBE_FIRST_S = 5.0
 """Work looks again so soon while the probe is out; its success wakes everybody at once."""
 _CLOCKS_MAY_DIFFER_S = 120
+_JUMP_S = 60.0
+"""A jump forward by more than this is no correction of a clock that is kept."""
 _ABOUT_ONE = "http:"
 _PACED = ("http:429", "budget:")
 """The budget keeps this group still by itself; the other groups go on (faults K04)."""
@@ -37,6 +41,7 @@ class _Known:
     paused: dict[str, Any] | None = None
     login_until: datetime | None = None
     clock_wrong: bool = False
+    reconcile_first: bool = False
 
 
 class Contact:
@@ -54,6 +59,29 @@ class Contact:
         self._quiet_for = timedelta()
         self._doubted: set[str] = set()
         self._doubt = False
+        self.looked = False
+        """The gate has asked KSeF since the start whether it knows sessions of ours that the spool does not."""
+        self._runs_ahead = self._ahead()
+
+    def withheld(self) -> bool:
+        """KSeF may know more of us than the spool does: nothing is sent before that is settled (`agent.gate`).
+
+        A machine put back together with its memory starts nothing anew: it goes on, and finds that the time has jumped.
+        """
+        ahead = self._ahead()
+        if ahead - self._runs_ahead > _JUMP_S:
+            self.looked = False
+        self._runs_ahead = ahead
+        return not self.looked or self._known.reconcile_first
+
+    def _ahead(self) -> float:
+        """Seconds by which the clock has run ahead of this process's own running time."""
+        return self._clock().timestamp() - time.monotonic()
+
+    @property
+    def clock_wrong(self) -> bool:
+        """Our clock and KSeF's were too far apart when they were last compared."""
+        return self._known.clock_wrong
 
     @property
     def paused(self) -> bool:
@@ -118,6 +146,7 @@ class Contact:
         if "reachable" in mine:
             self._known.reachable = bool(mine["reachable"].get("ok"))
         self._known.clock_wrong = "clock" in mine
+        self._known.reconcile_first = RECONCILE_FIRST in mine
         was, self._known.paused = self._known.paused, mine.get("paused")
         if was is not None and self._known.paused is None:
             self._login.unblock()

@@ -126,7 +126,7 @@ class Forward:
         if self._lanes.full:
             await self._lanes.wait(PATIENCE_S)
             return 0.0
-        if t.contact.paused:
+        if t.contact.paused or t.contact.withheld():
             return self._soon(IDLE_S)
         if (pause := max(t.contact.silence(), t.ksef.wait("invoiceSend"))) > 0:
             return self._soon(pause)

@@ -11,8 +11,9 @@ from functools import partial
 from agent import retry, upo
 from agent.follow import LIST_FROM, give_time, session_list
 from agent.forward import IDLE_S, Tools
-from agent.ksef.api import NoAnswer
+from agent.ksef.api import NoAnswer, Reading
 from spool.domain.ledger import Document
+from spool.domain.outcomes import Unknown
 from spool.store import Store
 
 _UPO_AT_ONCE, _DOWNLOADS = 50, 6
@@ -69,7 +70,9 @@ class Receipts:
         if document.invoice_ref is not None and document.session is not None:
             return await t.ksef.upo(document.session, document.invoice_ref)
         ours = await t.spool.read(lambda store: store.attempt_sessions(document.id))
-        candidates = list(dict.fromkeys([*([document.session] if document.session else []), *ours]))
+        candidates = [name for name in dict.fromkeys([document.session, *ours]) if name]
+        if not candidates:  # registered by a send that nobody here remembers
+            raise NoAnswer(Reading(Unknown("Nie wiadomo, w której sesji KSeF jest ten dokument."), "http:21173"))
         for session in candidates[:-1]:
             try:
                 return await t.ksef.upo_by_number(session, document.ksef_number)

@@ -33,9 +33,9 @@ from gateway.settings import GatewaySettings
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate, read_token
 from spool import process
-from spool.access import FILE, Spool
+from spool.access import Spool
 from spool.clock import Clock, system_clock
-from spool.domain.errors import SluzaError
+from spool.domain.errors import LeaseLost, SluzaError
 from spool.domain.exits import Exit
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
@@ -64,10 +64,8 @@ async def serve(settings: GatewaySettings) -> int:
         settings.alerts.smtp.password()  # a file that is missing, or open to everybody, is said before the first alarm
     state = settings.shared.paths.state
     with contextlib.ExitStack() as closing:
-        closing.callback(process.hold(state, ROLE).release)
         clock = process.clock_for(settings.shared.clock_url)
-        desk = Spool(state / FILE)
-        closing.callback(desk.close)
+        desk = closing.enter_context(process.desk(state, ROLE, clock))
         workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
         closing.callback(workers.close)
         closing.callback(drawing.close)
@@ -110,7 +108,7 @@ async def _run(
             "returns": Returns(desk, drawing, municipality, folders, clock, seals).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
-        parts |= _alarms(settings, desk, clock, stop)
+        parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)
         _say_ready(drop_point, admin, material if settings.http.tls else None)
@@ -132,21 +130,27 @@ def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.
 
 
 async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event) -> int:
-    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 5."""
+    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 5.
+
+    Raises LeaseLost when another process has taken our role over.
+    """
     tasks = [asyncio.ensure_future(part) for part in parts.values()]
     names = dict(zip(tasks, parts, strict=True))
     asked = asyncio.ensure_future(stop.wait())
     await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
     died = [] if stop.is_set() else [task for task in tasks if task.done()]
     for task in died:
-        log.error("part_died", part=names[task], exc_info=task.exception())
+        if not isinstance(task.exception(), LeaseLost):
+            log.error("part_died", part=names[task], exc_info=task.exception())
     stop.set()
     await asked
     late = (await asyncio.wait(tasks, timeout=_PARTS_STOP_S))[1]
     for task in late:
         log.warning("part_late", part=names[task])
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    if (lost := next((end for end in ends if isinstance(end, LeaseLost)), None)) is not None:
+        raise lost
     return Exit.FAILED if died else Exit.OK
 
 

@@ -15,10 +15,11 @@ from gateway.settings import Policies
 from spool.access import Spool
 from spool.bodies import sha256_hex
 from spool.clock import Clock
+from spool.domain.built import too_early, wrong_clock
 from spool.domain.calendar import warsaw_date
 from spool.domain.catalogue import problem
 from spool.domain.document import Facts, Mode
-from spool.domain.errors import Problem
+from spool.domain.errors import ClockWrong, Problem
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.states import State
@@ -78,7 +79,7 @@ class FrontDoor:
 
         With `may_wait` a half-written file is answered `incomplete` and nothing is stored, so that the caller can
         look again later; without it the same bytes are refused. Raises WorkerTimeout or WorkerCrashed when the
-        worker, and a second one after it, gave no answer: nothing was stored, and the caller may come again.
+        worker, and a second one after it, gave no answer, or ClockWrong: nothing was stored, the caller may come again.
         """
         if (big := archive.too_big(len(raw), zipped=archive.is_zip(raw))) is not None:
             return [Verdict("refused", origin.name, problems=(big,))]
@@ -150,8 +151,10 @@ class FrontDoor:
             del self._failed[next(iter(self._failed))]
 
     def _judge(self, raw: bytes, examined: Examined, origin: Origin) -> Judged:
-        """Our own checks: everything that needs no look into the spool."""
+        """Our own checks: everything that needs no look into the spool. Raises ClockWrong."""
         now = self._clock()
+        if too_early(now):
+            raise ClockWrong(wrong_clock(now))
         facts = examined.facts or Facts()
         problems = list(examined.problems)
         if examined.facts is not None and not problems:

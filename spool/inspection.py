@@ -177,9 +177,11 @@ _RECEIVED = {
 
 
 def _history(store: Store, report: Report, _now: datetime, tell: Tell) -> None:
-    """I15: nobody changed, removed or slipped in an entry; each warning has its own."""
+    """I14 and I15: each entry is of whoever might write it, and nobody changed, removed or slipped in one; each warning
+    has its own."""
     tell("łańcuch historii", 0, 0)
-    report.saw("I15", count=store.rows_in("event"))
+    report.saw("I14", "I15", count=store.rows_in("event"))
+    report.add(invariants.of_the_writers(store.fences(), store.fenced_events()))
     if (seq := store.broken_link()) is not None:
         text = "Od tego wpisu historia nie zgadza się ze swoim łańcuchem skrótów: ktoś ją zmienił albo jest uszkodzona."
         report.add([Finding("I15", f"event:{seq}", text, "Proszę zabezpieczyć plik spoolu i porównać go z kopią.")])

@@ -336,6 +336,33 @@ def m0006_packages(db: Database) -> None:
         db.execute(statement)
 
 
+_IDENTITY = """
+CREATE TABLE fence (                  -- one row for each time that a program took its role; the newest one writes
+    number      INTEGER PRIMARY KEY,  -- rises over all roles: it names one run of one program
+    role        TEXT NOT NULL,        -- gateway | agent | reconcile
+    holder      TEXT NOT NULL,        -- its process, as the lock file names it
+    taken_at    TEXT NOT NULL,
+    after_event INTEGER NOT NULL      -- the last history row before it
+);
+CREATE INDEX fence_role ON fence (role, number);
+
+CREATE TABLE identity (               -- one row: which installation this is, and where it lives
+    instance TEXT NOT NULL,
+    machine  TEXT NOT NULL,           -- hash of the machine's own id; empty where it has none
+    inode    INTEGER NOT NULL         -- of this file: another one after it was copied
+);
+
+ALTER TABLE event ADD COLUMN fence INTEGER; -- the run that wrote it, 0 for a command; NULL before this step
+"""
+
+
+@steps()
+def m0007_identity(db: Database) -> None:
+    """Who may write (faults F13), which installation this is (F11, F12), and which run wrote each history row (I14)."""
+    for statement in _statements(_IDENTITY):
+        db.execute(statement)
+
+
 _SERIES = """
 ALTER TABLE document ADD COLUMN series TEXT NOT NULL DEFAULT '';       -- its number without the running part; '': none
 ALTER TABLE document ADD COLUMN series_n INTEGER NOT NULL DEFAULT 0;   -- the running part

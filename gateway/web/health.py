@@ -9,6 +9,8 @@ from gateway.web import outages
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
+from spool.domain.built import too_early, wrong_clock
+from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Outage, Received
 from spool.domain.states import LIVE, State
 
@@ -95,7 +97,8 @@ def unreachable(condition: Condition | None) -> bool:
 
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
-    found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
+    found = [Finding(Level.ALARM, wrong_clock(snapshot.at))] if too_early(snapshot.at) else []
+    found += [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
     found += [
         Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
     ]
@@ -142,9 +145,25 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
         elif condition.name.startswith("damaged"):
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
             found.append(Finding(Level.ALARM, text))
+        elif condition.name == RECONCILE_FIRST:
+            found.append(Finding(Level.ALARM, not_compared(condition, since)))
         elif condition.name == "clock":
             found.append(Finding(Level.ALARM, _clock(condition)))
     return found
+
+
+def not_compared(condition: Condition, since: str) -> str:
+    """Nothing is sent until KSeF was compared with the spool (faults F11, F12)."""
+    of = f" „{condition.context}”" if condition.context else ""
+    cure = "Zostanie wznowiona po porównaniu z KSeF, które agent robi sam; można je też uruchomić: sluza reconcile."
+    if _by_a_person(condition):
+        cure = "Jeśli poprzedni serwer na pewno już nie działa, proszę uruchomić: sluza reconcile."
+    return f"Wysyłka{of} jest wstrzymana od {since}. {said(condition)} {cure}"
+
+
+def _by_a_person(condition: Condition) -> bool:
+    """Only a person can say that nobody else sends in our name."""
+    return bool(FOR_A_PERSON & {Doubt(name) for name in condition.value.get("doubts", ())})
 
 
 def silent(alive: Condition | None, now: datetime) -> bool:

@@ -5,11 +5,13 @@ spool and not of one document (a body, a double number, the chain) is put into w
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spool.domain.document import Mode
+from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ledger import PROGRAMS
 from spool.domain.states import FIRST, LABELS, LIVE, MOVES, NUMBERED, TERMINAL, State
 from spool.domain.terms import DueState
@@ -35,6 +37,7 @@ MEANING = {
     "I11": "żaden dokument nie śpi bez powodu",
     "I12": "każdy termin jest znany, a miniony zgłoszony",
     "I13": "każda faktura otrzymana jest raz",
+    "I14": "w każdej roli pisze jeden proces naraz",
     "I15": "historia jest nienaruszona",
     "I17": "liczby dokumentów się zgadzają",
 }
@@ -227,7 +230,7 @@ def _next_step(life: Life, around: Around) -> Iterator[Finding]:
         text = "Następna czynność jest zaplanowana dalej, niż cokolwiek wolno odłożyć."
         yield Finding("I11", life.id, text, "Proszę sprawdzić zegar serwera.")
         return
-    told = around.silent or life.context in around.down or bool(named & {"paused", "clock"})
+    told = around.silent or life.context in around.down or bool(named & {"paused", "clock", RECONCILE_FIRST})
     if told:
         return
     if life.state == State.SENDING:
@@ -250,6 +253,29 @@ def _deadline(life: Life) -> Iterator[Finding]:
     outside = life.due_state == DueState.NONE and life.mode == Mode.TOTAL_FAILURE
     if life.due_state not in _WITHOUT_DATE and not outside:
         yield Finding("I12", life.id, "Dokument nie ma terminu przesłania do KSeF.", REPORT)
+
+
+def of_the_writers(
+    fences: Iterable[tuple[int, str, int]], events: Iterable[tuple[int, int | None]]
+) -> Iterator[Finding]:
+    """I14: no history row was written by a run whose role another had taken by then, or by a run that never was.
+
+    `fences` are (number, role, last row before it), `events` (row, number of its writer), both in order. Rows without
+    a number are older than the numbers; 0 is a command.
+    """
+    coming, newest, role_of, numbered = deque(fences), dict[str, int](), dict[int, str](), False
+    for row, number in events:
+        while coming and coming[0][2] < row:
+            taken, role, _ = coming.popleft()
+            newest[role], role_of[taken] = taken, role
+        if number is None and numbered:
+            yield Finding("I14", f"event:{row}", "Wpis nie mówi, który proces go zapisał.", REPORT)
+        elif number and number not in role_of:
+            yield Finding("I14", f"event:{row}", "Wpis zapisał proces, który nie miał żadnej roli.", REPORT)
+        elif number and newest[role_of[number]] != number:
+            text = f"Wpis zapisał proces, którego rolę ({role_of[number]}) miał już inny."
+            yield Finding("I14", f"event:{row}", text, REPORT)
+        numbered = numbered or number is not None
 
 
 def _older(stamp: str, moment: datetime) -> bool:
