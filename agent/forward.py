@@ -20,6 +20,7 @@ from agent.ksef.session import Current, Sessions
 from agent.ksef.transport import Transport
 from agent.lanes import Lanes
 from agent.plan import COUNTED, URGENT, Outlook, Planner
+from agent.series import begin_in_turn
 from spool import law
 from spool.access import Spool
 from spool.clock import Clock
@@ -28,7 +29,7 @@ from spool.domain.calendar import WARSAW, warsaw_date
 from spool.domain.catalogue import problem
 from spool.domain.errors import BodyDamaged, MoveRefused
 from spool.domain.ledger import Document
-from spool.domain.municipality import Context
+from spool.domain.municipality import Context, Municipality
 from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
 from spool.hands import Hands, with_hands
@@ -173,9 +174,11 @@ class Forward:
         sealed, started = session.seal(raw), t.clock()
         reached("send.sealed", document.id)
         try:
-            claimed = await t.spool.write(lambda store: _claim(store, document, session.reference, started))
+            claimed = await t.spool.write(
+                lambda store: _claim(store, t.rules.municipality, document, session.reference, started)
+            )
         except MoveRefused:
-            return  # a person withdrew or held it a moment ago
+            return  # a person withdrew or held it a moment ago, or an earlier number came in
         session.sent += 1
         reached("send.claimed", document.id)
         try:
@@ -261,10 +264,10 @@ def flag_damaged(store: Store, document: Document, damage: BodyDamaged, now: dat
     store.postpone(document.id, now + _DAMAGED_AGAIN)
 
 
-def _claim(store: Store, document: Document, session: str, now: datetime) -> Document:
+def _claim(store: Store, town: Municipality, document: Document, session: str, now: datetime) -> Document:
     """The intent; the bytes were read and are right, so an alarm about them is over."""
     store.set_condition(document.context, f"{_DAMAGED}{document.id}", None, now)
-    return store.begin_attempt(document, session, now)
+    return begin_in_turn(store, town, document, session, now)
 
 
 def _refuse_future(store: Store, document: Document, now: datetime) -> None:

@@ -27,6 +27,7 @@ from agent.plan import Planner
 from agent.receipts import Receipts
 from agent.receive import Receive
 from agent.reconcile import Reconcile
+from agent.series import Continuity
 from agent.settings import AgentSettings
 from certs import keyring
 from spool.access import Spool
@@ -128,6 +129,7 @@ class Office:
         self._verdicts = Verdicts(self._tools)
         self._receipts = Receipts(self._tools)
         self._reconcile = Reconcile(self._tools)
+        self._continuity = Continuity(house.spool, self.contact, house.clock, house.settings.shared.rules.municipality)
         self._receive = Receive(self._tools, keys, house.settings)
         contexts = list(house.settings.shared.municipality.contexts)
         self._gate = Gate(self._tools, keys, contexts, house.bell.ring)
@@ -144,6 +146,7 @@ class Office:
         await self._forward.begin()
         if self._house.hands:
             await self._house.hands.put_off()
+        await self._continuity.begin()
         await self.contact.begin()
         steps = {
             "gate": self._gate.step,
@@ -153,6 +156,7 @@ class Office:
             "verdicts": self._verdicts.step,
             "receipts": self._receipts.step,
             "reconcile": self._reconcile.step,
+            "series": self._continuity.step,
             "sessions": self._tidy,
             "receive": self._receive.step,
             "limits": self._ask_limits,

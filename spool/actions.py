@@ -17,9 +17,20 @@ from spool.store import Store
 
 
 def hold(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
-    """Keep a waiting document back. Raises MoveRefused when it is already on its way, KeyError when unknown."""
-    _need(store, document_id, {State.QUEUED, State.WAITING})
+    """Keep a waiting document back. Raises MoveRefused when it is already on its way, KeyError when unknown.
+
+    The later numbers of its series do not wait for it meanwhile: where they otherwise would, a reason is required
+    (JST rule S3). That goes for a document that a program holds, too: from now on it is this person's.
+    """
+    document = _need(store, document_id, {State.QUEUED, State.WAITING, State.HELD})
+    if document.state is State.HELD and document.parked:
+        raise MoveRefused("Ten dokument jest już wstrzymany przez człowieka.")
+    if document.in_order and not reason:
+        text = "Następne numery tej serii przestaną na nią czekać, więc wstrzymanie wymaga podania powodu (--reason)."
+        raise MoveRefused(text)
     note = reason or "Wstrzymano ręcznie."
+    if document.state is State.HELD:
+        return store.park(document, now, actor, note)
     return store.move(document_id, State.HELD, now, actor, note, reason=note)
 
 

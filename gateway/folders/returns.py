@@ -31,6 +31,7 @@ from spool.domain.municipality import Municipality
 from spool.domain.states import State
 from spool.hands import Hands, with_hands
 from spool.poison import TOO_OFTEN
+from spool.series import explained
 from spool.store import Store
 from spool.workers import Workers
 
@@ -345,7 +346,7 @@ def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:
 
 
 def _told(store: Store, document_id: str) -> Told:
-    document = store.document(document_id)
+    document = explained(store, store.document(document_id))
     upo = store.body(document.upo_sha256) if document.upo_sha256 else None
     return Told(document, tuple(store.history(document_id)), store.body(document.sha256), upo)
 

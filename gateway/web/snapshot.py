@@ -11,6 +11,7 @@ from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.municipality import Municipality
 from spool.poison import TOO_OFTEN
+from spool.series import explained
 from spool.store import Store
 
 _FRESH_S = 1.0
@@ -49,7 +50,7 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
     return Snapshot(
         at=now,
         contexts=tuple(contexts),
-        queue=store.by_due(SHOWN + 1),
+        queue=[explained(store, document) for document in store.by_due(SHOWN + 1)],
         counts=store.counts(),
         conditions=store.conditions(),
         received_total=received["total"],
