@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import pysqlite3
 import sqlite_utils
 
-from spool import migrations
+from spool import files, migrations
 from spool.domain.errors import SpoolError, SpoolTooNew
 from spool.store import Store
 
@@ -43,7 +43,7 @@ class Spool:
         """
         if pysqlite3.sqlite_version_info < OLDEST_SAFE_SQLITE:
             raise SpoolError(f"Biblioteka SQLite {pysqlite3.sqlite_version} jest za stara.", "Proszę użyć install.sh.")
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.make_directory(path.parent, 0o700)
         self.path = path
         _migrate(path)
         self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()

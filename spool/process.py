@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from spool import files
 from spool import settings as shared_settings
 from spool.clock import Clock, SandboxClock, system_clock
 from spool.domain.errors import ConfigError, SluzaError
@@ -50,7 +51,7 @@ def run(role: str, description: str, argv: Sequence[str] | None, serve: Serve) -
 def hold(state: Path, role: str) -> RoleLock:
     """The state directory, made when missing, and the lock in it. Raises ConfigError or AlreadyRunning."""
     try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.make_directory(state, 0o700)
         return RoleLock(state, role)
     except OSError as error:
         raise ConfigError(
