@@ -7,11 +7,12 @@ from pathlib import Path
 
 from gateway import settings as gateway_settings
 from spool import process, settings
-from spool.access import FILE, Looking, Spool
+from spool.access import FILE, Spool
 from spool.clock import Clock, system_clock
 from spool.domain.environments import SANDBOX
 from spool.domain.errors import ConfigError, SluzaError, SpoolError
 from spool.domain.ledger import ALIVE
+from spool.looking import Looking
 
 
 @dataclass(frozen=True)

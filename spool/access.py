@@ -3,28 +3,33 @@
 Grouped commits: the writer takes whatever waits, runs every job in a savepoint of one BEGIN IMMEDIATE, and commits
 once with synchronous=FULL; only then are the callers told. It never lingers for more. WAL checkpoints run on a
 connection of their own, off the path of requests.
+
+What a disk may do is met here: a full one costs the reserve (`spool.room`), a sync that failed or a damaged page ends
+the process's way into the spool for good, and the next opening looks at the whole of it (`spool.integrity`).
 """
 
 import asyncio
 import contextlib
-import fcntl
-import os
+import errno
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pysqlite3
-import sqlite_utils
 
-from spool import files, migrations
-from spool.domain.errors import SpoolError, SpoolTooNew
+from spool import files, integrity
+from spool.domain.errors import SluzaError, SpoolError, SpoolFailed
+from spool.integrity import Witness
+from spool.opening import connect, damaged, migrate
+from spool.room import QUEUE, Reserve, full, look
 from spool.store import Store
 
 T = TypeVar("T")
 Job = Callable[[Store], Any]
+Waiting = tuple[Job, "Future[Any]"]
 
 FILE = "spool.db"
 OLDEST_SAFE_SQLITE = (3, 51, 3)
@@ -36,26 +41,64 @@ _CHECKPOINT_EVERY_S = 2.0
 class Spool:
     """One process's way into the spool. `write` and `read` take a function of a Store and return its result."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve: int = 0) -> None:
         """Open, and bring to the newest schema, the spool at `path` (a file; its directory is made, mode 0700).
 
-        Raises SpoolTooNew for a schema this program does not know, SpoolError for an unsafe SQLite.
+        `reserve` is the room in bytes that is kept on the disk for documents under way. Raises SpoolTooNew for a
+        schema this program does not know, SpoolDamaged for a file that is not what we left, NoRoom on a full disk,
+        SpoolError for an unsafe SQLite and for a file that cannot be used.
         """
         if pysqlite3.sqlite_version_info < OLDEST_SAFE_SQLITE:
             raise SpoolError(f"Biblioteka SQLite {pysqlite3.sqlite_version} jest za stara.", "Proszę użyć install.sh.")
-        files.make_directory(path.parent, 0o700)
         self.path = path
-        _migrate(path)
-        self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
-        self._reader = ThreadPoolExecutor(1, "spool-read")
-        self._read_connection = self._reader.submit(_connect, path).result()
+        self.reserve = Reserve(path.parent, reserve)
+        self._doubt = path.with_suffix(".doubt")
+        self._broken: SluzaError | None = None
         self._closing = threading.Event()
+        self._witness = self._open()
+        self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._reader = ThreadPoolExecutor(1, "spool-read")
+        self._read_connection = self._reader.submit(connect, path).result()
         self._threads = [
             threading.Thread(target=self._write_groups, name="spool-write", daemon=True),
             threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
+
+    def _open(self) -> Witness:
+        """Make or migrate the file and look at it. On a full disk once more, in the room of the reserve."""
+        files.make_directory(self.path.parent, 0o700)
+        witness = Witness(self.path)
+        try:
+            try:
+                migrate(self.path, witness)
+            except (pysqlite3.Error, OSError) as error:
+                if not (_wants_room(error) and self.reserve.release()):
+                    raise
+                migrate(self.path, witness)
+            if self._doubt.exists():
+                self._look_at_all()
+        except BaseException as error:
+            witness.close()
+            if isinstance(error, pysqlite3.Error | OSError):
+                raise self._meant(error) from error
+            raise
+        self.reserve.restore()
+        return witness
+
+    def verify(self, *, sending: bool) -> None:
+        """Before a program begins: is everything there that it relies on? Raises SpoolDamaged.
+
+        A small spool is looked at whole. Of a large one its living documents are looked at where they are to be
+        sent; its pages in a thread of the program that does not send, while it works.
+        """
+        if self.path.stat().st_size <= integrity.SMALL:
+            self._look_at_all()
+        elif sending:
+            self._judge(self.read_now(integrity.of_the_ledger))
+        else:
+            threading.Thread(target=self._look_meanwhile, name="spool-verify", daemon=True).start()
 
     async def write(self, job: Callable[[Store], T]) -> T:
         """Run `job` in a transaction; returns after it is durable. What `job` raises, or the commit, is raised here."""
@@ -75,8 +118,7 @@ class Spool:
 
     async def version(self) -> int:
         """A number that changes whenever another connection committed something: cheap to ask often."""
-        ask = self._reader.submit(lambda: self._read_connection.execute("PRAGMA data_version").fetchone()[0])
-        return int(await asyncio.wrap_future(ask))
+        return int(await asyncio.wrap_future(self._reader.submit(self._version)))
 
     def close(self) -> None:
         """Finish the waiting jobs and close the connections; harmless when called twice."""
@@ -92,20 +134,32 @@ class Spool:
     def _submit(self, job: Callable[[Store], T]) -> "Future[T]":
         if self._closing.is_set():
             raise SpoolError("Spool jest zamykany.")
+        if self._broken is not None:
+            raise self._broken
         done: Future[T] = Future()
         self._jobs.put((job, done))
         return done
 
+    def _version(self) -> int:
+        if self._broken is not None:
+            raise self._broken
+        return int(self._read_connection.execute("PRAGMA data_version").fetchone()[0])
+
     def _read(self, job: Callable[[Store], T]) -> T:
+        if self._broken is not None:
+            raise self._broken
         connection = self._read_connection
-        connection.execute("BEGIN")
         try:
+            connection.execute("BEGIN")
             return job(Store(connection))
+        except pysqlite3.Error as error:
+            raise self._meant(error) from error
         finally:
-            connection.execute("ROLLBACK")
+            with contextlib.suppress(pysqlite3.Error):  # a failed disk may have ended the transaction already
+                connection.execute("ROLLBACK")
 
     def _write_groups(self) -> None:
-        connection = _connect(self.path)
+        connection = connect(self.path)
         store = Store(connection)
         going_on = True
         while going_on:
@@ -114,143 +168,128 @@ class Spool:
                 while len(group) < _GROUP:
                     group.append(self._jobs.get_nowait())
             going_on = None not in group
-            _commit_group(connection, store, [entry for entry in group if entry is not None])
+            # A caller who has gone is left out; from here on the others cannot be cancelled any more.
+            self._write_group(connection, store, [e for e in group if e and e[1].set_running_or_notify_cancel()])
         connection.close()
+        self._witness.close()
+
+    def _write_group(self, connection: pysqlite3.Connection, store: Store, group: list[Waiting]) -> None:
+        """Commit, on a full disk once more in the room of the reserve, where nothing new is taken in."""
+        if not group:
+            return
+        error = self._broken or _commit_group(connection, store, group, self._witness)
+        if error is not None and _wants_room(error) and self.reserve.release():
+            error = _commit_group(connection, store, group, self._witness)
+        if error is not None:
+            meant = self._meant(error)
+            for _, done in group:
+                if not done.done():
+                    done.set_exception(meant)
 
     def _checkpoint(self) -> None:
-        connection = _connect(self.path)
+        connection = connect(self.path)
         while not self._closing.wait(_CHECKPOINT_EVERY_S):
-            with contextlib.suppress(pysqlite3.OperationalError):  # busy or disk full: the WAL keeps everything
+            try:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            except pysqlite3.Error as error:  # busy or disk full: the WAL keeps everything
+                self._meant(error)
+                if _wants_room(error):
+                    self.reserve.release()
+            self.reserve.restore()
+            if self._broken is None and self._doubt.exists():
+                self._broken = SpoolFailed("Inny program Śluzy zgłosił błąd dysku albo uszkodzenie spoolu.", _AGAIN)
         connection.close()
 
-
-class Looking:
-    """A way into the spool that can only read, beside running programs and on a file that may be damaged.
-
-    Nothing is brought to a newer schema. Every failure of the file is a SpoolError.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Raises SpoolError for a file that is missing or none of ours, SpoolTooNew as `Spool` does."""
-        if not path.is_file():
-            raise SpoolError(f"Nie ma pliku spoolu {path}.", _LOST)
-        self.path = path
-        with _readable(path):
-            self._connection = pysqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            self._connection.row_factory = pysqlite3.Row
-            self._connection.execute("PRAGMA busy_timeout=30000")
-            self._know_the_schema()
-
-    def _know_the_schema(self) -> None:
-        database = sqlite_utils.Database(self._connection)
-        applied = {step.name for step in migrations.steps.applied(database)}
-        _refuse_newer(applied)
-        if not applied:
-            raise SpoolError(f"Plik {self.path} nie jest spoolem Śluzy.", _LOST)
-        if missing := migrations.names() - applied:
-            text = f"Ten spool zapisała starsza wersja programu (brak kroku {min(missing)})."
-            raise SpoolError(text, "Proszę najpierw uruchomić nową wersję: sluza gateway.")
-
-    def read_now(self, job: Callable[[Store], T]) -> T:
-        """Run `job` on one snapshot. Raises SpoolError for what SQLite cannot read."""
-        with _readable(self.path):
-            self._connection.execute("BEGIN")
-            try:
-                return job(Store(self._connection))
-            finally:
-                with contextlib.suppress(pysqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-
-    def aside(self, job: Callable[[Store], T]) -> T:
-        """Run `job` outside any snapshot: for putting facts of the world beside the spool, in temporary tables."""
-        with _readable(self.path):
-            return job(Store(self._connection))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-
-_LOST = "Proszę sprawdzić pole „paths.state” i dysk; jeśli pliku naprawdę nie ma, odtworzyć spool z kopii zapasowej."
-
-
-@contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """What SQLite cannot do with the file becomes one sentence."""
-    try:
-        yield
-    except (pysqlite3.Error, UnicodeDecodeError) as error:
-        cure = "Proszę zatrzymać Śluzę i odtworzyć spool z kopii zapasowej; uszkodzonego pliku nie kasować."
-        raise SpoolError(f"Nie można odczytać spoolu {path}: {error}.", cure) from error
-
-
-def _commit_group(connection: pysqlite3.Connection, store: Store, group: list[tuple[Job, "Future[Any]"]]) -> None:
-    """Run the jobs in one transaction and answer each caller only after the commit."""
-    answers: list[tuple[Future[Any], Any]] = []
-    try:
-        if group:
-            connection.execute("BEGIN IMMEDIATE")
-        for job, done in group:
-            if not done.set_running_or_notify_cancel():
-                continue  # the caller has gone; from here on it cannot be cancelled any more
-            connection.execute("SAVEPOINT job")
-            try:
-                answers.append((done, job(store)))
-            except Exception as error:
-                connection.execute("ROLLBACK TO job")
-                done.set_exception(error)
-            connection.execute("RELEASE job")
-        if group:
-            connection.execute("COMMIT")
-    except Exception as error:
-        with contextlib.suppress(pysqlite3.Error):
-            connection.execute("ROLLBACK")
-        for _, done in group:
-            if not done.done():
-                done.set_exception(error)
-        return
-    for done, answer in answers:
-        done.set_result(answer)
-
-
-def _connect(path: Path) -> pysqlite3.Connection:
-    connection = pysqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    connection.row_factory = pysqlite3.Row
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA wal_autocheckpoint=0")
-    return connection
-
-
-def _migrate(path: Path) -> None:
-    """Apply missing schema steps under a lock of their own, so that two starting processes take turns."""
-    with _migration_lock(path):
-        connection = _connect(path)
+    def _look_at_all(self) -> None:
+        """The whole spool; what raised the doubt about it is over when it is in order."""
+        connection = connect(self.path)
         try:
-            path.chmod(0o600)
-            connection.execute("PRAGMA journal_mode=WAL")
-            database = sqlite_utils.Database(connection)
-            _refuse_newer({step.name for step in migrations.steps.applied(database)})
-            migrations.steps.apply(database)
+            self._judge(integrity.of_the_file(Store(connection)))
+        finally:
+            connection.close()
+        self._doubt.unlink(missing_ok=True)
+
+    def _look_meanwhile(self) -> None:
+        connection = connect(self.path)
+        connection.set_progress_handler(self._closing.is_set, 10_000)  # the end of the program ends the look, too
+        try:
+            found = integrity.of_the_file(Store(connection))
+            if found and not self._closing.is_set():
+                self._break(damaged(self.path, found))
         finally:
             connection.close()
 
+    def _judge(self, found: str) -> None:
+        if found:
+            raise damaged(self.path, found)
 
-def _refuse_newer(applied: set[str]) -> None:
-    """Raises SpoolTooNew when there are steps that this program does not know."""
-    if unknown := applied - migrations.names():
-        raise SpoolTooNew(
-            f"Ten spool zapisała nowsza wersja programu (krok {min(unknown)}).",
-            "Proszę uruchomić nowszą wersję programu albo odtworzyć starszą kopię zapasową.",
-        )
+    def _meant(self, error: Exception) -> Exception:
+        """What a failure of the file means to us and to people; after some of them nothing goes on here."""
+        name = getattr(error, "sqlite_errorname", "")
+        if name in _NOT_SYNCED:
+            return self._break(SpoolFailed("Dysk nie potwierdził zapisu spoolu; niczego nie obiecano.", _AGAIN))
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            return self._break(damaged(self.path, str(error)))
+        if name.startswith(_OF_THE_DISK) or isinstance(error, OSError):
+            return self.reserve.shortage() or _of_the_disk(self.path, error)
+        return error
+
+    def _break(self, error: SluzaError) -> SluzaError:
+        """No way into the spool any more. The next opening, of whatever program, looks at the whole of it first."""
+        if self._broken is None:
+            self._broken = error
+            with contextlib.suppress(OSError):
+                files.write(self._doubt, f"{error}\n".encode(), 0o600)
+        return self._broken
 
 
-@contextlib.contextmanager
-def _migration_lock(path: Path) -> Any:
-    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+_NOT_SYNCED = frozenset({"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"})
+_OF_THE_DISK = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+_AGAIN = "Program uruchomi się ponownie i sprawdzi cały spool; jeśli to wraca, proszę sprawdzić dysk."
+
+
+def _wants_room(error: Exception) -> bool:
+    """A full disk, or a quota, which SQLite does not tell from other failures of a write."""
+    name = getattr(error, "sqlite_errorname", "")
+    full_disk = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return full_disk or name in {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}
+
+
+def _of_the_disk(path: Path, error: Exception) -> SpoolError:
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+        return full(QUEUE, look(path.parent).free)
+    cause = getattr(error, "strerror", None) or error
+    return SpoolError(f"Nie można użyć pliku spoolu {path}: {cause}.", "Proszę sprawdzić dysk i prawa do plików.")
+
+
+def _commit_group(
+    connection: pysqlite3.Connection, store: Store, group: list[Waiting], witness: Witness
+) -> Exception | None:
+    """Run the jobs in one transaction and answer each caller only after the commit.
+
+    Returns why nothing was committed, or None. Callers without an answer are still waiting then.
+    """
+    answers: list[tuple[Future[Any], Any]] = []
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+        connection.execute("BEGIN IMMEDIATE")
+        for job, done in group:
+            if not done.done():
+                connection.execute("SAVEPOINT job")
+                try:
+                    answers.append((done, job(store)))
+                except Exception as error:
+                    if getattr(error, "sqlite_errorname", "").startswith((*_OF_THE_DISK, "SQLITE_CORRUPT")):
+                        raise  # not about this job
+                    connection.execute("ROLLBACK TO job")
+                    done.set_exception(error)
+                connection.execute("RELEASE job")
+        last = store.last_link()
+        connection.execute("COMMIT")
+    except Exception as error:
+        with contextlib.suppress(pysqlite3.Error):
+            connection.execute("ROLLBACK")
+        return error
+    witness.note(last)
+    for done, answer in answers:
+        done.set_result(answer)
+    return None

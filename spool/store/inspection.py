@@ -12,12 +12,13 @@ from typing import Any
 
 from spool import rows
 from spool.domain.invariants import Life, Move, Try
-from spool.domain.states import HOLDS_NUMBER
+from spool.domain.states import HOLDS_NUMBER, TERMINAL
 from spool.rows import stamp
 from spool.store.alarms import OPEN, PASSING
 from spool.store.base import Base, quoted
 
 _HOLDERS = quoted(HOLDS_NUMBER)
+_ENDED = quoted(TERMINAL)
 _USES = (
     "SELECT id AS subject, sha256, size FROM document",
     "SELECT id, upo_sha256, NULL FROM document WHERE upo_sha256 IS NOT NULL",
@@ -32,6 +33,23 @@ class Inspection(Base):
         """What SQLite itself finds wrong with the file, at most so many sentences (English, its own)."""
         found = self._db.execute(f"PRAGMA quick_check({most:d})")
         return [str(r[0]) for r in found if r[0] != "ok"]
+
+    def pages(self) -> tuple[int, int]:
+        """How many pages the database has, and the bytes of each."""
+        return tuple(int(self._db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))  # type: ignore[return-value]
+
+    def checkpointed(self) -> bool:
+        """Move what can be moved from the WAL into the file; True when the WAL has nothing that the file has not."""
+        busy, logged, moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return not busy and logged == moved
+
+    def rows_unlike_history(self) -> Iterator[str]:
+        """Living documents whose state is not the one that their history led to."""
+        found = self._db.execute(
+            f"""SELECT id, state, (SELECT move FROM event WHERE subject = document.id AND move LIKE '%>%'
+                ORDER BY seq DESC LIMIT 1) AS move FROM document WHERE state NOT IN ({_ENDED})"""  # noqa: S608
+        )
+        yield from (r["id"] for r in found if r["state"] != str(r["move"]).rpartition(">")[2])
 
     # -- bodies ------------------------------------------------------------------------------------------------
 

@@ -102,4 +102,3 @@ def _whole(store: Store, promised: Promised, image: Path) -> None:
             assert (month / f"{document.name}.xml").read_bytes() == store.body(sha256)
             assert document.upo_sha256
             assert (month / f"{document.name}.upo.xml").read_bytes() == store.body(document.upo_sha256)
-
