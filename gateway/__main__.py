@@ -66,8 +66,9 @@ async def serve(settings: GatewaySettings) -> int:
     with contextlib.ExitStack() as closing:
         closing.callback(process.hold(state, ROLE).release)
         clock = process.clock_for(settings.shared.clock_url)
-        desk = Spool(state / FILE)
+        desk = Spool(state / FILE, settings.shared.paths.reserve)
         closing.callback(desk.close)
+        desk.verify(sending=False)
         workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
         closing.callback(workers.close)
         closing.callback(drawing.close)
@@ -132,7 +133,7 @@ def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.
 
 
 async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event) -> int:
-    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 5."""
+    """Wait for `stop`; a part that ends before it ends the process: with its sentence, or with code 5."""
     tasks = [asyncio.ensure_future(part) for part in parts.values()]
     names = dict(zip(tasks, parts, strict=True))
     asked = asyncio.ensure_future(stop.wait())
@@ -140,6 +141,7 @@ async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event)
     died = [] if stop.is_set() else [task for task in tasks if task.done()]
     for task in died:
         log.error("part_died", part=names[task], exc_info=task.exception())
+    failures = [error for task in died if isinstance(error := task.exception(), SluzaError)]
     stop.set()
     await asked
     late = (await asyncio.wait(tasks, timeout=_PARTS_STOP_S))[1]
@@ -147,6 +149,8 @@ async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event)
         log.warning("part_late", part=names[task])
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    if failures:
+        raise failures[0]
     return Exit.FAILED if died else Exit.OK
 
 

@@ -42,7 +42,7 @@ def bench(config: str | None) -> Iterator[Bench]:
     path = spool_path(found.shared)
     if not path.exists():
         raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
-    spool = Spool(path)
+    spool = Spool(path, found.shared.paths.reserve)
     try:
         yield Bench(found, spool, _clock(found, spool))
     finally:

@@ -50,7 +50,7 @@ class Witness:
         with contextlib.suppress(OSError):
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-        return self._descriptor < 0
+        return False
 
     def stay(self) -> None:
         """From here on nobody else is alone, until this is closed."""

@@ -89,11 +89,12 @@ class Reserve:
         return had
 
     def restore(self) -> None:
-        """Fill it again where there is room; without room it is tried again later."""
+        """Fill it again where there is room; without room it is tried again later. Only as the owner of the spool: a
+        file of root's could not be emptied by the programs."""
         if self.held:
             return
         with contextlib.suppress(OSError):
-            if look(self._directory).free >= self._size * _AGAIN:
+            if self._directory.stat().st_uid == os.geteuid() and look(self._directory).free >= self._size * _AGAIN:
                 self._fill()
 
     def _fill(self) -> None:
@@ -111,14 +112,19 @@ class Reserve:
         found = shortage(self._directory, QUEUE, least=0)
         if found is not None or self.held:
             return found
-        self.restore()  # the first document may come before the first look after it
-        return None if self.held else full(QUEUE, max(0, self._free() - self._size))
+        return full(QUEUE, max(0, self._free() - self._size))
 
     def _free(self) -> int:
         try:
             return look(self._directory).free
         except OSError:
             return 0
+
+
+def said(reserve: Reserve) -> str:
+    """The shortage as a sentence with its cure; empty when documents may be taken in."""
+    found = reserve.shortage()
+    return f"{found} {found.hint}" if found else ""
 
 
 QUEUE = "kolejką faktur"
