@@ -44,7 +44,7 @@ async def serve(settings: AgentSettings) -> int:
     lock, clock = process.hold(state, ROLE), process.clock_for(settings.shared.clock_url)
     spool, workers = Spool(state / FILE, settings.shared.paths.reserve), Workers(processes=1)
     try:
-        spool.verify(sending=True)
+        spool.verify()
         network = settings.network
         async with Transport(proxy=network.proxy, extra_ca=network.extra_ca) as transport:
             patience = _PATIENCE_SANDBOX_S if settings.shared.clock_url else 30.0

@@ -68,7 +68,7 @@ async def serve(settings: GatewaySettings) -> int:
         clock = process.clock_for(settings.shared.clock_url)
         desk = Spool(state / FILE, settings.shared.paths.reserve)
         closing.callback(desk.close)
-        desk.verify(sending=False)
+        desk.verify(meanwhile=True)
         workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
         closing.callback(workers.close)
         closing.callback(drawing.close)

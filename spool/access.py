@@ -87,17 +87,15 @@ class Spool:
         self.reserve.restore()
         return witness
 
-    def verify(self, *, sending: bool) -> None:
+    def verify(self, *, meanwhile: bool = False) -> None:
         """Before a program begins: is everything there that it relies on? Raises SpoolDamaged.
 
-        A small spool is looked at whole. Of a large one its living documents are looked at where they are to be
-        sent; its pages in a thread of the program that does not send, while it works.
+        A small spool is looked at whole, now. A large one takes its time: with `meanwhile` in a thread of its own,
+        while the program works, and every program ends when something is found.
         """
         if self.path.stat().st_size <= integrity.SMALL:
             self._look_at_all()
-        elif sending:
-            self._judge(self.read_now(integrity.of_the_ledger))
-        else:
+        elif meanwhile:
             threading.Thread(target=self._look_meanwhile, name="spool-verify", daemon=True).start()
 
     async def write(self, job: Callable[[Store], T]) -> T:
@@ -204,7 +202,7 @@ class Spool:
         """The whole spool; what raised the doubt about it is over when it is in order."""
         connection = connect(self.path)
         try:
-            self._judge(integrity.of_the_file(Store(connection)))
+            self._judge(integrity.anywhere(Store(connection)))
         finally:
             connection.close()
         self._doubt.unlink(missing_ok=True)
@@ -213,7 +211,7 @@ class Spool:
         connection = connect(self.path)
         connection.set_progress_handler(self._closing.is_set, 10_000)  # the end of the program ends the look, too
         try:
-            found = integrity.of_the_file(Store(connection))
+            found = integrity.anywhere(Store(connection))
             if found and not self._closing.is_set():
                 self._break(damaged(self.path, found))
         finally:

@@ -1,8 +1,9 @@
 """Is the spool what we left in it? Asked before anything is promised or sent (faults F03, F09).
 
-Three looks, from cheap to thorough (docs/decisions/0013). At every opening, whatever the size: the file has all its
-pages, and the history still has the entry that the witness names. Before sending: rows, history and bodies of living
-documents agree. Once per start: every page. A small spool is looked at whole before anything else.
+Two looks (docs/decisions/0013). At every opening, whatever the size: the file has all its pages, and the history still
+has the entry that the witness names. Once per start everything: every page; rows, history and bodies of the documents.
+A small spool is looked at whole before anything else, a large one while work goes on, with a guard in each change of
+state (`store.move`) and each use of a body.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from pathlib import Path
 from spool.domain.errors import SpoolDamaged
 from spool.store import Store, Unreadable
 
-SMALL = 64_000_000
+SMALL = 16_000_000
 """Bytes up to which a spool is looked at whole before the program begins: a fraction of a second."""
 CURE = (
     "Proszę zatrzymać Śluzę i odtworzyć spool z kopii zapasowej; uszkodzonego pliku nie kasować. "
@@ -108,31 +109,19 @@ def cut_short(store: Store, spool: Path) -> str:
     return ""
 
 
-def of_the_ledger(store: Store) -> str:
-    """Where rows, history and bodies of living documents disagree; empty when they agree."""
-    return next(_told(_ledger(store)), "")
+def anywhere(store: Store) -> str:
+    """What is wrong anywhere in the spool, as a clause; empty when nothing is. Reads all of it."""
+    try:
+        return next(_everything(store), "")
+    except _DAMAGED as error:
+        return str(error)
 
 
-def of_the_file(store: Store) -> str:
-    """What is wrong anywhere in the spool; empty when nothing is."""
-    return next(_told(_pages(store)), "") or of_the_ledger(store)
-
-
-def _pages(store: Store) -> Iterator[str]:
+def _everything(store: Store) -> Iterator[str]:
     yield from store.file_damage(1)
-
-
-def _ledger(store: Store) -> Iterator[str]:
     for document in store.rows_unlike_history():
         yield f"stan dokumentu {document} nie wynika z jego historii"
     for document in store.documents_lost():
         yield f"w historii jest dokument {document}, którego w spoolu nie ma"
     for subject, missing in store.bodies_missing():
         yield f"dokument {subject} {'nie ma zapisanej treści' if missing else 'ma treść innej długości'}"
-
-
-def _told(found: Iterator[str]) -> Iterator[str]:
-    try:
-        yield from found
-    except _DAMAGED as error:
-        yield str(error)
