@@ -55,10 +55,10 @@ class Spool:
         self._doubt = path.with_suffix(".doubt")
         self._broken: SluzaError | None = None
         self._closing = threading.Event()
-        self._witness = self._open()
+        self._witness, connections = self._open()
+        self._read_connection, self._write_connection, self._checkpoint_connection = connections
         self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._reader = ThreadPoolExecutor(1, "spool-read")
-        self._read_connection = self._reader.submit(connect, path).result()
         self._threads = [
             threading.Thread(target=self._write_groups, name="spool-write", daemon=True),
             threading.Thread(target=self._checkpoint, name="spool-checkpoint", daemon=True),
@@ -66,10 +66,11 @@ class Spool:
         for thread in self._threads:
             thread.start()
 
-    def _open(self) -> Witness:
+    def _open(self) -> tuple[Witness, list[pysqlite3.Connection]]:
         """Make or migrate the file and look at it. On a full disk once more, in the room of the reserve."""
         files.make_directory(self.path.parent, 0o700)
         witness = Witness(self.path)
+        connections: list[pysqlite3.Connection] = []
         try:
             try:
                 migrate(self.path, witness)
@@ -77,15 +78,19 @@ class Spool:
                 if not (_wants_room(error) and self.reserve.release()):
                     raise
                 migrate(self.path, witness)
+            for _ in range(3):
+                connections.append(connect(self.path))
             if self._doubt.exists():
                 self._look_at_all()
         except BaseException as error:
+            for connection in connections:
+                connection.close()
             witness.close()
             if isinstance(error, pysqlite3.Error | OSError):
                 raise self._meant(error) from error
             raise
         self.reserve.restore()
-        return witness
+        return witness, connections
 
     def verify(self, *, meanwhile: bool = False) -> None:
         """Before a program begins: is everything there that it relies on? Raises SpoolDamaged.
@@ -157,9 +162,7 @@ class Spool:
                 connection.execute("ROLLBACK")
 
     def _write_groups(self) -> None:
-        connection = connect(self.path)
-        store = Store(connection)
-        going_on = True
+        connection, store, going_on = self._write_connection, Store(self._write_connection), True
         while going_on:
             group = [self._jobs.get()]
             with contextlib.suppress(queue.Empty):
@@ -185,7 +188,7 @@ class Spool:
                     done.set_exception(meant)
 
     def _checkpoint(self) -> None:
-        connection = connect(self.path)
+        connection = self._checkpoint_connection
         while not self._closing.wait(_CHECKPOINT_EVERY_S):
             try:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -200,26 +203,22 @@ class Spool:
 
     def _look_at_all(self) -> None:
         """The whole spool; what raised the doubt about it is over when it is in order."""
-        connection = connect(self.path)
-        try:
-            self._judge(integrity.anywhere(Store(connection)))
-        finally:
-            connection.close()
+        if found := self._found():
+            raise damaged(self.path, found)
         self._doubt.unlink(missing_ok=True)
 
     def _look_meanwhile(self) -> None:
-        connection = connect(self.path)
-        connection.set_progress_handler(self._closing.is_set, 10_000)  # the end of the program ends the look, too
-        try:
-            found = integrity.anywhere(Store(connection))
-            if found and not self._closing.is_set():
-                self._break(damaged(self.path, found))
-        finally:
-            connection.close()
+        if (found := self._found()) and not self._closing.is_set():
+            self._break(damaged(self.path, found))
 
-    def _judge(self, found: str) -> None:
-        if found:
-            raise damaged(self.path, found)
+    def _found(self) -> str:
+        """What a look on a connection of its own finds; the end of this way into the spool ends the look, too."""
+        try:
+            with contextlib.closing(connect(self.path)) as connection:
+                connection.set_progress_handler(self._closing.is_set, 10_000)
+                return integrity.anywhere(Store(connection))
+        except pysqlite3.Error as error:
+            return str(error)
 
     def _meant(self, error: Exception) -> Exception:
         """What a failure of the file means to us and to people; after some of them nothing goes on here."""

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ CURE = (
     "Pliki w folderach do wysłania czekają bezpiecznie."
 )
 _CHUNK = 1 << 20
-_ROW = re.compile(rb" *(\d+) ([0-9a-f]{64})\n")
+_ROW = re.compile(rb"( *\d+ [0-9a-f]{64}) ([0-9a-f]{8})\n")
 _DAMAGED = (Unreadable, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What comes out of a damaged page: no row at all, or a row that is none of ours."""
 
@@ -43,7 +44,9 @@ class Witness:
         with contextlib.suppress(OSError):
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             row = _ROW.fullmatch(os.pread(self._descriptor, 100, 0))
-            self.said = (int(row[1]), row[2].decode()) if row else None
+            if row and row[2] == _sum(row[1]):  # else it was written by half: no witness is better than a wrong one
+                seq, link = row[1].decode().split()
+                self.said = int(seq), link
 
     @property
     def alone(self) -> bool:
@@ -72,7 +75,8 @@ class Witness:
         if last is None or last == self.said or self._descriptor < 0:
             return
         with contextlib.suppress(OSError):
-            os.pwrite(self._descriptor, f"{last[0]:>20} {last[1]}\n".encode(), 0)
+            row = f"{last[0]:>20} {last[1]}".encode()
+            os.pwrite(self._descriptor, row + b" " + _sum(row) + b"\n", 0)
             self.said = last
 
     def close(self) -> None:
@@ -80,6 +84,10 @@ class Witness:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _sum(row: bytes) -> bytes:
+    return f"{zlib.crc32(row):08x}".encode()
 
 
 def write_wal_again(spool: Path) -> None:
