@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import pysqlite3
 
-from spool import files, integrity
+from spool import files, integrity, room
 from spool.domain.errors import SluzaError, SpoolError, SpoolFailed
 from spool.integrity import Witness
 from spool.opening import connect, damaged, migrate
@@ -75,7 +75,7 @@ class Spool:
             try:
                 migrate(self.path, witness)
             except (pysqlite3.Error, OSError) as error:
-                if not (_wants_room(error) and self.reserve.release()):
+                if not (self._wants_room(error) and self.reserve.release()):
                     raise
                 migrate(self.path, witness)
             for _ in range(3):
@@ -179,7 +179,7 @@ class Spool:
         if not group:
             return
         error = self._broken or _commit_group(connection, store, group, self._witness)
-        if error is not None and _wants_room(error) and self.reserve.release():
+        if error is not None and self._wants_room(error) and self.reserve.release():
             error = _commit_group(connection, store, group, self._witness)
         if error is not None:
             meant = self._meant(error)
@@ -194,7 +194,7 @@ class Spool:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             except pysqlite3.Error as error:  # busy or disk full: the WAL keeps everything
                 self._meant(error)
-                if _wants_room(error):
+                if self._wants_room(error):
                     self.reserve.release()
             self.reserve.restore()
             if self._broken is None and self._doubt.exists():
@@ -221,15 +221,25 @@ class Spool:
             return str(error)
 
     def _meant(self, error: Exception) -> Exception:
-        """What a failure of the file means to us and to people; after some of them nothing goes on here."""
+        """What a failure of the file means to us and to people; after some of them nothing goes on here.
+
+        SQLite calls a failed sync, a quota and a read-only disk alike: what the disk does not explain by refusing more
+        bytes was a write or a sync that failed, and is not tried again.
+        """
         name = getattr(error, "sqlite_errorname", "")
-        if name in _NOT_SYNCED:
-            return self._break(SpoolFailed("Dysk nie potwierdził zapisu spoolu; niczego nie obiecano.", _AGAIN))
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        if name in _DAMAGED:
             return self._break(damaged(self.path, str(error)))
-        if name.startswith(_OF_THE_DISK) or isinstance(error, OSError):
+        if name == "SQLITE_IOERR" and room.refused(self.path.parent) not in _NOT_NOW:
+            return self._break(SpoolFailed("Dysk nie potwierdził zapisu spoolu; niczego nie obiecano.", _AGAIN))
+        if name in _OF_THE_DISK or isinstance(error, OSError):
             return self.reserve.shortage() or _of_the_disk(self.path, error)
         return error
+
+    def _wants_room(self, error: Exception) -> bool:
+        """True for a full disk and for a spent quota."""
+        name = getattr(error, "sqlite_errorname", "")
+        refused = room.refused(self.path.parent) if name == "SQLITE_IOERR" else getattr(error, "errno", 0)
+        return name == "SQLITE_FULL" or refused in _NO_ROOM
 
     def _break(self, error: SluzaError) -> SluzaError:
         """No way into the spool any more. The next opening, of whatever program, looks at the whole of it first."""
@@ -240,16 +250,11 @@ class Spool:
         return self._broken
 
 
-_NOT_SYNCED = frozenset({"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"})
-_OF_THE_DISK = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+_OF_THE_DISK = frozenset({"SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY"})
+_DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NOT_NOW = _NO_ROOM | {errno.EROFS}
 _AGAIN = "Program uruchomi się ponownie i sprawdzi cały spool; jeśli to wraca, proszę sprawdzić dysk."
-
-
-def _wants_room(error: Exception) -> bool:
-    """A full disk, or a quota, which SQLite does not tell from other failures of a write."""
-    name = getattr(error, "sqlite_errorname", "")
-    full_disk = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return full_disk or name in {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}
 
 
 def _of_the_disk(path: Path, error: Exception) -> SpoolError:
@@ -275,7 +280,7 @@ def _commit_group(
                 try:
                     answers.append((done, job(store)))
                 except Exception as error:
-                    if getattr(error, "sqlite_errorname", "").startswith((*_OF_THE_DISK, "SQLITE_CORRUPT")):
+                    if getattr(error, "sqlite_errorname", "") in _OF_THE_DISK | _DAMAGED:
                         raise  # not about this job
                     connection.execute("ROLLBACK TO job")
                     done.set_exception(error)

@@ -7,9 +7,11 @@ somebody has made room the file is filled again and intake goes on by itself (do
 
 import contextlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from spool import files
 from spool.domain.errors import NoRoom
 
 FILE = "reserve"
@@ -17,6 +19,7 @@ LEAST_INODES = 100
 """Fewer free inodes than these are kept for results and receipts."""
 LEAST_FREE = 1_000_000
 """Bytes below which the disk of the units' folders counts as full."""
+_PROBE = 256_000
 _AGAIN = 1.25
 """The reserve comes back when so many times its size is free, so that intake does not open and close by turns."""
 
@@ -61,6 +64,22 @@ def full(what: str, free: int) -> NoRoom:
     """The sentence about a full disk."""
     cure = "Proszę zwolnić miejsce; praca ruszy sama."
     return NoRoom("disk_full", f"Na dysku z {what} brakuje miejsca: wolne {free // 1_000_000} MB.", cure)
+
+
+def refused(directory: Path) -> int:
+    """The errno with which the disk refuses a few more bytes now, or 0. SQLite tells only that something failed."""
+    descriptor, name = -1, ""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=files.TEMPORARY_PREFIX, dir=directory)
+        os.posix_fallocate(descriptor, 0, _PROBE)
+    except OSError as error:
+        return error.errno or 0
+    finally:
+        if name:
+            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+    return 0
 
 
 class Reserve:

@@ -71,8 +71,8 @@ class Switches:
         self._shim.crash_watch(os.fsencode(directory))
 
     def record(self, path: Path) -> None:
-        """Write everything down there, from now on."""
-        self._shim.crash_record(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        """Write everything down at the end of that file, from now on."""
+        self._shim.crash_record(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
 
     def mark(self, *words: str) -> None:
         """Put a remark of ours into the record."""

@@ -5,8 +5,6 @@ The seed is printed when a test fails; `--crash-images N` boots more images, `--
 
 import random
 import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,12 +22,11 @@ from tests.spool_story import report_of
 HELD = ".sluza-odbior-"
 
 
-@pytest.fixture(name="disk")
-def disk_fixture() -> Iterator[Path]:
-    """A directory in memory where there is one: nobody pulls the plug of this machine."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="sluza-") as made:
-        yield Path(made)
+def seed_of(request: pytest.FixtureRequest) -> int:
+    """The seed asked for, else a new one; printed, so that a failure can be had again."""
+    seed = int(request.config.getoption("--crash-seed") or random.SystemRandom().randrange(1 << 32))
+    print(f"--crash-seed {seed}")
+    return seed
 
 
 @dataclass
@@ -57,8 +54,7 @@ def test_fault_F02_no_power_loss_costs_an_acknowledged_document(
     disk: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """I1 on every image: what was answered, or whose file was removed, is in the spool byte for byte, and whole."""
-    seed = request.config.getoption("--crash-seed") or random.SystemRandom().randrange(1 << 32)
-    print(f"--crash-seed {seed}")
+    seed = seed_of(request)
     record = disk / "record"
     (disk / "live").mkdir()
     shim.run(shim.compiled(tmp_path), "tests.crash.town", str(disk / "live"), str(record))
