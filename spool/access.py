@@ -10,7 +10,6 @@ the process's way into the spool for good, and the next opening looks at the who
 
 import asyncio
 import contextlib
-import errno
 import queue
 import threading
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from typing import Any, TypeVar
 import pysqlite3
 
 from spool import files, integrity, room
-from spool.domain.errors import SluzaError, SpoolError, SpoolFailed
+from spool.domain.errors import NoRoom, SluzaError, SpoolError, SpoolFailed
 from spool.integrity import Witness
 from spool.opening import connect, damaged, migrate
 from spool.room import QUEUE, Reserve, full, look
@@ -229,17 +228,27 @@ class Spool:
         name = getattr(error, "sqlite_errorname", "")
         if name in _DAMAGED:
             return self._break(damaged(self.path, str(error)))
-        if name == "SQLITE_IOERR" and room.refused(self.path.parent) not in _NOT_NOW:
+        if name not in _OF_THE_DISK and not isinstance(error, OSError):
+            return error
+        if short := self.reserve.shortage() or self._refusal(error):
+            return short
+        if name == "SQLITE_IOERR":
             return self._break(SpoolFailed("Dysk nie potwierdził zapisu spoolu; niczego nie obiecano.", _AGAIN))
-        if name in _OF_THE_DISK or isinstance(error, OSError):
-            return self.reserve.shortage() or _of_the_disk(self.path, error)
-        return error
+        return _of_the_disk(self.path, error)
+
+    def _refusal(self, error: Exception) -> NoRoom | None:
+        """What the disk itself says, where the error does not."""
+        if isinstance(error, OSError):
+            return room.because(error)
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            return full(QUEUE, look(self.path.parent).free)
+        return room.refused(self.path.parent)
 
     def _wants_room(self, error: Exception) -> bool:
         """True for a full disk and for a spent quota."""
-        name = getattr(error, "sqlite_errorname", "")
-        refused = room.refused(self.path.parent) if name == "SQLITE_IOERR" else getattr(error, "errno", 0)
-        return name == "SQLITE_FULL" or refused in _NO_ROOM
+        of_the_disk = isinstance(error, OSError) or getattr(error, "sqlite_errorname", "") in _OF_THE_DISK
+        found = self._refusal(error) if of_the_disk else None
+        return found is not None and found.code == "disk_full"
 
     def _break(self, error: SluzaError) -> SluzaError:
         """No way into the spool any more. The next opening, of whatever program, looks at the whole of it first."""
@@ -252,14 +261,10 @@ class Spool:
 
 _OF_THE_DISK = frozenset({"SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY"})
 _DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB"})
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-_NOT_NOW = _NO_ROOM | {errno.EROFS}
 _AGAIN = "Program uruchomi się ponownie i sprawdzi cały spool; jeśli to wraca, proszę sprawdzić dysk."
 
 
 def _of_the_disk(path: Path, error: Exception) -> SpoolError:
-    if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
-        return full(QUEUE, look(path.parent).free)
     cause = getattr(error, "strerror", None) or error
     return SpoolError(f"Nie można użyć pliku spoolu {path}: {cause}.", "Proszę sprawdzić dysk i prawa do plików.")
 

@@ -6,6 +6,7 @@ somebody has made room the file is filled again and intake goes on by itself (do
 """
 
 import contextlib
+import errno
 import os
 import tempfile
 from dataclasses import dataclass
@@ -50,8 +51,7 @@ def shortage(directory: Path, what: str, least: int = LEAST_FREE) -> NoRoom | No
     except OSError:
         return None
     if disk.read_only:
-        cure = "Proszę sprawdzić dysk i zamontować go ponownie do zapisu; praca ruszy sama."
-        return NoRoom("disk_read_only", f"Dysk z {what} jest tylko do odczytu.", cure)
+        return _read_only(what)
     if disk.inodes is not None and disk.inodes < LEAST_INODES:
         cure = "Proszę usunąć zbędne pliki (miejsca w bajtach może być dość); praca ruszy sama."
         return NoRoom("disk_inodes", f"Na dysku z {what} brakuje i-węzłów (inodes): wolnych {disk.inodes}.", cure)
@@ -60,26 +60,38 @@ def shortage(directory: Path, what: str, least: int = LEAST_FREE) -> NoRoom | No
     return None
 
 
+def _read_only(what: str) -> NoRoom:
+    cure = "Proszę sprawdzić dysk i zamontować go ponownie do zapisu; praca ruszy sama."
+    return NoRoom("disk_read_only", f"Dysk z {what} jest tylko do odczytu.", cure)
+
+
 def full(what: str, free: int) -> NoRoom:
     """The sentence about a full disk."""
     cure = "Proszę zwolnić miejsce; praca ruszy sama."
     return NoRoom("disk_full", f"Na dysku z {what} brakuje miejsca: wolne {free // 1_000_000} MB.", cure)
 
 
-def refused(directory: Path) -> int:
-    """The errno with which the disk refuses a few more bytes now, or 0. SQLite tells only that something failed."""
+def refused(directory: Path) -> NoRoom | None:
+    """Why the disk refuses a few more bytes now, or None. SQLite tells only that something failed."""
     descriptor, name = -1, ""
     try:
         descriptor, name = tempfile.mkstemp(prefix=files.TEMPORARY_PREFIX, dir=directory)
         os.posix_fallocate(descriptor, 0, _PROBE)
     except OSError as error:
-        return error.errno or 0
+        return because(error)
     finally:
         if name:
             os.close(descriptor)
             with contextlib.suppress(OSError):
                 Path(name).unlink()
-    return 0
+    return None
+
+
+def because(error: OSError) -> NoRoom | None:
+    """The shortage of the disk with the spool that an errno stands for; None when it stands for something else."""
+    if error.errno == errno.EROFS:
+        return _read_only(QUEUE)
+    return full(QUEUE, 0) if error.errno in {errno.ENOSPC, errno.EDQUOT} else None
 
 
 class Reserve:

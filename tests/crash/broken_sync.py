@@ -1,4 +1,4 @@
-"""A sync that fails, and the next start: run under the shim as `python -m tests.crash.broken_sync fail|again`.
+"""A sync that fails, the next start, a read-only disk: under the shim, `python -m tests.crash.broken_sync WHAT`.
 
 Both write to the same record; the process ends without closing anything, as a restart by the supervisor would.
 """
@@ -15,9 +15,9 @@ import pysqlite3
 from spool import access
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
-from spool.domain.errors import SpoolFailed
+from spool.domain.errors import NoRoom, SpoolFailed
 from spool.store import Store
-from tests.crash.shim import SYNC, Switches
+from tests.crash.shim import ALWAYS, SYNC, Switches
 from tests.documents import new
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -63,12 +63,26 @@ def again(spool: Spool, shim: Switches) -> None:
     shim.mark("answered", "sp1", put(spool, "FV/4/2026"))
 
 
+def read_only(spool: Spool, shim: Switches) -> None:
+    """The file system turns read-only, and back, while the program runs on."""
+    told = []
+    for number in ("FV/1/2026", "FV/2/2026"):
+        shim.arm(errno.EROFS, 1, ALWAYS)
+        try:
+            put(spool, number)
+        except NoRoom as short:
+            told.append((short.code, str(short)))
+        shim.disarm()
+        shim.mark("answered", "sp1", put(spool, number))
+    print(told)
+
+
 if __name__ == "__main__":
     what, directory, record = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     access._CHECKPOINT_EVERY_S = 3600  # one commit, one sync
     switches = Switches()
     switches.watch(directory)
     switches.record(record)
-    {"fail": fail, "again": again}[what](Spool(directory / "state" / FILE), switches)
+    {"fail": fail, "again": again, "read-only": read_only}[what](Spool(directory / "state" / FILE), switches)
     sys.stdout.flush()
     os._exit(0)

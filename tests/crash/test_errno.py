@@ -27,6 +27,18 @@ def test_fault_F16_no_failed_operation_costs_a_document(
     assert int(done.split()[-1]) > 1000, "the sweep has lost its operations"
 
 
+def test_fault_F06_a_read_only_disk_acknowledges_nothing_and_resumes(disk: Path, tmp_path: Path) -> None:
+    """No promise and one sentence while it lasts; the same process goes on afterwards, without a restart."""
+    live, record = disk / "live", disk / "record"
+    live.mkdir()
+    said = shim.run(shim.compiled(tmp_path), "tests.crash.broken_sync", "read-only", str(live), str(record))
+    assert said.count("('disk_read_only', 'Dysk z kolejką faktur jest tylko do odczytu.')") == 2
+    assert not (live / "state" / "spool.doubt").exists()
+    spool = Spool(live / "state" / FILE)
+    assert len(spool.read_now(lambda store: store.documents())) == 2
+    spool.close()
+
+
 @pytest.fixture(name="failed")
 def failed_fixture(disk: Path, tmp_path: Path) -> tuple[Path, Path, Path]:
     """A spool of which one sync failed; the directory, the record and the shim."""
