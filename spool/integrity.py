@@ -126,7 +126,7 @@ def anywhere(store: Store) -> str:
 
 
 def _everything(store: Store) -> Iterator[str]:
-    yield from store.file_damage(1)
+    yield from store.file_damage(1, indexes=True)
     for document in store.rows_unlike_history():
         yield f"stan dokumentu {document} nie wynika z jego historii"
     for document in store.documents_lost():

@@ -29,9 +29,12 @@ _USES = (
 class Inspection(Base):
     """Facts for `sluza check`."""
 
-    def file_damage(self, most: int) -> list[str]:
-        """What SQLite itself finds wrong with the file, at most so many sentences (English, its own)."""
-        found = self._db.execute(f"PRAGMA quick_check({most:d})")
+    def file_damage(self, most: int, *, indexes: bool = False) -> list[str]:
+        """What SQLite itself finds wrong with the file, at most so many sentences (English, its own).
+
+        With `indexes` each of them is laid beside its table, too: that finds changed values in sound pages.
+        """
+        found = self._db.execute(f"PRAGMA {'integrity_check' if indexes else 'quick_check'}({most:d})")
         return [str(r[0]) for r in found if r[0] != "ok"]
 
     def pages(self) -> tuple[int, int]:
@@ -44,12 +47,13 @@ class Inspection(Base):
         return not busy and logged == moved
 
     def rows_unlike_history(self) -> Iterator[str]:
-        """Living documents whose state is not the one that their history led to."""
-        found = self._db.execute(
-            f"""SELECT id, state, (SELECT move FROM event WHERE subject = document.id AND move LIKE '%>%'
-                ORDER BY seq DESC LIMIT 1) AS move FROM document WHERE state NOT IN ({_ENDED})"""  # noqa: S608
-        )
-        yield from (r["id"] for r in found if r["state"] != str(r["move"]).rpartition(">")[2])
+        """Living documents whose state is not the one that their history led to. Raises what an unreadable one does."""
+        for row in self._db.execute(
+            f"""SELECT *, (SELECT move FROM event WHERE subject = document.id AND move LIKE '%>%'
+                ORDER BY seq DESC LIMIT 1) AS last_move FROM document WHERE state NOT IN ({_ENDED})"""  # noqa: S608
+        ):
+            if rows.document(row).state != str(row["last_move"]).rpartition(">")[2]:
+                yield row["id"]
 
     # -- bodies ------------------------------------------------------------------------------------------------
 
