@@ -6,6 +6,7 @@ traceback, never to a person.
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -35,17 +36,23 @@ def run(role: str, description: str, argv: Sequence[str] | None, serve: Serve) -
         shared, root = shared_settings.read(shared_settings.find_config(given.config))
         return asyncio.run(serve(shared, root))
     except SluzaError as error:
-        print(f"{error} {error.hint}".strip(), file=sys.stderr)
+        _tell(f"{error} {error.hint}".strip())
         return exit_for(error)
     except KeyboardInterrupt:
         return Exit.OK
     except OSError as error:
-        print(f"Program „{role}” nie może działać: {error.strerror or error}.", file=sys.stderr)
+        _tell(f"Program „{role}” nie może działać: {error.strerror or error}.")
         return Exit.FAILED
     except Exception:
         structlog.get_logger(role).exception("died")
-        print(f"Program „{role}” przerwał pracę; przyczyna jest w dzienniku.", file=sys.stderr)
+        _tell(f"Program „{role}” przerwał pracę; przyczyna jest w dzienniku.")
         return Exit.FAILED
+
+
+def _tell(sentence: str) -> None:
+    """To people. The exit code says the same where nobody can be told any more."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def hold(state: Path, role: str) -> RoleLock:
