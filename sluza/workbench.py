@@ -35,13 +35,19 @@ def spool_path(shared: settings.Settings) -> Path:
     return shared.paths.state / FILE
 
 
+def begun(shared: settings.Settings) -> Path:
+    """The file of the spool. Raises ConfigError when Śluza has never run here."""
+    path = spool_path(shared)
+    if not path.exists():
+        raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
+    return path
+
+
 @contextlib.contextmanager
 def bench(config: str | None) -> Iterator[Bench]:
     """Open the spool for one command. Raises ConfigError when Śluza has never run here."""
     found = read_settings(config)
-    path = spool_path(found.shared)
-    if not path.exists():
-        raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
+    path = begun(found.shared)
     spool = Spool(path, found.shared.paths.reserve)
     try:
         yield Bench(found, spool, _clock(found, spool))

@@ -10,7 +10,7 @@ from gateway.web.health import Level, Snapshot, findings, in_order, overdue
 from gateway.web.snapshot import take
 from sluza import options
 from sluza.console import COLOURS, emit, moment, out, plain, state, table
-from sluza.workbench import looking
+from sluza.workbench import begun, looking, read_settings
 from spool import room
 from spool.domain.states import LABELS, State
 
@@ -24,7 +24,9 @@ _COLOUR = {Level.FINE: "green", Level.LOOK: "yellow", Level.ALARM: "red"}
 @click.pass_obj
 def status(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Stan Śluzy na jednym ekranie."""
-    with looking(options.chosen(config, own_config)) as (settings, spool, clock):  # works on a full disk, too
+    chosen = options.chosen(config, own_config)
+    begun(read_settings(chosen).shared)
+    with looking(chosen) as (settings, spool, clock):  # works on a full disk, too
         municipality, paths, now = settings.shared.municipality, settings.shared.paths, clock()
         seen = spool.read_now(lambda store: take(store, municipality.contexts, now, municipality.units))
     seen = replace(seen, shortage=room.said(room.Reserve(paths.state, paths.reserve)))

@@ -187,7 +187,10 @@ def look(root: Path, promised: set[str]) -> None:
 async def sweep(root: Path, seed: int, rounds: int) -> None:
     """`rounds` of them picked by the seed; 0: every operation with every error, once and for good."""
     shim, dice = Switches(), random.Random(seed)
-    totals = {error: await round_of(root, shim, error, 0, 0) for error in SAYS}
+    counts = {
+        kinds: await round_of(root, shim, error, 0, 0) for kinds, error in {k: e for e, k in SAYS.items()}.items()
+    }
+    totals = {error: counts[kinds] for error, kinds in SAYS.items()}
     every = [
         (error, at, times) for error, total in totals.items() for at in range(1, total + 1) for times in (1, 10**6)
     ]

@@ -1,14 +1,23 @@
 """A file operation that fails (faults F03 to F07, F16): injected into the real programs' code, one after another."""
 
+import asyncio
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from agent.__main__ import _watch
+from agent.office import Bell
+from gateway.__main__ import _watch_over
+from gateway.folders import Returns
 from spool.access import FILE, Spool
+from spool.domain.errors import SpoolFailed
+from spool.domain.exits import Exit, exit_for
 from tests.crash import shim
 from tests.crash.disk import Disk, steps
 from tests.crash.test_power_loss import seed_of
+from tests.folders_bench import MUNICIPALITY, NOW, ThreadWorkers
 
 _ROUNDS = 30
 
@@ -87,5 +96,22 @@ def _boot(lost: Disk, image: Path, dice: random.Random, answered: set[str]) -> N
     try:
         spool.verify()
         assert answered <= {d.sha256 for d in spool.read_now(lambda store: store.documents())}
+    finally:
+        spool.close()
+
+
+async def test_fault_F03_both_programs_end_with_the_sentence(tmp_path: Path) -> None:
+    """Once the way into the spool is closed a part of each program meets it, and the exit code is that of the spool."""
+    spool, stop = Spool(tmp_path / FILE), asyncio.Event()
+    spool._break(SpoolFailed("Dysk nie potwierdził zapisu."))
+    try:
+        returns = Returns(spool, ThreadWorkers(), MUNICIPALITY, tmp_path / "folders", lambda: NOW)  # type: ignore[arg-type]
+        (tmp_path / "folders").mkdir()
+        with pytest.raises(SpoolFailed) as failed:
+            await _watch_over({"returns": returns.run(stop)}, stop)
+        assert exit_for(failed.value) is Exit.SPOOL
+        house = SimpleNamespace(bell=Bell(), spool=spool)
+        with pytest.raises(SpoolFailed):
+            await _watch(house, [])  # type: ignore[arg-type]
     finally:
         spool.close()
