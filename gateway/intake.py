@@ -85,8 +85,10 @@ class FrontDoor:
 
         With `may_wait` a half-written file is answered `incomplete` and nothing is stored, so that the caller can
         look again later; without it the same bytes are refused. Raises WorkerTimeout or WorkerCrashed when the
-        worker, and a second one after it, gave no answer, or ClockWrong: nothing was stored, the caller may come again.
+        worker, and a second one after it, gave no answer, ClockWrong, and NoRoom on a full disk: nothing was stored,
+        and the caller may come again.
         """
+        self._need_room()
         if (big := archive.too_big(len(raw), zipped=archive.is_zip(raw))) is not None:
             return [Verdict("refused", origin.name, problems=(big,))]
         if self._hands is None:
@@ -130,6 +132,7 @@ class FrontDoor:
 
         Raises what `accept` raises, and MoveRefused when the original cannot be corrected this way.
         """
+        self._need_room()
         if (big := archive.too_big(len(raw), zipped=False)) is not None:
             return Verdict("refused", origin.name, problems=(big,))
         before = await self._spool.read(lambda store: store.body(original.sha256))
@@ -139,6 +142,11 @@ class FrontDoor:
             new = new.refused([changed])
         [verdict] = await self._commit([replace(judged, new=new)], raw, origin)
         return verdict
+
+    def _need_room(self) -> None:
+        """Raises NoRoom while what room there is belongs to the documents already taken in (faults F04)."""
+        if (shortage := self._spool.reserve.shortage()) is not None:
+            raise shortage
 
     async def _examine(self, raw: bytes) -> Examined:
         """The byte rules and the schema, in a worker. A document that kills its workers is refused, not the service."""
@@ -206,6 +214,7 @@ class FrontDoor:
         sha256 = sha256_hex(raw)
 
         def work(store: Store) -> list[Verdict]:
+            self._need_room()  # the disk may have filled up with this very commit: the reserve is not for what is new
             now = self._clock()
             if origin.key and not store.use_key(origin.unit.id, origin.key, sha256, now):
                 return [Verdict("refused", origin.name, problems=(problem("idempotency_key_reused"),))]

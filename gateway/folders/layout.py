@@ -122,7 +122,7 @@ def _set_up_before(store: Store) -> set[str]:
 
 
 def _make(root: Path, names: Iterable[str], new: Iterable[str]) -> None:
-    root.mkdir(parents=True, exist_ok=True)
+    files.make_directory(root)
     for unit in new:
         folder = ensure_directory(unit_folder(root, unit))
         if not (folder / MARKER).exists():

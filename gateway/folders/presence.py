@@ -16,8 +16,9 @@ import structlog
 from gateway.folders import layout
 from spool.access import Spool
 from spool.clock import Clock
-from spool.domain.ledger import FOLDER
+from spool.domain.ledger import DISK_OF_FOLDERS, FOLDER
 from spool.domain.municipality import Municipality
+from spool.room import FOLDERS, shortage
 from spool.store import Store
 
 _ROOT = ""
@@ -74,6 +75,17 @@ class Presence:
         known = await self._spool.read(_known)
         if lost.keys() != known:
             await self._spool.write(lambda store: _write(store, lost, known, now))
+        await self._look_at_disk(now)
+
+    async def _look_at_disk(self, now: datetime) -> None:
+        """Can results be written? One sentence for all folders; a folder that does not answer is told above."""
+        short = asyncio.get_running_loop().run_in_executor(self._threads, shortage, self._root, FOLDERS)
+        with contextlib.suppress(TimeoutError):
+            found = await asyncio.wait_for(short, _ANSWERS_WITHIN_S)
+            told = {"since": now.isoformat(), "detail": str(found), "hint": found.hint} if found else None
+            before = await self._spool.read(lambda store: store.condition("", DISK_OF_FOLDERS))
+            if (told is None) != (before is None):
+                await self._spool.write(lambda store: store.set_condition("", DISK_OF_FOLDERS, told, now))
 
 
 def _why_not(root: Path, name: str) -> str:

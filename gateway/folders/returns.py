@@ -25,7 +25,7 @@ from gateway.seals import Seal, no_seal
 from spool.access import Spool
 from spool.clock import Clock
 from spool.crashpoint import reached
-from spool.domain.errors import BodyDamaged
+from spool.domain.errors import SluzaError
 from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
@@ -161,7 +161,7 @@ class Returns:
         """Show one thing; whatever fails is tried again later, and holds up only its unit or only itself."""
         try:
             await (self._show_received(task.key) if task.received else self._show_document(task.key))
-        except (OSError, BodyDamaged) as error:
+        except (OSError, SluzaError) as error:
             self._pauses.failed(task, error)
         except Exception as error:
             _log.exception("not_shown", id=task.key, unit=task.unit)

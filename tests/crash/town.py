@@ -22,11 +22,12 @@ from typing import Any
 from urllib.parse import quote
 
 from sluza.samples import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, consumer_invoice, purchase_for_unit
-from spool.access import FILE, Looking, Spool
+from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.domain.calendar import warsaw_date
 from spool.domain.ledger import Document
 from spool.domain.states import State
+from spool.looking import Looking
 from spool.poison import TOO_OFTEN
 from spool.store import Store
 from tests import credentials
