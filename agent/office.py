@@ -27,6 +27,7 @@ from agent.plan import Planner
 from agent.receipts import Receipts
 from agent.receive import Receive
 from agent.reconcile import Reconcile
+from agent.series import Continuity
 from agent.settings import AgentSettings
 from certs import keyring
 from spool.access import Spool
@@ -34,6 +35,7 @@ from spool.clock import Clock
 from spool.domain.built import too_early
 from spool.domain.errors import SluzaError
 from spool.domain.municipality import Context
+from spool.hands import Hands
 
 _AFTER_TROUBLE_S = 10.0
 _LIMITS_EVERY, _CLOCKS_EVERY = timedelta(hours=1), timedelta(minutes=2)
@@ -86,7 +88,10 @@ class Bell:
 
 @dataclass(frozen=True)
 class House:
-    """What all contexts of one process share; `patience` caps every wait (short under the sandbox's clock)."""
+    """What all contexts of one process share; `patience` caps every wait (short under the sandbox's clock).
+
+    `hands` None: nobody counts what this process dies with.
+    """
 
     settings: AgentSettings
     spool: Spool
@@ -95,6 +100,7 @@ class House:
     clock: Clock
     bell: Bell
     patience: float = IDLE_S
+    hands: Hands | None = None
 
 
 class Office:
@@ -114,7 +120,7 @@ class Office:
         self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock, context.url)
         self._tools = Tools(
             context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench,
-            house.transport, house.settings.shared.rules, Planner(),
+            house.transport, house.settings.shared.rules, Planner(), house.hands,
         )  # fmt: skip
         packages = house.settings.shared.paths.state / "agent" / context.id / "packages"
         self._batches = Batches(self._tools, keys, packages)
@@ -123,6 +129,7 @@ class Office:
         self._verdicts = Verdicts(self._tools)
         self._receipts = Receipts(self._tools)
         self._reconcile = Reconcile(self._tools)
+        self._continuity = Continuity(house.spool, self.contact, house.clock, house.settings.shared.rules.municipality)
         self._receive = Receive(self._tools, keys, house.settings)
         contexts = list(house.settings.shared.municipality.contexts)
         self._gate = Gate(self._tools, keys, contexts, house.bell.ring)
@@ -137,6 +144,9 @@ class Office:
         await self._recall_budget()
         await self._gate.begin()
         await self._forward.begin()
+        if self._house.hands:
+            await self._house.hands.put_off()
+        await self._continuity.begin()
         await self.contact.begin()
         steps = {
             "gate": self._gate.step,
@@ -146,6 +156,7 @@ class Office:
             "verdicts": self._verdicts.step,
             "receipts": self._receipts.step,
             "reconcile": self._reconcile.step,
+            "series": self._continuity.step,
             "sessions": self._tidy,
             "receive": self._receive.step,
             "limits": self._ask_limits,

@@ -25,6 +25,7 @@ import sqlite_utils
 
 from spool import files, identity, migrations
 from spool.clock import Clock, system_clock
+from spool.crashpoint import reached
 from spool.domain.errors import LeaseLost, SpoolError, SpoolTooNew
 from spool.domain.identity import Trail
 from spool.store import Store
@@ -279,7 +280,9 @@ def _commit_group(
                 done.set_exception(error)
             connection.execute("RELEASE job")
         if group:
+            reached("commit.begun")
             connection.execute("COMMIT")
+            reached("commit.done")
     except Exception as error:
         with contextlib.suppress(pysqlite3.Error):
             connection.execute("ROLLBACK")

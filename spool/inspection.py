@@ -117,6 +117,8 @@ def _lives(store: Store, report: Report, now: datetime, tell: Tell) -> None:
     for life in _counted("dokumenty", store.lives(), store.rows_in("document"), tell):
         report.saw(*_OF_A_LIFE)
         report.add(invariants.of_a_life(life, around))
+    text = "Dokument czeka na wcześniejszy numer swojej serii, a żaden nie jest w drodze."
+    report.add(Finding("I11", subject, text, REPORT) for subject in store.held_back_for_nothing())
 
 
 def _around(store: Store, now: datetime) -> Around:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,6 +25,7 @@ from spool.domain.built import too_early
 from spool.domain.ladder import ON_CALL, Call, Step
 from spool.domain.ledger import ALIVE
 from spool.law import Rules
+from spool.series import explained
 from spool.store import Store
 
 _VERSION_EVERY_S = 1.0
@@ -168,6 +169,7 @@ class Alarms:
 
     def _facts(self, store: Store, call: Call, now: datetime) -> Facts:
         subject = store.alarm_subject(call, SHOWN, amounts=penalties.applies(call.due))
+        subject = replace(subject, shown=tuple(explained(store, document) for document in subject.shown))
         conditions = store.conditions()
         alive = next((c for c in conditions if c.context == "" and c.name == ALIVE), None)
         unit = self._municipality.units.get(call.unit)

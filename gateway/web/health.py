@@ -50,6 +50,7 @@ class Lingering:
     without_due: int = 0
     owed: int = 0
     ceased_for_nothing: int = 0
+    set_aside: Sequence[str] = ()
     homeless: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -142,6 +143,12 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
         elif condition.name == "reachable" and unreachable(condition):
             text = f"KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same."
             found.append(Finding(Level.LOOK, text))
+        elif condition.name == "strange":
+            text = (
+                f"KSeF odpowiada od {since} inaczej, niż zna ta wersja Śluzy („{name}”). Faktury czekają bezpiecznie, "
+                f"a terminy biegną: proszę sprawdzić, czy jest nowsza wersja programu. {said(condition)}"
+            )
+            found.append(Finding(Level.ALARM, text.strip()))
         elif condition.name.startswith("damaged"):
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
             found.append(Finding(Level.ALARM, text))
@@ -235,6 +242,10 @@ def _lingering(seen: Lingering) -> list[Finding]:
             "sluza queue retry ID --reason POWÓD."
         )
         found.append(Finding(Level.ALARM, text))
+    if seen.set_aside:
+        named = ", ".join(seen.set_aside[:_NAMED]) + (" i inne" if len(seen.set_aside) > _NAMED else "")
+        text = f"Odłożono na bok, bo przerywa pracę programu: {named}. Przywraca: sluza queue retry ID."
+        found.append(Finding(Level.ALARM, text))
     for unit, count in sorted(seen.homeless.items()):
         text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."
         found.append(Finding(Level.LOOK, text))
@@ -310,6 +321,12 @@ _NEED_PEOPLE: dict[State, tuple[Level, str, str, str]] = {
         "czeka na decyzję człowieka: jej numer zajmuje w KSeF inny dokument.",
         "czekają na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
         "czeka na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
+    ),
+    State.QUARANTINED: (
+        Level.ALARM,
+        "jest w kwarantannie, bo przerywała pracę programu. Nie zostanie wysłana bez człowieka (sluza queue retry).",
+        "są w kwarantannie, bo przerywały pracę programu. Nie zostaną wysłane bez człowieka (sluza queue retry).",
+        "jest w kwarantannie, bo przerywały pracę programu. Nie zostaną wysłane bez człowieka (sluza queue retry).",
     ),
     State.HELD: (
         Level.LOOK,

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from spool.domain.document import Mode
 from spool.domain.identity import RECONCILE_FIRST
+from spool.domain.ledger import PROGRAMS
 from spool.domain.states import FIRST, LABELS, LIVE, MOVES, NUMBERED, TERMINAL, State
 from spool.domain.terms import DueState
 
@@ -47,7 +48,6 @@ SLEEPS_AFTER = timedelta(days=1)
 SENDING_TAKES = timedelta(minutes=15)
 """A call to KSeF ends within a minute and a half; then the intent has an answer, or is in doubt."""
 _TICK = timedelta(minutes=1)
-_PROGRAMS = frozenset({"gateway", "agent", "spool"})
 _FOR_PEOPLE_ONLY = frozenset({State.CEASED, State.QUARANTINED})
 _WITHOUT_DATE = frozenset({DueState.PENDING.value, DueState.CEASED.value})
 _GOES_BY_ITSELF = frozenset({State.QUEUED, State.SUBMITTED, State.UNKNOWN, State.ACCEPTED})
@@ -112,6 +112,7 @@ class Life:
     next_action_at: datetime | None
     moves: tuple[Move, ...]
     attempts: tuple[Try, ...]
+    held_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _allowed(move: Move) -> bool:
 
 def _way_back(move: Move) -> bool:
     """As DESIGN 4.6 has it: what ceased or was quarantined comes back by a person's word only."""
-    by_itself = move.before in _FOR_PEOPLE_ONLY and move.actor in _PROGRAMS
+    by_itself = move.before in _FOR_PEOPLE_ONLY and move.actor in PROGRAMS
     return _allowed(move) and not by_itself
 
 
@@ -236,6 +237,8 @@ def _next_step(life: Life, around: Around) -> Iterator[Finding]:
         asleep = bool(life.attempts) and _older(life.attempts[-1].started_at, now - SENDING_TAKES)
     elif life.state == State.ACCEPTED:
         return  # the receipt is asked for every hour, the folder tells its own troubles
+    elif life.state == State.QUEUED and life.held_back:
+        return  # it waits for an earlier number, and is told so; that one is judged by itself
     else:
         asleep = at < now - SLEEPS_AFTER and around.last_send.get(life.context, at) < now - SLEEPS_AFTER
     if asleep:

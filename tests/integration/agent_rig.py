@@ -30,6 +30,7 @@ from spool.domain.calendar import warsaw_date
 from spool.domain.document import Facts, FormCode, Mode
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.municipality import Context, ContextType, Municipality, Unit
+from spool.domain.series import place
 from spool.domain.states import State
 from spool.settings import Paths, Settings
 from spool.workers import Workers
@@ -97,9 +98,9 @@ class Sandbox:
 
 
 @contextmanager
-def running_sandbox() -> Iterator[Sandbox]:
+def running_sandbox(speed: str = "fast") -> Iterator[Sandbox]:
     """A sandbox process on a port of its own."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--speed", "fast"]
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--speed", speed]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
     try:
         assert process.stdout is not None
@@ -246,6 +247,7 @@ class Rig:
         return NewDocument(
             unit, self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, wish, now,
             State.QUEUED, due=due(due_at or now + timedelta(hours=8), now, mode), corrects=corrects,
+            place=place(self.units[unit], facts.number_key),
         )  # fmt: skip
 
     async def put_new(self, number: str, **more: Any) -> Document:
