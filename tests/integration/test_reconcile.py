@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from agent.gate import Gate
 from sluza.cli.reconcile import reconcile
-from sluza.samples import MUNICIPALITY_NIP, invoice
+from sluza.samples import MUNICIPALITY_NIP, attachment_invoice, invoice
 from spool import identity, process
 from spool.access import FILE, Spool
 from spool.domain.identity import RECONCILE_FIRST, Doubt
@@ -239,6 +239,8 @@ async def test_fault_F11_the_gate_stays_closed_while_ksef_was_not_compared(machi
     """The register cannot be read: nothing is sent, the page says why, and receiving and reading go on."""
     rig = machine.rig
     document = await put(rig, "HELD BACK")
+    sandbox.call("POST", "/v2/testdata/attachment", {"nip": rig.context.value})
+    package = await rig.put(attachment_invoice(number=f"PACKAGE/{rig.state.parent.name}", issue_date=rig.today()))
     sandbox.fault("POST /v2/invoices/exports", "http_503", None)
     (rig.state / identity.RESTORED).write_text("{}")
     machine.restore({})
@@ -249,7 +251,8 @@ async def test_fault_F11_the_gate_stays_closed_while_ksef_was_not_compared(machi
 
     await rig.eventually(asked, "the register was asked for")
     await rig.stop()
-    assert machine.posts(document) == [0]
+    assert machine.posts(document, package) == [0, 0]
+    assert [(await rig.read(d)).state for d in (document, package)] == [State.QUEUED] * 2
     assert await machine.doubts() == [Doubt.RESTORED]
     code, answer = await machine.reconcile()
     assert (code, answer["contexts"]["gmina"]["compared"]) == (1, False)
