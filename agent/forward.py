@@ -9,7 +9,8 @@ session with an unanswered call takes no more documents. Each lane has its own d
 
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 from agent import verdict
 from agent.bench import Bench
@@ -18,26 +19,31 @@ from agent.ksef.api import Ksef, NoAnswer
 from agent.ksef.session import Current, Sessions
 from agent.ksef.transport import Transport
 from agent.lanes import Lanes
+from agent.plan import COUNTED, URGENT, Outlook, Planner
+from agent.series import begin_in_turn
 from spool import law
 from spool.access import Spool
 from spool.clock import Clock
+from spool.crashpoint import reached
 from spool.domain.calendar import WARSAW, warsaw_date
 from spool.domain.catalogue import problem
 from spool.domain.errors import BodyDamaged, MoveRefused
 from spool.domain.ledger import Document
-from spool.domain.municipality import Context
+from spool.domain.municipality import Context, Municipality
 from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
+from spool.hands import Hands, with_hands
 from spool.law import Rules
 from spool.store import LONGEST_PAUSE, Store
 
-NEEDS_BATCH = "Wymaga wysyłki wsadowej (załącznik)."
 IDLE_S = 30.0
 MOST_IN_FLIGHT = 3
 """Sends of one context at once: when all of KSeF hangs, so many documents are in doubt and no more."""
 PATIENCE_S = 2.0
 """A send is waited for so long before the next one begins; KSeF takes one in two seconds anyway (protocol §16.1)."""
 _AFTER_MIDNIGHT = timedelta(minutes=2)
+_FOR_PACKAGES_S = 1.0
+"""What is ready and yet not ours is left to the packages: how soon to look whether that changed."""
 _ASK_FIRST = timedelta(seconds=2)
 _DAMAGED_AGAIN = timedelta(hours=1)
 _DAMAGED = "damaged:"
@@ -57,6 +63,15 @@ class Tools:
     bench: Bench
     transport: Transport
     rules: Rules
+    planner: Planner
+    hands: Hands | None = None
+
+
+async def wants_package(t: Tools, now: datetime) -> bool:
+    """True when what waits should go by batch session; both sending loops ask here."""
+    waiting = await t.spool.read(lambda store: store.waiting(t.context.id, now, COUNTED))
+    sends = t.ksef.wait("invoiceSend", waiting.plain) if waiting.plain else 0.0
+    return t.planner.by_batch(waiting, Outlook(sends, t.ksef.wait("batchSession")), now)
 
 
 class Forward:
@@ -66,6 +81,7 @@ class Forward:
         self._t = tools
         self._clean = True
         self._lanes = Lanes(MOST_IN_FLIGHT)
+        self._turn = ""
 
     async def begin(self) -> None:
         """Documents left between intent and answer by an earlier run or a lane that broke: KSeF is read first.
@@ -75,8 +91,7 @@ class Forward:
         now, under_way = self._t.clock(), self._lanes.keys
 
         def job(store: Store) -> int:
-            sending = store.work(self._t.context.id, [State.SENDING], now + timedelta(days=3650), 1_000_000)
-            left = [document for document in sending if document.id not in under_way]
+            left = [document for document in store.interrupted(self._t.context.id) if document.id not in under_way]
             for document in left:
                 store.end_attempt(document.id, "unknown", now)
                 reason = "Wysyłka została przerwana w trakcie; sprawdzamy w KSeF."
@@ -114,7 +129,7 @@ class Forward:
         if self._lanes.full:
             await self._lanes.wait(PATIENCE_S)
             return 0.0
-        if t.contact.paused:
+        if t.contact.paused or t.contact.withheld():
             return self._soon(IDLE_S)
         if (pause := max(t.contact.silence(), t.ksef.wait("invoiceSend"))) > 0:
             return self._soon(pause)
@@ -123,7 +138,7 @@ class Forward:
             return self._soon(await self._until_next(now))
         if not await self._fit(document, now):
             return 0.0
-        self._lanes.start(document.id, self._lane(document))
+        self._lanes.start(document.id, with_hands(t.hands, [document.id], self._lane(document)))
         await self._lanes.wait(PATIENCE_S)
         self._lanes.reap()
         return 0.0
@@ -135,6 +150,7 @@ class Forward:
     async def _lane(self, document: Document) -> None:
         """One document on its way: bytes, session, intent, call, result."""
         t = self._t
+        reached("send.begun", document.id)
         try:
             raw = await t.spool.read(lambda store: store.body(document.sha256))
         except BodyDamaged as damage:
@@ -156,11 +172,15 @@ class Forward:
         t = self._t
         log = t.contact.log.bind(document=document.id, session=session.reference)
         sealed, started = session.seal(raw), t.clock()
+        reached("send.sealed", document.id)
         try:
-            claimed = await t.spool.write(lambda store: _claim(store, document, session.reference, started))
+            claimed = await t.spool.write(
+                lambda store: _claim(store, t.rules.municipality, document, session.reference, started)
+            )
         except MoveRefused:
-            return  # a person withdrew or held it a moment ago
+            return  # a person withdrew or held it a moment ago, or an earlier number came in
         session.sent += 1
+        reached("send.claimed", document.id)
         try:
             offline, corrects = claimed.sent_offline, claimed.corrects
             reference = await t.ksef.send(session.reference, sealed, offline=offline, corrects=corrects)
@@ -169,7 +189,9 @@ class Forward:
             await self._not_sent(claimed, session, no)
             return
         now = t.clock()
+        reached("send.answered", document.id)
         await t.spool.write(lambda store: verdict.submitted(store, claimed, reference, now))
+        reached("send.recorded", document.id)
         await t.contact.worked()
         log.info("sent", invoice=reference)
 
@@ -188,22 +210,33 @@ class Forward:
             await t.contact.failed_about(document.id, no)
 
     async def _next(self, now: datetime) -> Document | None:
-        """The nearest deadline that no lane has already; a lane that opens its session has not claimed it yet."""
-        taken, context = self._lanes.keys, self._t.context.id
-        found = await self._t.spool.read(lambda store: store.work(context, [State.QUEUED], now, 1 + len(taken)))
-        return next((document for document in found if document.id not in taken), None)
+        """The nearest deadline that no lane has already; a lane that opens its session has not claimed it yet.
+
+        What waits for a package is left to it, except technical corrections, which cannot go in one, and whatever
+        must not wait until the package on its way makes room for the next.
+        """
+        t, taken, turn = self._t, self._lanes.keys, self._turn
+        packages = await wants_package(t, now)
+        soon = now + URGENT if packages and t.planner.packing else None
+        only = packages and not t.planner.packing
+
+        def job(store: Store) -> Document | None:
+            choice = partial(store.next_queued, t.context.id, now, taken=taken, after_unit=turn)
+            return choice(corrections_only=only, due_before=soon) or (choice(corrections_only=True) if soon else None)
+
+        document = await t.spool.read(job)
+        self._turn = document.unit if document else turn
+        return document
 
     async def _until_next(self, now: datetime) -> float:
         at = await self._t.spool.read(lambda store: store.next_action(self._t.context.id, [State.QUEUED]))
-        return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
+        if at is None:
+            return IDLE_S
+        left = (at - now).total_seconds()
+        return min(IDLE_S, max(0.05, left)) if left > 0 else _FOR_PACKAGES_S
 
     async def _fit(self, document: Document, now: datetime) -> bool:
-        """False when it cannot go into an interactive session now; then it says itself what it waits for."""
-        if document.facts.has_attachment:
-            await self._t.spool.write(
-                lambda store: store.move(document.id, State.WAITING, now, "agent", NEEDS_BATCH, reason=NEEDS_BATCH)
-            )
-            return False
+        """False when it cannot go into a session now; then it says itself what it waits for."""
         if law.without_duty(document) and await self._t.spool.write(lambda store: law.cease(store, document, now)):
             return False  # it ceased while an earlier attempt was in doubt
         server_now = self._t.transport.server_now()
@@ -217,24 +250,24 @@ class Forward:
         return until is None
 
     async def _damaged(self, document: Document, damage: BodyDamaged) -> None:
-        """A flag with an alarm, not a state: never sent, everything else goes on (faults F10)."""
         now = self._t.clock()
         self._t.contact.log.error("body_damaged", document=document.id)
-
-        def job(store: Store) -> None:
-            value = {"document": document.id, "detail": str(damage)}
-            store.set_condition(document.context, f"{_DAMAGED}{document.id}", value, now)
-            if all(event.move != "damaged" for event in store.history(document.id)):
-                store.log(document.id, "damaged", now, "agent", f"{damage} {damage.hint}")
-            store.postpone(document.id, now + _DAMAGED_AGAIN)
-
-        await self._t.spool.write(job)
+        await self._t.spool.write(lambda store: flag_damaged(store, document, damage, now))
 
 
-def _claim(store: Store, document: Document, session: str, now: datetime) -> Document:
+def flag_damaged(store: Store, document: Document, damage: BodyDamaged, now: datetime) -> None:
+    """A flag with an alarm, not a state: never sent, everything else goes on (faults F10)."""
+    value = {"document": document.id, "detail": str(damage)}
+    store.set_condition(document.context, f"{_DAMAGED}{document.id}", value, now)
+    if all(event.move != "damaged" for event in store.history(document.id)):
+        store.log(document.id, "damaged", now, "agent", f"{damage} {damage.hint}")
+    store.postpone(document.id, now + _DAMAGED_AGAIN)
+
+
+def _claim(store: Store, town: Municipality, document: Document, session: str, now: datetime) -> Document:
     """The intent; the bytes were read and are right, so an alarm about them is over."""
     store.set_condition(document.context, f"{_DAMAGED}{document.id}", None, now)
-    return store.begin_attempt(document, session, now)
+    return begin_in_turn(store, town, document, session, now)
 
 
 def _refuse_future(store: Store, document: Document, now: datetime) -> None:
@@ -265,6 +298,11 @@ def from_the_future(document: Document, now: datetime, server_now: datetime | No
     """
     issued = document.issue_date
     return issued is not None and server_now is not None and warsaw_date(now) < issued > warsaw_date(server_now)
+
+
+def day_at_ksef(now: datetime, server_now: datetime | None) -> date:
+    """The day up to which documents may be sent: KSeF's; while its clock is not known, ours of two minutes ago."""
+    return warsaw_date(server_now or now - _AFTER_MIDNIGHT)
 
 
 def not_before(document: Document, now: datetime, server_now: datetime | None) -> datetime | None:

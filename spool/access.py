@@ -4,23 +4,32 @@ Grouped commits: the writer takes whatever waits, runs every job in a savepoint 
 once with synchronous=FULL; only then are the callers told. It never lingers for more. WAL checkpoints run on a
 connection of their own, off the path of requests.
 
+A program takes its role with a number. Every group of jobs begins by asking whether that number is still the newest of
+the role: after another process has taken over, nothing more is written (faults F13, invariant I14; decision 0014).
+
 What a disk may do is met here: a full one costs the reserve (`spool.room`), a sync that failed or a damaged page ends
 the process's way into the spool for good, and the next opening looks at the whole of it (`spool.integrity`).
 """
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pysqlite3
 
-from spool import files, integrity, room
-from spool.domain.errors import NoRoom, SluzaError, SpoolError, SpoolFailed
+from spool import files, identity, integrity, room
+from spool.clock import Clock, system_clock
+from spool.crashpoint import reached
+from spool.domain.errors import LeaseLost, NoRoom, SluzaError, SpoolError, SpoolFailed
+from spool.domain.identity import Trail
 from spool.integrity import Witness
 from spool.opening import connect, damaged, migrate
 from spool.room import QUEUE, Reserve, full, look
@@ -35,13 +44,19 @@ OLDEST_SAFE_SQLITE = (3, 51, 3)
 """Below this the WAL-reset bug can corrupt a database that several connections write (faults F21)."""
 _GROUP = 256
 _CHECKPOINT_EVERY_S = 2.0
+_TRAIL_EVERY_S = 10.0
+"""How often the file beside the spool is told how far the history has come, when it has come further."""
 
 
 class Spool:
     """One process's way into the spool. `write` and `read` take a function of a Store and return its result."""
 
-    def __init__(self, path: Path, reserve: int = 0) -> None:
+    def __init__(self, path: Path, role: str = "", clock: Clock = system_clock, reserve: int = 0) -> None:
         """Open, and bring to the newest schema, the spool at `path` (a file; its directory is made, mode 0700).
+
+        With a `role` as a program, which must hold the role's lock already: it takes a number, and the spool is looked
+        at for signs that it is not the one that ran here last (`spool.identity`). Without one as a command, whose every
+        write stands by itself.
 
         `reserve` is the room in bytes that is kept on the disk for documents under way. Raises SpoolTooNew for a
         schema this program does not know, SpoolDamaged for a file that is not what we left, NoRoom on a full disk,
@@ -53,8 +68,11 @@ class Spool:
         self.reserve = Reserve(path.parent, reserve)
         self._doubt = path.with_suffix(".doubt")
         self._broken: SluzaError | None = None
+        self._role, self._fence, self.instance = role, 0, ""
+        self._trail: Trail | None = None
+        self._lost = False
         self._closing = threading.Event()
-        self._witness, connections = self._open()
+        self._witness, connections = self._open(clock)
         self._read_connection, self._write_connection, self._checkpoint_connection = connections
         self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._reader = ThreadPoolExecutor(1, "spool-read")
@@ -65,18 +83,29 @@ class Spool:
         for thread in self._threads:
             thread.start()
 
-    def _open(self) -> tuple[Witness, list[pysqlite3.Connection]]:
+    @property
+    def lost(self) -> LeaseLost | None:
+        """What to die of: another process has taken our role over, and nothing of ours is written any more."""
+        if not self._lost:
+            return None
+        return LeaseLost(
+            f"Śluza już działa ({self._role}): inny proces przejął tę rolę, bo ten zbyt długo nie dawał znaku życia.",
+            "Ten proces kończy pracę; niczego już nie zapisze.",
+        )
+
+    def _open(self, clock: Clock) -> tuple[Witness, list[pysqlite3.Connection]]:
         """Make or migrate the file and look at it. On a full disk once more, in the room of the reserve."""
         files.make_directory(self.path.parent, 0o700)
         witness = Witness(self.path)
         connections: list[pysqlite3.Connection] = []
+        enter = partial(self._enter, witness=witness, clock=clock) if self._role else None
         try:
             try:
-                migrate(self.path, witness)
+                migrate(self.path, witness, enter)
             except (pysqlite3.Error, OSError) as error:
                 if not (self._wants_room(error) and self.reserve.release()):
                     raise
-                migrate(self.path, witness)
+                migrate(self.path, witness, enter)
             for _ in range(3):
                 connections.append(connect(self.path))
             if self._doubt.exists():
@@ -90,6 +119,38 @@ class Spool:
             raise
         self.reserve.restore()
         return witness, connections
+
+    def _enter(self, connection: pysqlite3.Connection, witness: Witness, clock: Clock) -> None:
+        """Take the role, and look whether this is the spool that ran here last."""
+        store = Store(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._fence = store.take_fence(self._role, str(os.getpid()), clock())
+            entered = Store(connection, self._fence)
+            self.instance = identity.settle(entered, self.path, clock(), older=witness.denied(store))
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        self._keep_trail(connection)
+        files.remove(self.path.parent / identity.RESTORED)
+
+    def _keep_trail(self, connection: pysqlite3.Connection) -> None:
+        """Tell the file beside the spool how far the history has come. A full disk is told by whoever writes next."""
+        if not self._role or self._lost:
+            return
+        trail = Store(connection).trail(self.instance)
+        if trail != self._trail:
+            with contextlib.suppress(OSError):
+                identity.write_trail(self.path.parent, trail)
+                self._trail = trail
+
+    def _still_ours(self, store: Store) -> None:
+        """Raises LeaseLost when a newer number of our role has been given out; from then on for good."""
+        if self._role and not self._lost and store.fence_of(self._role) != self._fence:
+            self._lost = True
+        if (lost := self.lost) is not None:
+            raise lost
 
     def verify(self, *, meanwhile: bool = False) -> None:
         """Before a program begins: is everything there that it relies on? Raises SpoolDamaged.
@@ -130,6 +191,8 @@ class Spool:
         self._jobs.put(None)
         for thread in self._threads:
             thread.join()
+        with contextlib.suppress(pysqlite3.Error):  # a damaged spool has no trail to keep
+            self._reader.submit(self._keep_trail, self._read_connection).result()
         self._reader.submit(self._read_connection.close).result()
         self._reader.shutdown()
 
@@ -161,7 +224,7 @@ class Spool:
                 connection.execute("ROLLBACK")
 
     def _write_groups(self) -> None:
-        connection, store, going_on = self._write_connection, Store(self._write_connection), True
+        connection, store, going_on = self._write_connection, Store(self._write_connection, self._fence), True
         while going_on:
             group = [self._jobs.get()]
             with contextlib.suppress(queue.Empty):
@@ -177,9 +240,9 @@ class Spool:
         """Commit, on a full disk once more in the room of the reserve, where nothing new is taken in."""
         if not group:
             return
-        error = self._broken or _commit_group(connection, store, group, self._witness)
+        error = self._broken or _commit_group(connection, store, group, self._witness, self._still_ours)
         if error is not None and self._wants_room(error) and self.reserve.release():
-            error = _commit_group(connection, store, group, self._witness)
+            error = _commit_group(connection, store, group, self._witness, self._still_ours)
         if error is not None:
             meant = self._meant(error)
             for _, done in group:
@@ -187,10 +250,15 @@ class Spool:
                     done.set_exception(meant)
 
     def _checkpoint(self) -> None:
-        connection = self._checkpoint_connection
+        connection, told = self._checkpoint_connection, time.monotonic()
         while not self._closing.wait(_CHECKPOINT_EVERY_S):
             try:
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                with contextlib.suppress(LeaseLost):  # told by `lost`, also to who writes nothing
+                    self._still_ours(Store(connection))
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                    if time.monotonic() - told >= _TRAIL_EVERY_S:
+                        self._keep_trail(connection)
+                        told = time.monotonic()
             except pysqlite3.Error as error:  # busy or disk full: the WAL keeps everything
                 self._meant(error)
                 if self._wants_room(error):
@@ -270,15 +338,20 @@ def _of_the_disk(path: Path, error: Exception) -> SpoolError:
 
 
 def _commit_group(
-    connection: pysqlite3.Connection, store: Store, group: list[Waiting], witness: Witness
+    connection: pysqlite3.Connection,
+    store: Store,
+    group: list[Waiting],
+    witness: Witness,
+    allowed: Callable[[Store], None],
 ) -> Exception | None:
-    """Run the jobs in one transaction and answer each caller only after the commit.
+    """Run the jobs in one transaction, if we are `allowed` to write, and answer each caller only after the commit.
 
     Returns why nothing was committed, or None. Callers without an answer are still waiting then.
     """
     answers: list[tuple[Future[Any], Any]] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
+        allowed(store)  # nobody can take the role before this transaction ends
         for job, done in group:
             if not done.done():
                 connection.execute("SAVEPOINT job")
@@ -291,7 +364,9 @@ def _commit_group(
                     done.set_exception(error)
                 connection.execute("RELEASE job")
         last = store.last_link()
+        reached("commit.begun")
         connection.execute("COMMIT")
+        reached("commit.done")
     except Exception as error:
         with contextlib.suppress(pysqlite3.Error):
             connection.execute("ROLLBACK")

@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from spool.domain.errors import SpoolDamaged
 from spool.store import Store, Unreadable
 
 SMALL = 16_000_000
@@ -61,14 +60,9 @@ class Witness:
         with contextlib.suppress(OSError):
             fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
-    def check(self, store: Store) -> None:
-        """Raises SpoolDamaged when the entry is not there."""
-        if self.said is not None and store.link(self.said[0]) != self.said[1]:
-            raise SpoolDamaged(
-                f"Spool jest starszy niż to, co Śluza już w nim zapisała (brak wpisu {self.said[0]} historii): "
-                "utracono dziennik WAL albo podmieniono plik.",
-                CURE + f" Po odtworzeniu kopii proszę usunąć plik {self.path} i uruchomić sluza check --against-ksef.",
-            )
+    def denied(self, store: Store) -> bool:
+        """True when the entry is not there: the spool is older than what was written into it (`spool.identity`)."""
+        return self.said is not None and store.link(self.said[0]) != self.said[1]
 
     def note(self, last: tuple[int, str] | None) -> None:
         """The history ends there now. A disk that cannot write it keeps the older word, which stays true."""

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,11 @@ def connect(path: Path) -> pysqlite3.Connection:
     return connection
 
 
-def migrate(path: Path, witness: Witness) -> None:
+def migrate(path: Path, witness: Witness, enter: Callable[[pysqlite3.Connection], None] | None = None) -> None:
     """Apply missing schema steps and look at the file, under a lock of its own: two starting processes take turns.
+
+    A program `enter`s its role there; a command that finds a spool older than the witness says, leaves that witness as
+    it is for the next program.
 
     Raises SpoolDamaged, SpoolTooNew, SpoolError for a file that has gone; pysqlite3.Error and OSError of the disk.
     """
@@ -48,9 +52,12 @@ def migrate(path: Path, witness: Witness) -> None:
             refuse_newer({step.name for step in migrations.steps.applied(database)})
             migrations.steps.apply(database)
             store = Store(connection)
-            witness.check(store)
             if found := integrity.cut_short(store, path):
                 raise damaged(path, found)
+            if enter is not None:
+                enter(connection)
+            elif witness.denied(store):
+                witness.close()
         finally:
             connection.close()
 

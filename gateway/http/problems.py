@@ -13,7 +13,7 @@ from typing import Any
 import pysqlite3
 from aiohttp import web
 
-from spool.domain.errors import BodyDamaged, NoRoom, Problem, SpoolError
+from spool.domain.errors import BodyDamaged, ClockWrong, NoRoom, Problem, SpoolError
 from spool.workers import WorkerCrashed, WorkerTimeout
 
 CONTENT_TYPE = "application/problem+json"
@@ -190,7 +190,7 @@ def from_exception(error: Exception) -> HttpProblem:
             return HttpProblem("body_damaged")
         case NoRoom():
             return HttpProblem(error.code)
-        case WorkerTimeout() | WorkerCrashed() | SpoolError():
+        case WorkerTimeout() | WorkerCrashed() | SpoolError() | ClockWrong():
             return HttpProblem("busy")
         case pysqlite3.Error():
             return HttpProblem("busy")

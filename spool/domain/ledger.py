@@ -1,7 +1,7 @@
 """The rows of the spool as values: what gateway and agent tell each other. All instants carry an offset (UTC)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -9,12 +9,17 @@ from spool.domain.announcements import Announcement, Category
 from spool.domain.deadlines import Deadline
 from spool.domain.document import Facts, Mode
 from spool.domain.errors import Problem
+from spool.domain.series import NO_PLACE, Place
 from spool.domain.states import State
 from spool.domain.terms import DueState
 
+ONLINE, BATCH = "online", "batch"
+"""The two kinds of session (protocol §6, §7)."""
 ALIVE = "agent_alive"
 """The condition, of no context, by which the agent says that it lives; its `at` is the last time."""
 ALIVE_EVERY_S = 30.0
+PROGRAMS = frozenset({"gateway", "agent", "spool"})
+"""Actors of the history that are no people."""
 NO_CERTIFICATE = "no_offline_certificate"
 """The condition of a context in which an offline document could not get its KOD II."""
 FOLDER = "folder:"
@@ -37,7 +42,7 @@ class NewDocument:
 
     `wish` (online or offline24) and `asked_at` are what the unit did; `due` is what the law makes of it, None for a
     refused document. `corrects` is the SHA-256 of the original of a technical correction; `awaits` the number of the
-    original whose KSeF number a refused correcting invoice needs.
+    original whose KSeF number a refused correcting invoice needs; `place` is its place in a numbering series.
     """
 
     unit: str
@@ -57,6 +62,7 @@ class NewDocument:
     corrects: str = ""
     awaits: str = ""
     actor: str = "gateway"
+    place: Place = NO_PLACE
 
     def refused(self, problems: Sequence[Problem], awaits: str = "") -> "NewDocument":
         """The same, refused; `awaits` is the number of an original that has no KSeF number yet."""
@@ -65,7 +71,10 @@ class NewDocument:
 
 @dataclass(frozen=True)
 class Document:
-    """One outgoing document as the spool has it."""
+    """One outgoing document as the spool has it.
+
+    `held_back` counts while it is queued, `parked` (a person holds it) while it is held: `spool.domain.series`.
+    """
 
     seq: int
     id: str
@@ -109,6 +118,11 @@ class Document:
     corrects: str
     awaits: str
     owed: bool
+    series: str = ""
+    series_n: int = 0
+    in_order: bool = False
+    held_back: bool = False
+    parked: bool = False
 
     @property
     def sent_offline(self) -> bool:
@@ -166,7 +180,7 @@ class Received(NewReceived):
 
 @dataclass(frozen=True)
 class Session:
-    """A KSeF interactive session that we opened; `ksef` is the address of the KSeF that knows it, empty if unknown."""
+    """A KSeF session that we opened; `ksef` is the address of the KSeF that knows it, empty if unknown."""
 
     reference: str
     context: str
@@ -177,6 +191,70 @@ class Session:
     final_at: datetime | None
     lost_at: datetime | None = None
     ksef: str = ""
+    kind: str = ONLINE
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a context has in its queue and may send now: how many documents, and whether one needs a batch session."""
+
+    plain: int
+    attached: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One document for a batch package: no more of it than choosing and packing need.
+
+    `series` is unit and name of its numbering series, `n` its number there; `held_back`: not before the earlier ones.
+    """
+
+    id: str
+    sha256: str
+    size: int
+    series: tuple[str, str] | None = None
+    n: int = 0
+    held_back: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The documents chosen for a package, and whether it is sent offline."""
+
+    offline: bool
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class HeldSeries:
+    """A numbering series in which documents are held back; `due` is the nearest safe date of those, if any has one."""
+
+    unit: str
+    series: str
+    due: datetime | None
+
+
+@dataclass(frozen=True)
+class PackedPart:
+    """One encrypted part: its size in bytes, its Base64 SHA-256, and where KSeF wants it (`url`, `headers`)."""
+
+    ordinal: int
+    size: int
+    hash: str
+    url: str = field(default="", repr=False)
+    headers: dict[str, str] = field(default_factory=dict)
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Package:
+    """A batch package on its way; `session` is None until KSeF has opened one for it."""
+
+    name: str
+    context: str
+    session: str | None
+    created_at: datetime
+    parts: tuple[PackedPart, ...]
 
 
 @dataclass(frozen=True)

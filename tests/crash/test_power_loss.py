@@ -69,7 +69,7 @@ def test_fault_F02_no_power_loss_costs_an_acknowledged_document(
     seed = seed_of(request)
     record = disk / "record"
     (disk / "live").mkdir()
-    shim.run(shim.compiled(tmp_path), "tests.crash.town", str(disk / "live"), str(record))
+    shim.run(shim.compiled(tmp_path), "tests.crash.village", str(disk / "live"), str(record))
     happened = list(steps(record))
     dice, lost, promised = random.Random(seed), Disk(disk / "live"), Promised()
     moments = sorted(dice.randrange(len(happened)) for _ in range(request.config.getoption("--crash-images")))

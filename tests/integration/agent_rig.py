@@ -30,6 +30,7 @@ from spool.domain.calendar import warsaw_date
 from spool.domain.document import Facts, FormCode, Mode
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.municipality import Context, ContextType, Municipality, Unit
+from spool.domain.series import place
 from spool.domain.states import State
 from spool.settings import Paths, Settings
 from spool.workers import Workers
@@ -97,9 +98,9 @@ class Sandbox:
 
 
 @contextmanager
-def running_sandbox() -> Iterator[Sandbox]:
+def running_sandbox(speed: str = "fast") -> Iterator[Sandbox]:
     """A sandbox process on a port of its own."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--speed", "fast"]
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--speed", speed]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
     try:
         assert process.stdout is not None
@@ -125,6 +126,8 @@ class Rig:
     units: dict[str, Unit]
     receive: bool = False
     outages: bool = False
+    compare: bool = False
+    """The gate looks at KSeF before it opens; the sessions of other tests would be an unknown life of ours to it."""
     every_seconds: float = 1.0
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(connect=2, read=2, total=5, download=10))
     office: Office | None = None
@@ -161,6 +164,10 @@ class Rig:
             self.office = Office(house, self.context)
             if not self.receive:
                 self.office._receive.step = _never  # type: ignore[method-assign]
+            if not self.compare:
+                self.office.contact.looked = True
+                self.office.contact._ahead = lambda: 0.0  # type: ignore[method-assign]
+                self.office._gate.step = _never  # type: ignore[method-assign]
             ready.set_result(None)
             beside = [asyncio.create_task(self._watch(bell, self.office))]
             if self.outages:
@@ -209,19 +216,39 @@ class Rig:
         """The sandbox's day in Warsaw."""
         return warsaw_date(self.sandbox.now())
 
-    async def put(
-        self, raw: bytes, *, facts: Facts | None = None, mode: Mode = Mode.ONLINE, corrects: str = ""
-    ) -> Document:
+    async def put(self, raw: bytes, **more: Any) -> Document:
         """What the gateway's intake does: a document in the queue."""
+        return (await self.put_all([raw], **more))[0]
+
+    async def put_all(self, raws: list[bytes], **more: Any) -> list[Document]:
+        """Several documents in one commit."""
+        new = [self._new(raw, **more) for raw in raws]
+        now = self.clock()
+
+        def job(store: Any) -> list[Document]:
+            return [store.add(n, raw, n.source_name[:-4], now) for n, raw in zip(new, raws, strict=True)]
+
+        return await self.spool.write(job)
+
+    def _new(
+        self,
+        raw: bytes,
+        *,
+        facts: Facts | None = None,
+        mode: Mode = Mode.ONLINE,
+        corrects: str = "",
+        unit: str = "sp1",
+        due_at: datetime | None = None,
+    ) -> NewDocument:
         self._count += 1
         facts = facts or read_received(raw)
         assert facts.form is FormCode.FA3
         now, wish = self.clock(), mode if mode is Mode.OFFLINE24 else Mode.ONLINE
-        new = NewDocument(
-            "sp1", self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, wish, now,
-            State.QUEUED, due=due(now + timedelta(hours=8), now, mode), corrects=corrects,
+        return NewDocument(
+            unit, self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, wish, now,
+            State.QUEUED, due=due(due_at or now + timedelta(hours=8), now, mode), corrects=corrects,
+            place=place(self.units[unit], facts.number_key),
         )  # fmt: skip
-        return await self.spool.write(lambda store: store.add(new, raw, f"f{self._count}", now))
 
     async def put_new(self, number: str, **more: Any) -> Document:
         """An ordinary invoice of today with this number."""
