@@ -90,7 +90,10 @@ _TORN = 0.3
 
 @dataclass(frozen=True)
 class _Naming:
-    """A name given (`node`), taken away (both empty) or moved to `new`, not yet certain."""
+    """A name given to `node`, moved on to `new` together with it, or (no node) taken away; not yet certain.
+
+    A move that became certain has its node under the new name, whatever became of the old one.
+    """
 
     path: str
     node: _File | str | None = None
@@ -100,10 +103,10 @@ class _Naming:
         return directory in (_parent(self.path), _parent(self.new))
 
     def do(self, names: dict[str, _File | str]) -> None:
+        if self.new or self.node is None:
+            names.pop(self.path, None)
         if self.node is not None:
-            names[self.path] = self.node
-        elif (node := names.pop(self.path, None)) is not None and self.new:
-            names[self.new] = node
+            names[self.new or self.path] = self.node
 
 
 class Disk:
@@ -127,7 +130,7 @@ class Disk:
             case "U":
                 self._name(_Naming(step.path))
             case "R":
-                self._name(_Naming(step.path, new=os.fsdecode(step.data)))
+                self._name(_Naming(step.path, self._now[step.path], os.fsdecode(step.data)))
             case "W":
                 self._change(step.fd, _Change(step.a, step.data))
             case "T":

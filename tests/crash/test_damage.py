@@ -21,6 +21,9 @@ from spool.store import Store
 from tests.crash.test_power_loss import seed_of
 from tests.documents import new
 
+pytestmark = pytest.mark.timeout(600)
+"""Thousands of file operations; on a busy machine they take their time."""
+
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 _DOCUMENTS = 24
 _PAGE = 4096

@@ -19,6 +19,9 @@ from tests.crash.disk import Disk, steps
 from tests.crash.test_power_loss import seed_of
 from tests.folders_bench import MUNICIPALITY, NOW, ThreadWorkers
 
+pytestmark = pytest.mark.timeout(600)
+"""Thousands of file operations; on a busy machine they take their time."""
+
 _ROUNDS = 30
 
 

@@ -18,6 +18,9 @@ from spool.domain.ledger import DISK_OF_FOLDERS
 from spool.domain.states import State
 from tests.folders_bench import Bench, sale, until
 
+pytestmark = pytest.mark.timeout(600)
+"""Thousands of file operations; on a busy machine they take their time."""
+
 Mount = Callable[[str], Path]
 _RESERVE = 3_000_000
 

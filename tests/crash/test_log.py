@@ -16,6 +16,9 @@ from spool.logs import Aside
 from tests.crash.shim import ROOT
 from tests.integration.test_http_process import configuration
 
+pytestmark = pytest.mark.timeout(600)
+"""Thousands of file operations; on a busy machine they take their time."""
+
 
 def record(text: str) -> logging.LogRecord:
     """A record as a library makes it."""

@@ -12,12 +12,16 @@ import pytest
 
 from gateway.folders import layout
 from spool.access import FILE, Spool
+from spool.bodies import sha256_hex
 from spool.domain.states import State
 from spool.store import Store
 from tests.crash import shim
 from tests.crash.disk import Disk, Step, steps
 from tests.folders_bench import NOW
 from tests.spool_story import report_of
+
+pytestmark = pytest.mark.timeout(600)
+"""Thousands of file operations; on a busy machine they take their time."""
 
 HELD = ".sluza-odbior-"
 
@@ -37,6 +41,9 @@ class Promised:
     """SHA-256 of each file that a unit dropped, by name."""
     stored: set[str] = field(default_factory=set)
     put_aside: set[str] = field(default_factory=set)
+    """What is no document and was moved into `odrzucone/`, whose names were synced: it exists only as that file."""
+    _moved: set[str] = field(default_factory=set)
+    _open: dict[int, str] = field(default_factory=dict)
 
     def hear(self, step: Step) -> None:
         """A remark, or a dropped file taken from its place."""
@@ -46,8 +53,13 @@ class Promised:
                 self.dropped[name] = sha256
             else:
                 self.stored.add(sha256)
-        elif step.op == "U" and (name := step.path.rpartition("/")[2]).startswith(HELD):
-            self.stored.add(self.dropped[name[len(HELD) :].partition("-")[2]])
+        elif (name := step.path.rpartition("/")[2]).startswith(HELD) and step.op in "UR":
+            moved = self.stored if step.op == "U" else self._moved
+            moved.add(self.dropped[name[len(HELD) :].partition("-")[2]])
+        elif step.op == "O":
+            self._open[step.fd] = step.path
+        elif step.op == "S" and f"/{layout.REFUSED}/" in self._open[step.fd]:
+            self.put_aside |= self._moved
 
 
 def test_fault_F02_no_power_loss_costs_an_acknowledged_document(
@@ -74,6 +86,8 @@ def boot(lost: Disk, image: Path, dice: random.Random, promised: Promised, momen
     """Write one image, open its spool and look whether everything promised is there."""
     image.mkdir()
     lost.image(image, dice)
+    lying = {sha256_hex(path.read_bytes()) for path in (image / "folders").rglob("*") if path.is_file()}
+    assert promised.put_aside <= lying
     if not promised.stored and not (image / "state" / FILE).exists():
         return
     spool = Spool(image / "state" / FILE)
