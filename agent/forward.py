@@ -195,7 +195,9 @@ class Forward:
 
     async def _until_next(self, now: datetime) -> float:
         at = await self._t.spool.read(lambda store: store.next_action(self._t.context.id, [State.QUEUED]))
-        return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
+        if at is None or at <= now:  # what is due now is in the lanes already
+            return IDLE_S
+        return min(IDLE_S, max(0.05, (at - now).total_seconds()))
 
     async def _fit(self, document: Document, now: datetime) -> bool:
         """False when it cannot go into an interactive session now; then it says itself what it waits for."""
