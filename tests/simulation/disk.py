@@ -5,7 +5,6 @@ moments later, alone or with others, as the dice say, and its process may die ri
 """
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 import pysqlite3
 
 from spool import access
-from spool.access import FILE, Job, Spool
+from spool.access import Job, Spool
 from spool.store import Store
 from tests.simulation.loop import Process, SimLoop
 
@@ -26,8 +25,8 @@ _NOBODY_ASKS_S = 20.0
 
 
 def make_template(directory: Path) -> Path:
-    """A fresh, migrated spool with nothing in it, to be copied for every schedule."""
-    path = directory / "template.db"
+    """A fresh, migrated spool with nothing in it."""
+    path = directory / "spool.db"
     access._migrate(path)
     connection = access._connect(path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -36,47 +35,48 @@ def make_template(directory: Path) -> Path:
 
 
 class Connection:
-    """A connection whose COMMIT can fail, as on a full disk."""
+    """The spool's connection for one operating system process, as the store and `access._commit_group` see it.
 
-    def __init__(self, real: pysqlite3.Connection) -> None:
-        self._real = real
+    A whole schedule lies in one transaction that is rolled back after it, so that the next one finds a fresh spool with
+    every statement prepared; the transactions of the product are savepoints in it. A COMMIT can fail, as on a full disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.real = real = pysqlite3.connect(path, isolation_level=None, cached_statements=1000)
+        real.row_factory = pysqlite3.Row
+        for pragma in ("foreign_keys=ON", "locking_mode=EXCLUSIVE", "synchronous=OFF"):
+            real.execute(f"PRAGMA {pragma}")
         self.executemany = real.executemany
         self.failures = 0
 
     def execute(self, sql: str, *args: Any) -> Any:
-        """As the real one, unless it is a COMMIT that is to fail."""
-        if self.failures and sql == "COMMIT":
-            self.failures -= 1
-            raise pysqlite3.OperationalError("database or disk is full")
-        return self._real.execute(sql, *args)
+        """As the real one, in the schedule's transaction."""
+        if sql == "BEGIN IMMEDIATE":
+            return self.real.execute("SAVEPOINT simulated")
+        if sql == "COMMIT":
+            if self.failures:
+                self.failures -= 1
+                raise pysqlite3.OperationalError("database or disk is full")
+            return self.real.execute("RELEASE simulated")
+        if sql == "ROLLBACK":
+            self.real.execute("ROLLBACK TO simulated")
+            return self.real.execute("RELEASE simulated")
+        return self.real.execute(sql, *args)
 
 
 class Disk:
-    """One file; `commits` counts what became durable, `on_commit` hears of it."""
+    """The file; `commits` counts what became durable, `on_commit` hears of it. `full` is whose commits fail."""
 
-    def __init__(self, template: Path, state: Path, loop: SimLoop, dice: Random) -> None:
-        state.mkdir(parents=True)
-        self.path = state / FILE
-        shutil.copyfile(template, self.path)
+    def __init__(self, connection: Connection, path: Path, loop: SimLoop, dice: Random) -> None:
+        self.connection, self.eye, self.path = connection, connection.real, path
         self.loop, self.dice = loop, dice
         self.commits = 0
         self.on_commit: Callable[[], None] = lambda: None
         self.crash_at: tuple[int, bool] | None = None
         self.slow = 0.0
+        self.full: dict[str, int] = {}
         self._news: list[asyncio.Future[None]] = []
-        self.eye = access._connect(self.path)
-        # One connection for everybody, because steps never overlap: no locks. Power loss has its own harness: no syncs.
-        self.eye.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self.eye.execute("PRAGMA synchronous=OFF")
-        self._writers: dict[str, Connection] = {}
-
-    def writer(self, role: str) -> Connection:
-        """The connection on which a role writes."""
-        return self._writers.setdefault(role, Connection(self.eye))
-
-    def fail_commits(self, role: str, count: int) -> None:
-        """The next commits of this role find the disk full."""
-        self.writer(role).failures = count
+        self.eye.execute("BEGIN")
 
     def committed(self) -> None:
         """Something became durable."""
@@ -94,8 +94,8 @@ class Disk:
         return waiting
 
     def close(self) -> None:
-        """Close the file."""
-        self.eye.close()
+        """Forget the schedule."""
+        self.eye.execute("ROLLBACK")
 
 
 class SimSpool(Spool):
@@ -103,9 +103,9 @@ class SimSpool(Spool):
 
     def __init__(self, disk: Disk, process: Process, role: str) -> None:
         self.path = disk.path
-        self._disk, self._process = disk, process
-        self._write_connection, self._read_connection = disk.writer(role), disk.eye
-        self._writer = Store(self._write_connection)  # type: ignore[arg-type]
+        self._disk, self._process, self._role = disk, process, role
+        self._connection: Any = disk.connection
+        self._store = Store(self._connection)
         self._group: list[tuple[Job, Future[Any]]] = []
         self._seen: dict[Any, int] = {}
 
@@ -131,39 +131,34 @@ class SimSpool(Spool):
         if dies and disk.crash_at is not None and not disk.crash_at[1]:
             self._process.alive, disk.crash_at = False, None
             return
-        access._commit_group(self._write_connection, self._writer, group)  # type: ignore[arg-type]
+        self._commit_group(group)
         if dies:
             self._process.alive, disk.crash_at = False, None
         disk.committed()
         if self._group:
             self._commit_soon()
 
+    def _commit_group(self, group: list[tuple[Job, Future[Any]]]) -> None:
+        full = self._disk.full
+        if full.get(self._role, 0):
+            full[self._role] -= 1
+            self._disk.connection.failures = 1
+        access._commit_group(self._connection, self._store, group)
+        self._disk.connection.failures = 0
+
     def _read(self, job: Callable[[Store], T]) -> T:
         """On what is durable now: nobody else can do anything during a step, so no snapshot is needed."""
-        return job(self._writer)
+        return job(self._store)
 
     async def read(self, job: Callable[[Store], T]) -> T:
-        """One snapshot, in a step of its own, as from another thread."""
-        loop = self._disk.loop
-        done: asyncio.Future[T] = loop.create_future()
-
-        def work() -> None:
-            try:
-                found = self._read(job)
-            except Exception as error:
-                if not done.done():
-                    done.set_exception(error)
-            else:
-                if not done.done():
-                    done.set_result(found)
-
-        loop.call_soon(work)
-        return await done
+        """In a step of its own, as from another thread."""
+        await asyncio.sleep(0)
+        return self._read(job)
 
     def write_now(self, job: Callable[[Store], T]) -> T:
         """For a person at the command line: a transaction of its own."""
         done: Future[T] = Future()
-        access._commit_group(self._write_connection, self._writer, [(job, done)])  # type: ignore[arg-type]
+        self._commit_group([(job, done)])
         self._disk.committed()
         return done.result()
 

@@ -14,9 +14,9 @@ from tests.simulation.network import Weather
 if TYPE_CHECKING:
     from tests.simulation.schedule import Director
 
-_SOON_S = 60.0
-_AWAKE_S = 15.0
-_LEAPS_S = (120.0, 600.0, 3600.0)
+_SOON_S = 20.0
+_AWAKE_S = 8.0
+_LEAPS_S = (30.0, 120.0, 600.0, 3600.0)
 """How long both programs stand still, between short times of work, so that hours pass cheaply."""
 _BOUND_S = 60 * 3600.0
 """Two and a half days: the longest proof of absence takes the twelve hours of a session and a day after it."""
@@ -43,8 +43,7 @@ class Ending:
         world.model.calm = True
         world.worker_deaths = world.disk.slow = 0.0
         world.disk.crash_at = None
-        for role in ("agent", "gateway"):
-            world.disk.fail_commits(role, 0)
+        world.disk.full.clear()
         for process in (world.agent, world.gateway):
             process.frozen_until = min(process.frozen_until, self.since)
         for session in world.model.sessions.values():

@@ -326,7 +326,7 @@ class Answers:
         dates, hwm = asked["filters"]["dateRange"], self.model.hwm()
         since = datetime.fromisoformat(dates["from"])
         until = min(hwm, datetime.fromisoformat(dates["to"])) if dates.get("to") else hwm
-        if since > hwm:
+        if since > hwm or not self.model.purchases:
             raise Refusal(400, 21183)
         kept = self.model.purchases if asked["filters"]["subjectType"] == "Subject2" else []
         inside = sorted((r for r in kept if since <= r.stored <= until), key=lambda r: r.stored)
@@ -339,7 +339,7 @@ class Answers:
         secret, plain, ref = self._secret(asked["encryption"]), archive.getvalue(), self.model.ref("EH")
         sealed = secret.encrypt(plain) if secret else b""
         cut = len(inside) > len(page)
-        ready = now + timedelta(seconds=3 * self.model.dice.random())
+        ready = now + timedelta(seconds=self.model.dice.random())
         last = page[-1].stored if cut else None
         self._exports[ref] = _Export(secret, sealed, plain, len(page), ready, cut, last, until if dates.get("to") else hwm)
         return _json({"referenceNumber": ref}, 201)

@@ -43,7 +43,7 @@ class KeyPair:
     """One of KSeF's encryption keys. Making one is slow, so a process of the simulation makes two and keeps them."""
 
     def __init__(self) -> None:
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "KSeF model")])
         builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self._key.public_key())
         builder = builder.serial_number(1).not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))

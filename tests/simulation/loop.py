@@ -16,6 +16,9 @@ from random import Random
 from typing import Any
 
 
+_MOST_STEPS = 150_000
+
+
 class Process:
     """A program that can die or stand still at any step; a killed program runs nothing more."""
 
@@ -149,6 +152,8 @@ class SimLoop(asyncio.BaseEventLoop):
                 self.call_at(owner.frozen_until, self._enqueue, handle, context=self.world.copy())
                 return
         self.steps += 1
+        if self.steps > _MOST_STEPS:
+            raise RuntimeError("the schedule does not end")
         handle._run()
 
     def _advance(self) -> None:

@@ -19,9 +19,9 @@ from spool.store import Store
 from tests.simulation import ending
 from tests.simulation.ksef_model import Paper
 from tests.simulation.network import Weather
-from tests.simulation.world import HALL, SCHOOL, WELFARE, Patched, World, Workshop
+from tests.simulation.world import HALL, SCHOOL, Patched, World, Workshop
 
-UNITS = (SCHOOL, SCHOOL, WELFARE, HALL)
+UNITS = (SCHOOL, SCHOOL, HALL)
 
 
 @dataclass
@@ -300,7 +300,7 @@ class Director:
 
     def disk_full(self) -> None:
         """The next commits of one process fail."""
-        self.world.disk.fail_commits(self.dice.choice(("agent", "gateway")), self.dice.choice((1, 1, 5)))
+        self.world.disk.full[self.dice.choice(("agent", "gateway"))] = self.dice.choice((1, 1, 5))
         self.world.trace("disk full")
 
     # -- after -------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from spool.law import Law
 from spool.settings import Paths, Settings
 from spool.workers import WorkerCrashed
 from tests.credentials import seal
-from tests.simulation.disk import Disk, SimSpool, make_template
+from tests.simulation.disk import Connection, Disk, SimSpool, make_template
 from tests.simulation.ksef_answers import Answers
 from tests.simulation.ksef_model import KeyPair, Model
 from tests.simulation.loop import OWNER, Process, SimLoop
@@ -41,7 +41,7 @@ from tests.simulation.network import Network, SimTransport
 from tests.simulation.watch import Watch
 
 URL = "http://ksef.model/v2"
-SCHOOL, WELFARE, HALL = "sp1", "gops", "urzad"
+SCHOOL, HALL = "sp1", "urzad"
 
 
 class Workshop:
@@ -50,6 +50,7 @@ class Workshop:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.template = make_template(directory)
+        self.connection = Connection(self.template)
         self.keys = [KeyPair(), KeyPair()]
         cert, key = seal(MUNICIPALITY_NIP).write_pem(directory)
         offline, offline_key = seal(MUNICIPALITY_NIP, offline=True).write_pem(directory, "offline")
@@ -59,7 +60,6 @@ class Workshop:
         )  # fmt: skip
         units = {
             SCHOOL: Unit(SCHOOL, "Szkoła Podstawowa nr 1", "gmina", nip=SCHOOL_NIP),
-            WELFARE: Unit(WELFARE, "Ośrodek Pomocy Społecznej", "gmina"),
             HALL: Unit(HALL, "Urząd Gminy", "gmina", town_hall=True),
         }
         self.municipality = Municipality("Gmina Przykładowa", MUNICIPALITY_NIP, {"gmina": context}, units)
@@ -111,7 +111,8 @@ class World:
         self.keep_trace = keep_trace
         self.directory = shop.directory / f"s{os.getpid()}"
         shutil.rmtree(self.directory, ignore_errors=True)
-        self.disk = Disk(shop.template, self.directory / "state", self.loop, Random(self.dice.random()))
+        (self.directory / "state").mkdir(parents=True)
+        self.disk = Disk(shop.connection, shop.template, self.loop, Random(self.dice.random()))
         later = self.loop.outside
         self.model = Model(Random(self.dice.random()), self.ksef_now, later, shop.keys[:1])
         self.watch = Watch(self.model, self.loop.time, self.trace)
@@ -235,6 +236,12 @@ class World:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+async def _wait_for(wanted: Any, seconds: float | None) -> Any:
+    """As from Python 3.12 on; the older one makes a task of its own for every wait."""
+    async with asyncio.timeout(seconds):
+        return await wanted
+
+
 class Patched:
     """Randomness, monotonic clocks and the log of the product, in the hands of one world at a time."""
 
@@ -255,6 +262,8 @@ class Patched:
         random.seed(world.seed + 2)
         self._set(os, "urandom", own.randbytes)
         self._set(secrets, "token_hex", lambda n=16: own.randbytes(n).hex())
+        self._set(os, "fsync", lambda _descriptor: None)  # power loss has its own harness
+        self._set(asyncio, "wait_for", _wait_for)
         self._set(gateway.folders.pickup, "monotonic", world.loop.time)
         self._set(gateway.folders.returns, "monotonic", world.loop.time)
         agent_process.print = lambda *_a, **_k: None  # type: ignore[attr-defined]
