@@ -1,12 +1,12 @@
 """The calm after the faults: everything comes to rest within a bound, and then the whole spool is looked at (I18)."""
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from agent.contact import LOGIN
 from spool import actions
 from spool.bodies import sha256_hex
 from spool.domain.errors import SluzaError
-from spool.domain.states import State
+from spool.domain.states import NUMBERED, State
 from spool.inspection import inspect
 from spool.store import Store
 from tests.simulation.network import Weather
@@ -34,7 +34,8 @@ class Ending:
         self.since = self.world.loop.time()
         self.leaps = 0
         self.next_leap = _SOON_S
-        self.helped = False
+        self.helps = 0
+        self.next_help = 6.0
 
     def begin(self) -> None:
         """Faults off; the supervisor brings up what is dead; KSeF shows again what nobody could ever prove."""
@@ -57,11 +58,12 @@ class Ending:
         world = self.world
         self.director.supervise()
         passed = world.loop.time() - self.since
-        awake = [r for r in world.watch.rows.values() if r.state not in RESTING and not self._without_receipt(r)]
+        if passed > self.next_help:
+            self._help()
+        awake = [r for r in world.watch.rows.values() if r.state not in RESTING and not self._done_here(r)]
         waiting = self._purchases_missing()
         if not awake and not waiting and passed > 5.0 and self._shown():
-            if not self.helped:
-                self.helped = True
+            if self._held() and self.helps < 3:
                 self._help()
                 world.loop.outside(_EVERY_S, self.look)
                 return
@@ -84,19 +86,35 @@ class Ending:
         self.world.trace("leap", pause)
         return pause + _EVERY_S
 
-    def _without_receipt(self, row: Any) -> bool:
-        """Registered by another program: KSeF shows its receipt to that program only, and people are told."""
+    def _done_here(self, row: Any) -> bool:
+        """Numbered, and nothing is left to do: without the loop of the folders its receipt is the end; that of another
+        program's send KSeF shows to that program only, and people are told."""
+        if row.state != State.ACCEPTED:
+            return False
         made = next((r for r in self.world.model.register if r.sha256 == row.sha256), None)
-        return row.state == State.ACCEPTED and made is not None and not made.ours
+        if made is not None and not made.ours:
+            return True
+        upo = self.world.disk.eye.execute("SELECT upo_sha256 FROM document WHERE id = ?", (row.id,)).fetchone()[0]
+        return upo is not None and not self.world.returns
 
     def _help(self) -> None:
-        """A person releases what waits for a person."""
+        """A person looks after what waits for a person: releases what is held, restarts what could not log in."""
         world = self.world
+        self.helps += 1
+        self.next_help = world.loop.time() - self.since + 200.0 * self.helps
+        paused = Store(world.disk.eye).condition("gmina", "paused")
+        if paused is not None and paused.value.get("kind") == LOGIN:
+            world.kill(world.agent)
+            world.start_agent()
         for row in sorted(world.watch.rows.values(), key=lambda r: r.id):
             if row.state == State.HELD:
                 self.director.act(
-                    lambda store, at=row.id: actions.release(store, at, world.clock(), "Anna", "Sprawdzone."), "releases"
+                    lambda store, at=row.id: actions.release(store, at, world.clock(), "Anna", "Sprawdzone."),
+                    "releases",
                 )
+
+    def _held(self) -> bool:
+        return any(row.state == State.HELD for row in self.world.watch.rows.values())
 
     def _purchases_missing(self) -> list[str]:
         eye = self.world.disk.eye
@@ -104,6 +122,8 @@ class Ending:
         return [r.number for r in self.world.model.purchases if r.number not in have]
 
     def _shown(self) -> bool:
+        if not self.world.returns:
+            return True
         eye = self.world.disk.eye
         behind = eye.execute("SELECT count(*) FROM document WHERE shown < version").fetchone()[0]
         unmirrored = eye.execute("SELECT count(*) FROM received WHERE mirrored_at IS NULL").fetchone()[0]
@@ -137,20 +157,24 @@ class Ending:
 
     def _verdicts(self) -> None:
         """I3, I4, and no document ends otherwise than KSeF judged it."""
-        world = self.world
+        world, eye = self.world, self.world.disk.eye
         for row in world.watch.rows.values():
             made = [r for r in world.model.register if r.sha256 == row.sha256]
-            entries = [e for s in world.model.sessions.values() for e in s.entries if sha256_hex(e.paper.raw) == row.sha256]
-            if made and row.state != State.DELIVERED and (made[0].ours or entries):
+            entries = [
+                e for s in world.model.sessions.values() for e in s.entries if sha256_hex(e.paper.raw) == row.sha256
+            ]
+            if not eye.execute("SELECT 1 FROM attempt WHERE document = ?", (row.id,)).fetchone():
+                entries = []
+            if made and row.state not in NUMBERED and entries:
                 self._lost(row, made[0].number, made[0].ours)
-            if row.state == State.DELIVERED and not made:
-                world.watch.wrong("I4", f"{row.sha256[:8]} is DELIVERED, and KSeF has it not")
+            if row.state in NUMBERED and not made:
+                world.watch.wrong("I4", f"{row.sha256[:8]} is {row.state}, and KSeF has it not")
             if row.state == State.REFUSED and entries and all(e.code not in (430, 450) for e in entries):
                 world.watch.wrong("I3", f"{row.sha256[:8]} is REFUSED, and KSeF said {[e.code for e in entries]}")
 
     def _lost(self, row: Any, number: str, ours: bool) -> None:
         by_hand = row.state == State.CONFLICT and any(s.hidden for s in self.world.model.sessions.values())
-        if not by_hand and (ours or row.state == State.REFUSED):
+        if not by_hand and ours:
             self.world.watch.wrong("I3", f"{row.sha256[:8]} is {row.state}, and KSeF has it as {number}")
 
     def _folders(self) -> None:
@@ -158,7 +182,9 @@ class Ending:
         world = self.world
         eye = world.disk.eye
         own: dict[str, set[str]] = {}
-        for r in eye.execute("SELECT unit, sha256 FROM document UNION SELECT ifnull(unit, '_centrala'), sha256 FROM received"):
+        for r in eye.execute(
+            "SELECT unit, sha256 FROM document UNION SELECT ifnull(unit, '_centrala'), sha256 FROM received"
+        ):
             own.setdefault(r["unit"], set()).add(r["sha256"])
         for path in world.root.rglob("*.xml"):
             unit = path.relative_to(world.root).parts[0]
@@ -176,7 +202,7 @@ class Ending:
             world.watch.wrong("check", str(error))
             return
         for finding in report.in_order():
-            if finding.invariant != "I12":  # that a passed date is told is the work of the alarms, which do not run here
+            if (
+                finding.invariant != "I12"
+            ):  # that a passed date is told is the work of the alarms, which do not run here
                 world.watch.wrong(finding.invariant, f"{finding.subject} {finding.text}")
-
-

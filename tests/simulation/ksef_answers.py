@@ -103,7 +103,9 @@ class Answers:
     _exports: dict[str, _Export] = field(default_factory=dict)
     _spent: dict[str, deque[datetime]] = field(default_factory=dict)
 
-    def handle(self, method: str, path: str, headers: Mapping[str, str], params: Mapping[str, Any], content: bytes) -> Reply:
+    def handle(
+        self, method: str, path: str, headers: Mapping[str, str], params: Mapping[str, Any], content: bytes
+    ) -> Reply:
         """One request, whole."""
         group, name, parts = route(method, path)
         try:
@@ -177,7 +179,9 @@ class Answers:
     def _public_keys(self, **_: Any) -> Reply:
         usage = ["KsefTokenEncryption", "SymmetricKeyEncryption"]
         period = {"validFrom": "2026-01-01T00:00:00+00:00", "validTo": "2028-01-01T00:00:00+00:00"}
-        return _json([{"certificate": k.certificate, "publicKeyId": k.id, "usage": usage} | period for k in self.model.keys])
+        return _json(
+            [{"certificate": k.certificate, "publicKeyId": k.id, "usage": usage} | period for k in self.model.keys]
+        )
 
     def _rate_limits(self, **_: Any) -> Reply:
         return _json({g: {"perSecond": s, "perMinute": m, "perHour": h} for g, (s, m, h) in LIMITS.items()})
@@ -341,7 +345,9 @@ class Answers:
         cut = len(inside) > len(page)
         ready = now + timedelta(seconds=self.model.dice.random())
         last = page[-1].stored if cut else None
-        self._exports[ref] = _Export(secret, sealed, plain, len(page), ready, cut, last, until if dates.get("to") else hwm)
+        self._exports[ref] = _Export(
+            secret, sealed, plain, len(page), ready, cut, last, until if dates.get("to") else hwm
+        )
         return _json({"referenceNumber": ref}, 201)
 
     def _export_status(self, ref: str, **_: Any) -> Reply:

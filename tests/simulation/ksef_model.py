@@ -73,7 +73,10 @@ class Secret:
 
     def encrypt(self, raw: bytes) -> bytes:
         """With PKCS#7."""
-        encryptor, padder = Cipher(algorithms.AES(self.key), modes.CBC(self.iv)).encryptor(), padding.PKCS7(128).padder()
+        encryptor, padder = (
+            Cipher(algorithms.AES(self.key), modes.CBC(self.iv)).encryptor(),
+            padding.PKCS7(128).padder(),
+        )
         return encryptor.update(padder.update(raw) + padder.finalize()) + encryptor.finalize()
 
 
@@ -195,7 +198,7 @@ class Model:
         self.purchases: list[Registered] = []
         self.on_registered: Callable[[Registered], None] = lambda _registered: None
         self._serial = 0
-        self.calm = False
+        self.calm = self.twin = False
 
     def ref(self, kind: str) -> str:
         """A new reference number."""
@@ -208,7 +211,9 @@ class Model:
         if pair is None:
             raise KeyError("publicKeyId")
         try:
-            return Secret(pair.unwrap(encryption["encryptedSymmetricKey"]), b64decode(encryption["initializationVector"]))
+            return Secret(
+                pair.unwrap(encryption["encryptedSymmetricKey"]), b64decode(encryption["initializationVector"])
+            )
         except ValueError:
             return None
 
@@ -217,9 +222,10 @@ class Model:
     def take_in(self, session: Sitting, raw: bytes, *, offline: bool, name: str = "") -> Entry:
         """A document enters; its verdict comes later."""
         dice, habits, now = self.dice, self.habits, self.now()
+        planned = session.entries[-1].planned if self.twin else self._plan()
         lag = 0.0 if self.calm else habits.list_lag_s * dice.random()
         entry = Entry(
-            self.ref("EE"), session, Paper.read(raw), now, now + timedelta(seconds=lag), self._plan(), offline=offline,
+            self.ref("EE"), session, Paper.read(raw), now, now + timedelta(seconds=lag), planned, offline=offline,
             name=name,
         )  # fmt: skip
         session.entries.append(entry)

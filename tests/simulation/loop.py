@@ -15,7 +15,6 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
-
 _MOST_STEPS = 150_000
 
 
@@ -45,6 +44,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._waiting: list[int] = []
         self.steps = 0
         self._over = False
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers_made = 0
         self._tasks: list[asyncio.Task[Any]] = []
         """Of all processes, so that the collector does not close those of a dead one: its `finally` blocks would run."""
         self.world = contextvars.Context()
@@ -64,6 +65,16 @@ class SimLoop(asyncio.BaseEventLoop):
         context = contextvars.Context()
         context.run(OWNER.set, process)
         return self.create_task(work, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        """As the real one; the heap holds what compares fast."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._timers_made += 1
+        heapq.heappush(self._timers, (when, self._timers_made, timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: Any) -> None:
+        """It is passed over when its time comes."""
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
         """There is one thread only."""
@@ -157,15 +168,14 @@ class SimLoop(asyncio.BaseEventLoop):
         handle._run()
 
     def _advance(self) -> None:
-        timers = self._scheduled  # type: ignore[attr-defined]
+        timers = self._timers
         first = None
-        while timers and (first is None or timers[0]._when <= first):
-            timer = heapq.heappop(timers)
-            timer._scheduled = False
+        while timers and (first is None or timers[0][0] <= first):
+            when, _, timer = heapq.heappop(timers)
             owner = timer._context.get(OWNER)
             if timer.cancelled() or (owner is not None and not owner.alive):
                 continue
-            first = max(timer._when, self._now)
+            first = max(when, self._now)
             self._enqueue(timer)
         if first is None:
             raise RuntimeError("nothing is left that could happen")

@@ -74,8 +74,8 @@ class Watching(Protocol):
     def asked(self, call: Call) -> None:
         """The agent begins a call."""
 
-    def vanished(self, call: Call) -> None:
-        """It will never arrive."""
+    def vanished(self, call: Call, proof: str = "") -> None:
+        """It will never arrive; `proof` if the agent can tell."""
 
     def arrived(self, call: Call, reply: Reply) -> None:
         """KSeF has dealt with it; the answer may still be lost."""
@@ -96,7 +96,7 @@ class Network:
         self.watch.asked(call)
         fault = self._fault(call)
         if fault in ("refused", "down_refused"):
-            self.watch.vanished(call)
+            self.watch.vanished(call, "it never left")
             await asyncio.sleep(self._pause())
             raise broken(False, "ClientConnectorError", "connect")
         done: asyncio.Future[Reply | None] = self.loop.create_future()
@@ -145,7 +145,9 @@ class Network:
         if reply is None:
             reply = self._handle(call)
             if fault == "twice" and call.method == "POST":
+                self.answers.model.twin = True  # two copies of one request meet the same fate
                 self._handle(call)
+                self.answers.model.twin = False
             if fault == "crash" and call.owner is not None:
                 call.owner.alive = False
         if fault == "cut":
@@ -231,9 +233,7 @@ class SimTransport:
     ) -> Reply:
         path = urlsplit(url).path.removeprefix("/v2")
         group, name, parts = route(method, path)
-        call = Call(
-            method, path, headers, params, content, group, name, parts, OWNER.get(), self._net.loop.time()
-        )
+        call = Call(method, path, headers, params, content, group, name, parts, OWNER.get(), self._net.loop.time())
         if name == "send":
             call.post = json.loads(content)["invoiceHash"]
         reply = await self._net.exchange(call)

@@ -14,12 +14,11 @@ from sluza.samples import BUYER_NIP, invoice, purchase_for_unit, unit_invoice
 from spool import actions
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import SluzaError
-from spool.domain.states import State
 from spool.store import Store
 from tests.simulation import ending
 from tests.simulation.ksef_model import Paper
 from tests.simulation.network import Weather
-from tests.simulation.world import HALL, SCHOOL, Patched, World, Workshop
+from tests.simulation.world import HALL, SCHOOL, Patched, Workshop, World
 
 UNITS = (SCHOOL, SCHOOL, HALL)
 
@@ -79,7 +78,8 @@ class Director:
         if dice.random() < 0.2:
             world.ksef_skew = timedelta(seconds=dice.uniform(-90, 90))
         world.receive_every = dice.choice((60.0, 900.0))
-        world.folders = dice.random() < 0.2
+        world.returns = dice.random() < 0.4
+        world.folders = world.returns and dice.random() < 0.5
         if dice.random() < 0.15:
             world.worker_deaths = 0.1
         world.disk.slow = dice.choice((0.0, 0.0, 0.5, 3.0))
@@ -112,7 +112,7 @@ class Director:
         habits.upo_after_close = dice.random() < 0.1
         habits.no_extensions = dice.choice((0.0, 0.3, 1.0))
         habits.page = dice.choice((1, 2, 1000))
-        habits.package = dice.choice((1, 2, 10_000))
+        habits.package = dice.choice((2, 3, 10_000))
         habits.final_s = dice.choice((0.2, 3.0, 20.0))
 
     def _weather(self) -> Weather:

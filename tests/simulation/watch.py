@@ -117,10 +117,11 @@ class Watch:
         if not earlier.proof:
             self.wrong("I2", f"{short} is sent again without any proof about the send into {earlier.session}")
 
-    def vanished(self, call: Call) -> None:
-        """A send that never arrives."""
+    def vanished(self, call: Call, proof: str = "") -> None:
+        """A call that never arrives; `proof` if the agent can tell."""
         if isinstance(call.post, Post):
             call.post.flying = False
+            call.post.proof = proof
         self.trace("lost", call)
 
     def arrived(self, call: Call, reply: Reply) -> None:

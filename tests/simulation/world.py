@@ -21,7 +21,8 @@ import agent.__main__ as agent_process
 import gateway.folders.pickup
 import gateway.folders.returns
 from agent.office import Bell, House
-from agent.settings import AgentSettings, Latarnia, Network as Outside, Receive
+from agent.settings import AgentSettings, Latarnia, Receive
+from agent.settings import Network as Outside
 from gateway.folders import Returns, Watcher
 from gateway.intake import FrontDoor, Origin
 from gateway.seals import Seals
@@ -119,11 +120,13 @@ class World:
         self.watch.disk = self.disk
         self.disk.on_commit = self._committed
         self.model.on_registered = self.watch.registered
-        self.network = Network(self.loop, Random(self.dice.random()), Answers(self.model, "http://ksef.model"), self.watch)
+        self.network = Network(
+            self.loop, Random(self.dice.random()), Answers(self.model, "http://ksef.model"), self.watch
+        )
         self.acks: list[Ack] = []
         self.worker_deaths = 0.0
         self.receive_every = 60.0
-        self.folders = False
+        self.folders = self.returns = False
         self.agent = self.gateway = Process("none")
         self.agent.alive = False
         self.door: FrontDoor | None = None
@@ -188,7 +191,9 @@ class World:
         seals = Seals(town, self.clock)
         self.door = door = FrontDoor(desk, bench, town, Policies(Policy("allowed")), self.clock, Law(), seals)
         times = Folders(settle_seconds=0.5, incomplete_seconds=5, empty_minutes=0.1, rescan_seconds=20)
-        parts = [Returns(desk, bench, town, self.root, self.clock, seals).run(stop)]
+        parts: list[Any] = [stop.wait()]
+        if self.returns:
+            parts.append(Returns(desk, bench, town, self.root, self.clock, seals).run(stop))
         if self.folders:
             parts.append(Watcher(door, town, self.root, times, self.clock, events=False).run(stop))
         try:
