@@ -57,16 +57,10 @@ def run_many(base: int, count: int, jobs: int = 2, first: int = 0, extra: tuple[
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONHASHSEED": "0"}  # the order of sets of strings is part of a schedule
     shares = [(first + count * n // jobs, first + count * (n + 1) // jobs) for n in range(jobs)]
-    running = [
-        subprocess.Popen(
-            [*command, "--first", str(low), "--count", str(high - low)],
-            cwd=root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )  # fmt: skip
-        for low, high in shares
-    ]
+    running = []
+    for low, high in shares:
+        mine = [*command, "--first", str(low), "--count", str(high - low)]
+        running.append(subprocess.Popen(mine, cwd=root, env=environment, stdout=subprocess.PIPE, text=True))
     found: list[dict[str, Any]] = []
     for process in running:
         output, _ = process.communicate()
@@ -110,9 +104,8 @@ def main() -> int:
     for line in broken:
         print(f"--seed {line['seed']}: {line['broken'][0]}")
     cpu = sum(line["cpu_s"] for line in found)
-    print(
-        f"{len(found)} schedules, {len(broken)} broken, {time.monotonic() - began:.0f} s, {len(found) / cpu:.1f} per CPU second"
-    )
+    pace = f"{time.monotonic() - began:.0f} s, {len(found) / cpu:.1f} per CPU second"
+    print(f"{len(found)} schedules, {len(broken)} broken, {pace}")
     return 1 if broken else 0
 
 

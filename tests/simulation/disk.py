@@ -38,7 +38,7 @@ class Connection:
     """The spool's connection for one operating system process, as the store and `access._commit_group` see it.
 
     A whole schedule lies in one transaction that is rolled back after it, so that the next one finds a fresh spool with
-    every statement prepared; the transactions of the product are savepoints in it. A COMMIT can fail, as on a full disk.
+    every statement prepared; the product's transactions are savepoints in it. A COMMIT can fail, as on a full disk.
     """
 
     def __init__(self, path: Path) -> None:

@@ -189,9 +189,9 @@ class Ending:
         for path in world.root.rglob("*.xml"):
             unit = path.relative_to(world.root).parts[0]
             inside = path.relative_to(world.root / unit).parts[0]
-            if inside in ("wyslane", "odebrane", "odrzucone", "w-toku") and "UPO" not in path.name.upper():
-                if sha256_hex(path.read_bytes()) not in own.get(unit, set()):
-                    world.watch.wrong("I7", f"{path.name} in the folder of {unit} is not its own")
+            handed_out = inside in ("wyslane", "odebrane", "odrzucone", "w-toku") and "UPO" not in path.name.upper()
+            if handed_out and sha256_hex(path.read_bytes()) not in own.get(unit, set()):
+                world.watch.wrong("I7", f"{path.name} in the folder of {unit} is not its own")
 
     def _check(self) -> None:
         """`sluza check`, all of it."""

@@ -363,7 +363,8 @@ class Answers:
         }  # fmt: skip
         package: dict[str, Any] = {
             "invoiceCount": export.count, "size": len(export.plain), "parts": [part] if export.count else [],
-            "isTruncated": export.truncated, "permanentStorageHwmDate": export.hwm.isoformat(), "compressionType": "Zip",
+            "isTruncated": export.truncated, "permanentStorageHwmDate": export.hwm.isoformat(),
+            "compressionType": "Zip",
         }  # fmt: skip
         if export.last is not None:
             package["lastPermanentStorageDate"] = export.last.isoformat()

@@ -47,7 +47,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._timers_made = 0
         self._tasks: list[asyncio.Task[Any]] = []
-        """Of all processes, so that the collector does not close those of a dead one: its `finally` blocks would run."""
+        """Of all processes: when the collector closed those of a dead one, their `finally` blocks would run."""
         self.world = contextvars.Context()
         self.set_task_factory(self._make)  # type: ignore[arg-type]
         self.set_exception_handler(lambda _loop, _context: None)

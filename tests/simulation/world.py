@@ -172,8 +172,7 @@ class World:
         try:
             await agent_process._work(house, [])
         except Exception as error:
-            self.watch.wrong("alive", f"the agent ended by itself: {error!r}")
-            self.loop.stop()
+            self._died(process, error)
 
     def start_gateway(self) -> None:
         """The gateway comes up, unless it is up."""
@@ -199,8 +198,15 @@ class World:
         try:
             await asyncio.gather(*parts)
         except Exception as error:
-            self.watch.wrong("alive", f"the gateway ended by itself: {error!r}")
+            self._died(process, error)
+
+    def _died(self, process: Process, error: Exception) -> None:
+        """A program that ends by itself is started again by the supervisor; only a full disk is a reason for that."""
+        if "disk is full" not in str(error):
+            self.watch.wrong("alive", f"the {process.name} ended by itself: {error!r}")
             self.loop.stop()
+        self.kill(process)
+        self.loop.outside(3.0, self.start_agent if process.name == "agent" else self.start_gateway)
 
     def kill(self, process: Process) -> None:
         """SIGKILL: at this instant."""
