@@ -50,11 +50,17 @@ class SimLoop(asyncio.BaseEventLoop):
         """Of all processes: when the collector closed those of a dead one, their `finally` blocks would run."""
         self.world = contextvars.Context()
         self.set_task_factory(self._make)  # type: ignore[arg-type]
-        self.set_exception_handler(lambda _loop, _context: None)
+        self.set_exception_handler(self._callback_failed)
+        self.failure: BaseException | None = None
 
     def time(self) -> float:
         """Virtual seconds since the schedule began."""
         return self._now
+
+    def _callback_failed(self, _loop: Any, context: dict[str, Any]) -> None:
+        """A callback of the world that raised is an error of the simulation; a task keeps its own."""
+        if "handle" in context:
+            self.failure = context.get("exception")
 
     def outside(self, delay: float, callback: Callable[..., Any], *args: Any) -> None:
         """Let the world do something, whichever processes are alive then."""
@@ -166,6 +172,8 @@ class SimLoop(asyncio.BaseEventLoop):
         if self.steps > _MOST_STEPS:
             raise RuntimeError("the schedule does not end")
         handle._run()
+        if self.failure is not None:
+            raise self.failure
 
     def _advance(self) -> None:
         timers = self._timers
