@@ -1,5 +1,6 @@
 """The calm after the faults: everything comes to rest within a bound, and then the whole spool is looked at (I18)."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from agent.contact import LOGIN
