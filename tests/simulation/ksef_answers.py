@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.simulation.ksef_batch import BatchAnswers
 from tests.simulation.ksef_model import Entry, Model, Registered, Secret, Sitting, b64, sha
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -49,6 +50,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], str, str]] = [
         ("GET", f"/invoices/exports/{_R}", "invoiceExportStatus", "export_status"),
         ("PUT", f"/upload/{_R}/{_R}", "", "upload"),
         ("GET", f"/package/{_R}", "", "part"),
+        ("GET", f"/receipt/{_R}", "", "receipt_file"),
     )
 ]
 _SPANS = (1.0, 60.0, 3600.0)
@@ -92,7 +94,7 @@ class _Export:
 
 
 @dataclass
-class Answers:
+class Answers(BatchAnswers):
     """KSeF as it is heard. `handle` is one request that arrived."""
 
     model: Model
@@ -102,6 +104,7 @@ class Answers:
     _logins: dict[str, bool] = field(default_factory=dict)
     _exports: dict[str, _Export] = field(default_factory=dict)
     _spent: dict[str, deque[datetime]] = field(default_factory=dict)
+    limits: dict[str, tuple[int, int, int]] = field(default_factory=lambda: dict(LIMITS))
 
     def handle(
         self, method: str, path: str, headers: Mapping[str, str], params: Mapping[str, Any], content: bytes
@@ -125,7 +128,7 @@ class Answers:
         now, spent = self.model.now(), self._spent.setdefault(group, deque())
         while spent and spent[0] <= now - timedelta(seconds=_SPANS[-1]):
             spent.popleft()
-        for span, most in zip(_SPANS, LIMITS[group], strict=True):
+        for span, most in zip(_SPANS, self.limits[group], strict=True):
             if 0 < most <= len(spent) and spent[-most] > now - timedelta(seconds=span):
                 left = (spent[-most] + timedelta(seconds=span) - now).total_seconds()
                 raise Refusal(429, after=int(left) + 1)
@@ -140,7 +143,14 @@ class Answers:
 
     def _challenge(self, **_: Any) -> Reply:
         now = self.model.now()
-        return _json({"challenge": self.model.ref("CR"), "timestamp": now.isoformat(), "timestampMs": 1790000000000})
+        return _json(
+            {
+                "challenge": self.model.ref("CR"),
+                "timestamp": now.isoformat(),
+                "timestampMs": 1790000000000,
+                "clientIp": "192.0.2.7",
+            }
+        )
 
     def _enter(self, **_: Any) -> Reply:
         ref = self.model.ref("AU")
@@ -184,7 +194,7 @@ class Answers:
         )
 
     def _rate_limits(self, **_: Any) -> Reply:
-        return _json({g: {"perSecond": s, "perMinute": m, "perHour": h} for g, (s, m, h) in LIMITS.items()})
+        return _json({g: {"perSecond": s, "perMinute": m, "perHour": h} for g, (s, m, h) in self.limits.items()})
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
@@ -236,6 +246,8 @@ class Answers:
         code = session.code if session.final else (170 if session.closed else 100)
         if session.batch and not session.final:
             code = 150 if session.closed else 100
+            if session.says_440_until is not None and self.model.now() < session.says_440_until:
+                code = 440  # as was seen once right after a close
         return _json({"status": {"code": code, "description": ""}, "dateCreated": session.created.isoformat()})
 
     def _listed(self, ref: str, headers: Mapping[str, str], params: Mapping[str, Any], **_: Any) -> Reply:
@@ -247,6 +259,12 @@ class Answers:
         more = start + len(page) < len(seen)
         body: dict[str, Any] = {"invoices": [self._item(n, e) for n, e in enumerate(page, start + 1)]}
         return _json(body | ({"continuationToken": str(start + len(page))} if more else {}))
+
+    def _said(self, body: Any, status: int = 200) -> Reply:
+        return _json(body, status)
+
+    def _no(self, code: int) -> Refusal:
+        return Refusal(400, code)
 
     def _entry(self, session: Sitting, ref: str) -> Entry:
         entry = next((e for e in session.entries if e.ref == ref), None)
@@ -268,6 +286,8 @@ class Answers:
         if entry.code == 200:
             known = next(r for r in self.model.register if r.number == entry.number)
             item |= {"ksefNumber": entry.number, "acquisitionDate": known.acquired.isoformat()}
+            if self.model.now() >= known.acquired + timedelta(seconds=self.model.habits.upo_s):
+                item["upoDownloadUrl"] = f"{self.url}/receipt/{entry.number}"
         if entry.original is not None and not entry.lost_extensions:
             session = entry.original.session or self.model.ref("SO")
             wrong = self.model.dice.random() < 0.3
@@ -296,6 +316,9 @@ class Answers:
             raise Refusal(400, 21178)
         if habits.upo_after_close and session.final is None:
             raise Refusal(400, 21178)
+        return self._receipt_of(known)
+
+    def _receipt_of(self, known: Registered) -> Reply:
         text = (
             '<?xml version="1.0" encoding="UTF-8"?><Potwierdzenie xmlns="http://upo.schematy.mf.gov.pl/KSeF/v4-3">'
             f"<Dokument><NumerKSeFDokumentu>{known.number}</NumerKSeFDokumentu>"

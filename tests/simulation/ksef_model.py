@@ -120,6 +120,11 @@ class Entry:
     lost_extensions: bool = False
 
     @property
+    def sha256(self) -> str:
+        """Of its bytes."""
+        return sha(self.paper.raw).hex()
+
+    @property
     def open(self) -> bool:
         """KSeF has not judged it yet."""
         return self.code in (100, 150)
@@ -143,6 +148,7 @@ class Sitting:
     package: tuple[int, str] = (0, "")
     offline: bool = False
     processing_until: datetime | None = None
+    says_440_until: datetime | None = None
 
     @property
     def valid_until(self) -> datetime:
@@ -182,6 +188,8 @@ class Habits:
     page: int = 1000
     package: int = 10_000
     final_s: float = 1.0
+    package_fails: float = 0.0
+    false_440: float = 0.0
 
 
 class Model:

@@ -7,6 +7,7 @@ agent asks and hears is told to the rules (`Watch`), which know the truth of the
 import asyncio
 import hashlib
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -49,7 +50,7 @@ class Weather:
 
 @dataclass
 class Call:
-    """One request of one process. `post` numbers the sends of documents."""
+    """One request of one process. `posts` are the sends of documents that it makes, `heard` that a list is whole."""
 
     method: str
     path: str
@@ -61,8 +62,9 @@ class Call:
     parts: tuple[str, ...]
     owner: Process | None
     at: float
-    post: Any = None
-    heard: Any = None
+    sha256: str = ""
+    posts: tuple[Any, ...] = ()
+    heard: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(self.parts)})"
@@ -228,6 +230,19 @@ class SimTransport:
         target.write_bytes(body)  # noqa: ASYNC240 - memory
         return Download(len(body), hashlib.sha256(body).digest())
 
+    async def fetch(self, url: str) -> bytes:
+        """What lies at a presigned address."""
+        status, _, body = await self._exchange("GET", url, {}, {}, b"")
+        if status != 200:
+            raise NoAnswer(read_http(status, body))
+        return body
+
+    async def upload(self, url: str, file: Path, headers: Mapping[str, str]) -> None:
+        """A file to a presigned address."""
+        status, _, body = await self._exchange("PUT", url, headers, {}, file.read_bytes())  # noqa: ASYNC240 - memory
+        if status not in (200, 201):
+            raise NoAnswer(read_http(status, body))
+
     async def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], params: Mapping[str, Any], content: bytes
     ) -> Reply:
@@ -235,7 +250,7 @@ class SimTransport:
         group, name, parts = route(method, path)
         call = Call(method, path, headers, params, content, group, name, parts, OWNER.get(), self._net.loop.time())
         if name == "send":
-            call.post = json.loads(content)["invoiceHash"]
+            call.sha256 = b64decode(json.loads(content)["invoiceHash"]).hex()
         reply = await self._net.exchange(call)
         self._server = self._ksef_now().replace(microsecond=0), self._net.loop.time()
         return reply

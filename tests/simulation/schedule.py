@@ -114,6 +114,13 @@ class Director:
         habits.page = dice.choice((1, 2, 1000))
         habits.package = dice.choice((2, 3, 10_000))
         habits.final_s = dice.choice((0.2, 3.0, 20.0))
+        self.attachments = dice.choice((0.0, 0.0, 0.0, 0.5))
+        if dice.random() < 0.3:  # few sends are allowed, so that more go by package
+            self.world.network.answers.limits["invoiceSend"] = (1, 2, 4)
+        if dice.random() < 0.3:
+            habits.package_fails = dice.choice((0.3, 0.8))
+        if dice.random() < 0.3:
+            habits.false_440 = 0.7
 
     def _weather(self) -> Weather:
         dice, weather = self.dice, Weather()
@@ -147,7 +154,8 @@ class Director:
         self.made += 1
         unit, today = dice.choice(UNITS), warsaw_date(world.clock())
         make = unit_invoice if unit == SCHOOL else invoice
-        raw = make(number=f"FV/{self.made}/2026", issue_date=today - timedelta(days=dice.choice((0, 0, 0, 1))))
+        day = today - timedelta(days=dice.choice((0, 0, 0, 1)))
+        raw = make(number=f"FV/{self.made}/2026", issue_date=day, attachment=dice.random() < self.attachments)
         if dice.random() < 0.06:
             raw = raw.replace(b"<P_1>2026-11", b"<P_1>2026-12")
         offline24 = dice.random() < 0.15

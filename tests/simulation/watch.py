@@ -8,7 +8,7 @@ import json
 from base64 import b64decode
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,12 +27,12 @@ _MARGIN_S = 0.5
 
 @dataclass
 class Post:
-    """One send of one document's bytes, as the truth has it. `proof`: the agent heard that nothing came of it."""
+    """One send of one document's bytes. `flying`: calls that may still arrive. `proof`: the agent heard that nothing
+    came of it."""
 
     sha256: str
     session: str
-    flying: bool = True
-    entries: list[Entry] = field(default_factory=list)
+    flying: int = 0
     proof: str = ""
 
 
@@ -60,6 +60,7 @@ class Watch:
         self._bans: dict[tuple[int, str], float] = {}
         self._spent: dict[tuple[int, str], deque[float]] = {}
         self.clock_moved = -1e9
+        self.limits = LIMITS
 
     def wrong(self, rule: str, text: str) -> None:
         """A rule is broken."""
@@ -75,6 +76,10 @@ class Watch:
             self._paced(call)
         if call.name == "send":
             self._may_send(call)
+        elif call.name == "close_batch":
+            self._may_close(call)
+        for post in call.posts:
+            post.flying += 1
 
     def _paced(self, call: Call) -> None:
         key, now = (id(call.owner), call.group), self.now()
@@ -83,12 +88,22 @@ class Watch:
             self.wrong("K04", f"{call} {until - now:.1f} s before the end of a ban")
         spent = self._spent.setdefault(key, deque(maxlen=300))
         spent.append(now)
-        for span, most in zip((1.0, 60.0, 3600.0), LIMITS[call.group], strict=True):
+        for span, most in zip((1.0, 60.0, 3600.0), self.limits[call.group], strict=True):
             if 0 < most < len(spent) and spent[-most - 1] > now - span and self.clock_moved < now - 3600:
                 self.wrong("K04", f"{call}: more than {most} calls of {call.group} in {span:g} s")
 
     def _may_send(self, call: Call) -> None:
-        sha256, session = b64decode(call.post).hex(), call.parts[0]
+        """One document into an interactive session."""
+        call.posts = (self._post(call.sha256, call.parts[0]),)
+
+    def _may_close(self, call: Call) -> None:
+        """A package is handed in by its close; a close that is repeated sends nothing new."""
+        session = call.parts[0]
+        inside = self.disk.eye.execute("SELECT sha256 FROM attempt WHERE session = ?", (session,)).fetchall()
+        known = {post.sha256: post for post in self.posts if post.session == session}
+        call.posts = tuple(known.get(r["sha256"]) or self._post(r["sha256"], session) for r in inside)
+
+    def _post(self, sha256: str, session: str) -> Post:
         attempts = self.disk.eye.execute(
             """SELECT d.id, d.state, a.session, a.ended_at FROM document AS d LEFT JOIN attempt AS a ON a.id =
                (SELECT max(id) FROM attempt WHERE document = d.id) WHERE d.sha256 = ?""",
@@ -102,41 +117,45 @@ class Watch:
                 self._may_repeat(earlier)
         post = Post(sha256, session)
         self.posts.append(post)
-        call.post = post
+        return post
 
     def _may_repeat(self, earlier: Post) -> None:
         """Sent again: the earlier send must be over in truth, and the agent must have heard so."""
         short = earlier.sha256[:8]
-        if any(e.open or e.code == 200 for e in earlier.entries):
-            self.wrong("I2", f"{short} is sent again while KSeF has it ({[e.code for e in earlier.entries]})")
+        entries = self._entries(earlier)
+        if any(e.open or e.code == 200 for e in entries):
+            self.wrong("I2", f"{short} is sent again while KSeF has it ({[e.code for e in entries]})")
         session = self.model.sessions.get(earlier.session)
-        if earlier.flying and session is not None:
+        if session is not None:
             self.model.settle(session)
-            if session.closed is None:
+            if earlier.flying and session.closed is None:
                 self.wrong("I2", f"{short} is sent again while the earlier one may still arrive")
+            if session.batch and session.closed is not None and session.final is None:
+                self.wrong("I2", f"{short} is sent again while KSeF unpacks the package with it")
         if not earlier.proof:
             self.wrong("I2", f"{short} is sent again without any proof about the send into {earlier.session}")
 
+    def _entries(self, post: Post) -> list[Entry]:
+        """What KSeF made of a send."""
+        session = self.model.sessions.get(post.session)
+        return [e for e in session.entries if e.sha256 == post.sha256] if session is not None else []
+
     def vanished(self, call: Call, proof: str = "") -> None:
         """A call that never arrives; `proof` if the agent can tell."""
-        if isinstance(call.post, Post):
-            call.post.flying = False
-            call.post.proof = proof
+        for post in call.posts:
+            post.flying -= 1
+            if call.name == "send":
+                post.proof = proof
         self.trace("lost", call)
 
     def arrived(self, call: Call, reply: Reply) -> None:
         """KSeF dealt with it."""
         self.trace("at KSeF", call, reply[0])
-        if isinstance(call.post, Post):
-            call.post.flying = False
-            if reply[0] == 202:
-                call.post.entries.append(self._entry(call.parts[0], json.loads(reply[2])["referenceNumber"]))
+        for post in call.posts:
+            post.flying -= 1
         if call.name == "listed":
             session = self.model.sessions.get(call.parts[0])
             call.heard = session is not None and session.final is not None
-
-    def _entry(self, session: str, ref: str) -> Entry:
-        return next(e for e in self.model.sessions[session].entries if e.ref == ref)
 
     def answered(self, call: Call, reply: Reply) -> None:
         """The agent heard it: what does it prove?"""
@@ -146,7 +165,7 @@ class Watch:
             key = (id(call.owner), call.group)
             self._bans[key] = max(self._bans.get(key, 0.0), self.now() + float(headers["Retry-After"]))
         if call.name == "send" and 400 <= status < 500:
-            call.post.proof = f"HTTP {status}"
+            call.posts[0].proof = f"HTTP {status}"
         if status != 200 or call.name not in ("listed", "status", "metadata"):
             return
         try:
@@ -154,18 +173,19 @@ class Watch:
         except ValueError:
             return
         if call.name == "metadata":
-            self._heard_register(json.loads(call.content), body)
+            self._heard_register(body)
             return
         items = body["invoices"] if call.name == "listed" else [body]
         over = {i["referenceNumber"] for i in items if i["status"]["code"] in _OVER}
         for post in self.posts:
             if post.session == call.parts[0]:
-                if any(e.ref in over for e in post.entries):
+                entries = self._entries(post)
+                if any(e.ref in over for e in entries):
                     post.proof = post.proof or "verdict"
-                if call.name == "listed" and call.heard and not post.entries:
+                if call.heard and not entries:
                     post.proof = post.proof or "closed list"
 
-    def _heard_register(self, asked: dict[str, Any], body: dict[str, Any]) -> None:
+    def _heard_register(self, body: dict[str, Any]) -> None:
         """A register final beyond the end of the session, a day after it, without the bytes."""
         text = body.get("permanentStorageHwmDate")
         if not text:

@@ -35,7 +35,7 @@ from spool.settings import Paths, Settings
 from spool.workers import WorkerCrashed
 from tests.credentials import seal
 from tests.simulation.disk import Connection, Disk, SimSpool, make_template
-from tests.simulation.ksef_answers import Answers
+from tests.simulation.ksef_answers import LIMITS, Answers
 from tests.simulation.ksef_model import KeyPair, Model
 from tests.simulation.loop import OWNER, Process, SimLoop
 from tests.simulation.network import Network, SimTransport
@@ -120,9 +120,9 @@ class World:
         self.watch.disk = self.disk
         self.disk.on_commit = self._committed
         self.model.on_registered = self.watch.registered
-        self.network = Network(
-            self.loop, Random(self.dice.random()), Answers(self.model, "http://ksef.model"), self.watch
-        )
+        answers = Answers(self.model, "http://ksef.model")
+        answers.limits = self.watch.limits = dict(LIMITS)
+        self.network = Network(self.loop, Random(self.dice.random()), answers, self.watch)
         self.acks: list[Ack] = []
         self.worker_deaths = 0.0
         self.receive_every = 60.0
