@@ -1,6 +1,7 @@
 """The calm after the faults: everything comes to rest within a bound, and then the whole spool is looked at (I18)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.contact import LOGIN
@@ -25,6 +26,13 @@ RESTING = frozenset(
     {State.DELIVERED, State.REFUSED, State.WITHDRAWN, State.CEASED, State.QUARANTINED, State.HELD, State.CONFLICT}
 )
 _EVERY_S = 2.0
+
+
+def _release(store: Store, document: str, now: datetime) -> None:
+    """A person has looked; where nothing is held, that word is given by holding something and letting it go."""
+    if store.document(document).state is not State.HELD:
+        actions.hold(store, document, now, "Anna", "Sprawdzam.")
+    actions.release(store, document, now, "Anna", "Sprawdzone.")
 
 
 class Ending:
@@ -107,12 +115,12 @@ class Ending:
         if paused is not None and paused.value.get("kind") == LOGIN:
             world.kill(world.agent)
             world.start_agent()
-        for row in sorted(world.watch.rows.values(), key=lambda r: r.id):
-            if row.state == State.HELD:
-                self.director.act(
-                    lambda store, at=row.id: actions.release(store, at, world.clock(), "Anna", "Sprawdzone."),
-                    "releases",
-                )
+        rows = sorted(world.watch.rows.values(), key=lambda r: r.id)
+        waiting = [r for r in rows if r.state == State.HELD]
+        if paused is not None and not waiting:  # nothing is held, and yet the context waits for a person's word
+            waiting = [r for r in rows if r.state in (State.QUEUED, State.WAITING)][:1]
+        for row in waiting:
+            self.director.act(partial(_release, document=row.id, now=world.clock()), "releases")
 
     def _held(self) -> bool:
         return any(row.state == State.HELD for row in self.world.watch.rows.values())

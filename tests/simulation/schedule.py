@@ -63,7 +63,7 @@ class Director:
         self.world = world
         self.dice = Random(world.dice.random())
         self.papers: list[tuple[str, bytes, bool]] = []
-        self.horizon = self.dice.choice((3.0, 10.0, 20.0, 20.0, 40.0, 90.0))
+        self.horizon = self.dice.choice((3.0, 8.0, 15.0, 15.0, 30.0, 60.0))
         self.made = 0
 
     # -- before ------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Director:
         if dice.random() < 0.2:
             world.ksef_skew = timedelta(seconds=dice.uniform(-90, 90))
         world.receive_every = dice.choice((60.0, 900.0))
-        world.returns = dice.random() < 0.4
+        world.returns = dice.random() < 0.25
         world.folders = world.returns and dice.random() < 0.5
         if dice.random() < 0.15:
             world.worker_deaths = 0.1

@@ -202,7 +202,7 @@ class World:
 
     def _died(self, process: Process, error: Exception) -> None:
         """A program that ends by itself is started again by the supervisor; only a full disk is a reason for that."""
-        if "disk is full" not in str(error):
+        if "disk is full" not in repr(error):
             self.watch.wrong("alive", f"the {process.name} ended by itself: {error!r}")
             self.loop.stop()
         self.kill(process)
@@ -290,7 +290,7 @@ class Patched:
             import sys
 
             found = sys.exc_info()[1] if error is True else error
-            if not isinstance(found, BodyDamaged) and "disk is full" not in str(found):
+            if not isinstance(found, BodyDamaged) and "disk is full" not in repr(found):
                 world.watch.wrong("crash", f"{name}: {found!r}")
         raise structlog.DropEvent
 
