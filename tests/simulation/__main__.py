@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.simulation.mutants import plant
+
 BASE = 20261126
 _EACH = 1_000_003
 _SHM = Path("/dev/shm")
@@ -27,8 +29,10 @@ def seed_of(base: int, number: int) -> int:
     return base * _EACH + number
 
 
-def run_here(seeds: Iterator[int], *, trace: bool = False) -> Iterator[dict[str, Any]]:
-    """Run schedules in this process, one after the other."""
+def run_here(seeds: Iterator[int], *, trace: bool = False, mutant: str = "") -> Iterator[dict[str, Any]]:
+    """Run schedules in this process, one after the other; with `mutant` in a product that has this defect."""
+    if mutant:
+        plant(mutant)
     from tests.simulation.schedule import run_schedule
     from tests.simulation.world import Workshop
 
@@ -79,6 +83,8 @@ def main() -> int:
     parser.add_argument("--base", type=int, default=BASE, help="the seeds follow from it")
     parser.add_argument("--fresh", action="store_true", help="draw a new base")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--mutant", default="", help="plant this defect first")
+    parser.add_argument("--until-broken", action="store_true", help="with --lines: stop at the first broken rule")
     parser.add_argument("--lines", action="store_true", help="in this process, one JSON line for each schedule")
     given = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
@@ -94,8 +100,10 @@ def main() -> int:
             if given.seed is not None
             else (seed_of(base, given.first + n) for n in range(given.count))
         )
-        for line in run_here(one, trace=given.seed is not None):
+        for line in run_here(one, trace=given.seed is not None, mutant=given.mutant):
             print(json.dumps(line), flush=True)
+            if given.until_broken and line["broken"]:
+                break
         return 0
     print(f"base {base}, {given.count} schedules in {given.jobs} processes")
     began = time.monotonic()

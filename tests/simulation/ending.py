@@ -146,6 +146,7 @@ class Ending:
         if not world.watch.broken:
             self._promises()
             self._verdicts()
+            self._handed_out()
             self._folders()
             self._check()
         world.loop.stop()
@@ -158,11 +159,10 @@ class Ending:
             document = store.of_bytes(ack.unit, sha256_hex(ack.raw))
             if document is None or store.body(document.sha256) != ack.raw:
                 world.watch.wrong("I1", f"a promised document of {ack.unit} is not here")
-        for unit, raw, _ in self.director.papers:
-            lying = [p for p in (world.root / unit).rglob("*.xml") if p.is_file() and p.read_bytes() == raw]
-            asked = any(a.unit == unit and a.raw == raw for a in world.acks)
-            if asked and store.of_bytes(unit, sha256_hex(raw)) is None and not lying:
-                world.watch.wrong("I1", "a dropped file is nowhere")
+        for unit, raw in world.dropped:
+            lying = any(p.is_file() and p.read_bytes() == raw for p in (world.root / unit).rglob("*"))
+            if store.of_bytes(unit, sha256_hex(raw)) is None and not lying:
+                world.watch.wrong("I1", f"a file that {unit} dropped is nowhere")
 
     def _verdicts(self) -> None:
         """I3, I4, and no document ends otherwise than KSeF judged it."""
@@ -185,6 +185,21 @@ class Ending:
         by_hand = row.state == State.CONFLICT and any(s.hidden for s in self.world.model.sessions.values())
         if not by_hand and ours:
             self.world.watch.wrong("I3", f"{row.sha256[:8]} is {row.state}, and KSeF has it as {number}")
+
+    def _handed_out(self) -> None:
+        """What is DELIVERED has its own receipt, and lies in its unit's folder."""
+        world = self.world
+        store = Store(world.disk.eye)
+        for row in world.watch.rows.values():
+            document = store.document(row.id)
+            if document.upo_sha256 is not None:
+                receipt = store.body(document.upo_sha256).decode()
+                if str(document.ksef_number) not in receipt:
+                    world.watch.wrong("K14", f"{row.sha256[:8]} has the receipt of another document")
+            if row.state == State.DELIVERED:
+                lying = (p for p in (world.root / row.unit / "wyslane").rglob("*.xml"))
+                if not any(sha256_hex(p.read_bytes()) == row.sha256 for p in lying):
+                    world.watch.wrong("F02", f"{row.sha256[:8]} is DELIVERED, and its unit has no file")
 
     def _folders(self) -> None:
         """I7: in a unit's folder lie only its own documents; a numbered one lies there with its receipt."""

@@ -319,6 +319,8 @@ class Answers(BatchAnswers):
         return self._receipt_of(known)
 
     def _receipt_of(self, known: Registered) -> Reply:
+        if self.model.dice.random() < self.model.habits.wrong_upo and not self.model.calm:
+            known = self.model.register[0]
         text = (
             '<?xml version="1.0" encoding="UTF-8"?><Potwierdzenie xmlns="http://upo.schematy.mf.gov.pl/KSeF/v4-3">'
             f"<Dokument><NumerKSeFDokumentu>{known.number}</NumerKSeFDokumentu>"

@@ -190,6 +190,7 @@ class Habits:
     final_s: float = 1.0
     package_fails: float = 0.0
     false_440: float = 0.0
+    wrong_upo: float = 0.0
 
 
 class Model:

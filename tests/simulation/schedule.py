@@ -121,6 +121,8 @@ class Director:
             habits.package_fails = dice.choice((0.3, 0.8))
         if dice.random() < 0.3:
             habits.false_440 = 0.7
+        if dice.random() < 0.2:
+            habits.wrong_upo = 0.5
 
     def _weather(self) -> Weather:
         dice, weather = self.dice, Weather()
@@ -182,6 +184,7 @@ class Director:
             working.write_bytes(raw)
             working.rename(box / name)
             world.trace("dropped", unit, name)
+            world.dropped.append((unit, raw))
         else:
             world.trace("submits", unit, name)
             world.submit(unit, raw, name, offline24=offline24)

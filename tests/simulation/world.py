@@ -124,6 +124,7 @@ class World:
         answers.limits = self.watch.limits = dict(LIMITS)
         self.network = Network(self.loop, Random(self.dice.random()), answers, self.watch)
         self.acks: list[Ack] = []
+        self.dropped: list[tuple[str, bytes]] = []
         self.worker_deaths = 0.0
         self.receive_every = 60.0
         self.folders = self.returns = False
@@ -227,6 +228,8 @@ class World:
                 return
             except Exception as error:
                 self.trace("not accepted", name, repr(error))
+                if "disk is full" not in repr(error):
+                    self.watch.wrong("crash", f"intake: {error!r}")
                 return
             for verdict in verdicts:
                 self.trace("answers", name, verdict.kind, [p.code for p in verdict.problems])
