@@ -43,7 +43,7 @@ def bench(config: str | None) -> Iterator[Bench]:
         raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
     spool = Spool(path)
     try:
-        yield Bench(found, spool, _clock(found, spool))
+        yield Bench(found, spool, clock_of(found.shared, spool))
     finally:
         spool.close()
 
@@ -54,16 +54,16 @@ def looking(config: str | None) -> Iterator[tuple[gateway_settings.GatewaySettin
     found = read_settings(config)
     spool = Looking(spool_path(found.shared))
     try:
-        yield found, spool, _clock(found, spool)
+        yield found, spool, clock_of(found.shared, spool)
     finally:
         spool.close()
 
 
-def _clock(found: gateway_settings.GatewaySettings, spool: Spool | Looking) -> Clock:
+def clock_of(shared: settings.Settings, spool: Spool | Looking) -> Clock:
     """The clock that the processes live by: in a training set-up the sandbox's, also for a command not told so."""
-    if found.shared.clock_url:
-        return process.clock_for(found.shared.clock_url)
-    contexts = found.shared.municipality.contexts.values()
+    if shared.clock_url:
+        return process.clock_for(shared.clock_url)
+    contexts = shared.municipality.contexts.values()
     try:
         alive = spool.read_now(lambda store: store.condition("", ALIVE))
     except SpoolError:

@@ -63,7 +63,8 @@ def document(row: pysqlite3.Row) -> Document:
     values["state"] = State(row["state"])
     values["mode"], values["wish"] = Mode(row["mode"]), Mode(row["wish"])
     values["deemed"], values["due_state"] = bool(row["deemed"]), DueState(row["due_state"])
-    values["owed"] = bool(row["owed"])
+    for name in ("owed", "in_order", "held_back", "parked"):
+        values[name] = bool(row[name])
     values["announcements"] = tuple(json.loads(row["announcements"]))
     values["facts"] = facts_from_dict(json.loads(row["facts"]))
     values["problems"] = tuple(Problem(**p) for p in json.loads(row["problems"]))

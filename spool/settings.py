@@ -172,9 +172,11 @@ def _unit(table: Table, contexts: dict[str, Context]) -> Unit:
     if unit.idwew and not internal_id_is_valid(unit.idwew):
         raise table.bad("idwew", unit.idwew, "zła cyfra kontrolna albo budowa NIP-ddddc")
     try:
-        re.compile(unit.series)
+        groups = re.compile(unit.series).groupindex
     except re.error as error:
         raise table.bad("series", unit.series, f"to nie jest wyrażenie regularne: {error}") from error
+    if unit.series and "n" not in groups:
+        raise table.bad("series", unit.series, "brak grupy (?P<n>…), która wskazuje kolejny numer w serii")
     return unit
 
 

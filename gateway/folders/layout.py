@@ -130,3 +130,11 @@ def _make(root: Path, names: Iterable[str], new: Iterable[str]) -> None:
     for unit in names:
         if available(root, unit):
             ensure_missing(root, unit)
+            _sweep(unit_folder(root, unit))
+
+
+def _sweep(folder: Path) -> None:
+    """Months are swept when something is written there; in these two nothing may ever be written again."""
+    files.sweep(folder)
+    if (folder / PENDING).is_dir():
+        files.sweep(folder / PENDING)

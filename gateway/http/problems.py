@@ -13,7 +13,7 @@ from typing import Any
 import pysqlite3
 from aiohttp import web
 
-from spool.domain.errors import BodyDamaged, Problem, SpoolError
+from spool.domain.errors import BodyDamaged, ClockWrong, Problem, SpoolError
 from spool.workers import WorkerCrashed, WorkerTimeout
 
 CONTENT_TYPE = "application/problem+json"
@@ -178,7 +178,7 @@ def from_exception(error: Exception) -> HttpProblem:
             return HttpProblem(_BY_STATUS.get(error.status, "bad_request"), headers={"Allow": allow} if allow else None)
         case BodyDamaged():
             return HttpProblem("body_damaged")
-        case WorkerTimeout() | WorkerCrashed() | SpoolError():
+        case WorkerTimeout() | WorkerCrashed() | SpoolError() | ClockWrong():
             return HttpProblem("busy")
         case pysqlite3.Error():
             full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"

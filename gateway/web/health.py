@@ -9,6 +9,8 @@ from gateway.web import outages
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
+from spool.domain.built import too_early, wrong_clock
+from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Outage, Received
 from spool.domain.states import LIVE, State
 
@@ -48,6 +50,7 @@ class Lingering:
     without_due: int = 0
     owed: int = 0
     ceased_for_nothing: int = 0
+    set_aside: Sequence[str] = ()
     homeless: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -95,7 +98,8 @@ def unreachable(condition: Condition | None) -> bool:
 
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
-    found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
+    found = [Finding(Level.ALARM, wrong_clock(snapshot.at))] if too_early(snapshot.at) else []
+    found += [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
     found += [
         Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
     ]
@@ -139,12 +143,34 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
         elif condition.name == "reachable" and unreachable(condition):
             text = f"KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same."
             found.append(Finding(Level.LOOK, text))
+        elif condition.name == "strange":
+            text = (
+                f"KSeF odpowiada od {since} inaczej, niż zna ta wersja Śluzy („{name}”). Faktury czekają bezpiecznie, "
+                f"a terminy biegną: proszę sprawdzić, czy jest nowsza wersja programu. {said(condition)}"
+            )
+            found.append(Finding(Level.ALARM, text.strip()))
         elif condition.name.startswith("damaged"):
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
             found.append(Finding(Level.ALARM, text))
+        elif condition.name == RECONCILE_FIRST:
+            found.append(Finding(Level.ALARM, not_compared(condition, since)))
         elif condition.name == "clock":
             found.append(Finding(Level.ALARM, _clock(condition)))
     return found
+
+
+def not_compared(condition: Condition, since: str) -> str:
+    """Nothing is sent until KSeF was compared with the spool (faults F11, F12)."""
+    of = f" „{condition.context}”" if condition.context else ""
+    cure = "Zostanie wznowiona po porównaniu z KSeF, które agent robi sam; można je też uruchomić: sluza reconcile."
+    if _by_a_person(condition):
+        cure = "Jeśli poprzedni serwer na pewno już nie działa, proszę uruchomić: sluza reconcile."
+    return f"Wysyłka{of} jest wstrzymana od {since}. {said(condition)} {cure}"
+
+
+def _by_a_person(condition: Condition) -> bool:
+    """Only a person can say that nobody else sends in our name."""
+    return bool(FOR_A_PERSON & {Doubt(name) for name in condition.value.get("doubts", ())})
 
 
 def silent(alive: Condition | None, now: datetime) -> bool:
@@ -215,6 +241,10 @@ def _lingering(seen: Lingering) -> list[Finding]:
             "całkowitej odwołano. Same nie zostaną wysłane, a termin biegnie: sluza queue list --state CEASED, potem "
             "sluza queue retry ID --reason POWÓD."
         )
+        found.append(Finding(Level.ALARM, text))
+    if seen.set_aside:
+        named = ", ".join(seen.set_aside[:_NAMED]) + (" i inne" if len(seen.set_aside) > _NAMED else "")
+        text = f"Odłożono na bok, bo przerywa pracę programu: {named}. Przywraca: sluza queue retry ID."
         found.append(Finding(Level.ALARM, text))
     for unit, count in sorted(seen.homeless.items()):
         text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."
@@ -291,6 +321,12 @@ _NEED_PEOPLE: dict[State, tuple[Level, str, str, str]] = {
         "czeka na decyzję człowieka: jej numer zajmuje w KSeF inny dokument.",
         "czekają na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
         "czeka na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
+    ),
+    State.QUARANTINED: (
+        Level.ALARM,
+        "jest w kwarantannie, bo przerywała pracę programu. Nie zostanie wysłana bez człowieka (sluza queue retry).",
+        "są w kwarantannie, bo przerywały pracę programu. Nie zostaną wysłane bez człowieka (sluza queue retry).",
+        "jest w kwarantannie, bo przerywały pracę programu. Nie zostaną wysłane bez człowieka (sluza queue retry).",
     ),
     State.HELD: (
         Level.LOOK,

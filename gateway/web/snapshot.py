@@ -10,6 +10,8 @@ from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.municipality import Municipality
+from spool.poison import TOO_OFTEN
+from spool.series import explained
 from spool.store import Store
 
 _FRESH_S = 1.0
@@ -48,7 +50,7 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
     return Snapshot(
         at=now,
         contexts=tuple(contexts),
-        queue=store.by_due(SHOWN + 1),
+        queue=[explained(store, document) for document in store.by_due(SHOWN + 1)],
         counts=store.counts(),
         conditions=store.conditions(),
         received_total=received["total"],
@@ -70,6 +72,7 @@ def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Li
         unanswered=store.unanswered_long(now - UNANSWERED_LONG),
         without_due=store.without_due(),
         owed=store.owed(),
+        set_aside=store.crashed(TOO_OFTEN),
         ceased_for_nothing=store.ceased_for_nothing(),
         homeless={unit: count for unit, count in unshown.items() if unit not in (units or ())},
     )

@@ -2,10 +2,12 @@
 
     Problem                  one thing wrong with one document: code, field, line, sentence, cure (data, not raised)
     SluzaError               base of everything we raise; carries a stable code, a Polish sentence and a hint
+    ├── ClockWrong           this machine's clock says a time that cannot be
     ├── ConfigError          the configuration file or a credential is wrong; names field and value
     └── SpoolError           the spool cannot be used
         ├── SpoolTooNew      the schema was written by a newer program
         ├── AlreadyRunning   another process holds this role on this spool
+        │   └── LeaseLost    this process held the role; another has taken it over
         ├── BodyDamaged      stored bytes no longer match their SHA-256
         └── MoveRefused      the document is not in a state that this move may leave
 
@@ -54,6 +56,12 @@ class ConfigError(SluzaError):
     code = "config"
 
 
+class ClockWrong(SluzaError):  # noqa: N818 - reads as the fact it states
+    """The clock of this machine says a time before this program was made: nothing is judged by it (faults F14)."""
+
+    code = "clock_wrong"
+
+
 class SpoolError(SluzaError):
     """The spool cannot be used as it is."""
 
@@ -70,6 +78,12 @@ class AlreadyRunning(SpoolError):  # noqa: N818 - reads as the fact it states
     """Another process already has this role on this spool."""
 
     code = "already_running"
+
+
+class LeaseLost(AlreadyRunning):
+    """This process had the role, did not say for too long that it lives, and another has taken over (faults F13)."""
+
+    code = "lease_lost"
 
 
 class BodyDamaged(SpoolError):  # noqa: N818 - reads as the fact it states

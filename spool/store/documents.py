@@ -8,7 +8,7 @@ from spool import rows
 from spool.domain.deadlines import Deadline
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused
-from spool.domain.ledger import NO_CERTIFICATE, Document, Kod2, NewDocument
+from spool.domain.ledger import NO_CERTIFICATE, PROGRAMS, Document, Kod2, NewDocument
 from spool.domain.states import State, sources
 from spool.domain.terms import DueState
 from spool.rows import dump, stamp
@@ -44,6 +44,8 @@ class Documents(Lookup, Sessions):
         )
         note = new.problems[0].message if new.problems else new.reason or "Przyjęto i zapisano."
         self.log(document_id, f">{new.state}", now, new.actor, note, {"sha256": new.sha256, "source": new.source})
+        if new.place.series:
+            self.keep_order(new.unit, new.place.series, now)
         return self.document(document_id)
 
     def take_again(self, document: Document, new: NewDocument, name: str, now: datetime) -> Document:
@@ -101,8 +103,14 @@ class Documents(Lookup, Sessions):
         before = self._state_before(document_id)
         changes.setdefault("reason", "")
         changes.setdefault("next_action_at", stamp(now))
+        if target is State.HELD:
+            changes["parked"] = int(actor not in PROGRAMS)
         self._update_document(document_id, now, **changes)
         self.log(document_id, f"{before}>{target}", now, actor, note, data)
+        moved = self.document(document_id)
+        if not moved.series:
+            return moved
+        self.keep_order(moved.unit, moved.series, now)
         return self.document(document_id)
 
     def touch(self, document_id: str, now: datetime, **changes: Any) -> None:
@@ -143,6 +151,14 @@ class Documents(Lookup, Sessions):
         """Nothing to do with this document before then; not a change that anybody is shown."""
         self._db.execute("UPDATE document SET next_action_at = ? WHERE id = ?", (stamp(until), document_id))
 
+    def park(self, document: Document, now: datetime, actor: str, note: str) -> Document:
+        """A person looks after a document that a program holds: later numbers of its series wait for it no more."""
+        self._update_document(document.id, now, parked=1, reason=note)
+        self.log(document.id, "parked", now, actor, note)
+        if document.series:
+            self.keep_order(document.unit, document.series, now)
+        return self.document(document.id)
+
     def mark_shown(self, document: Document) -> None:
         """The unit's folder now says what this version of the document says."""
         self._db.execute("UPDATE document SET shown = ? WHERE id = ?", (document.version, document.id))
@@ -164,6 +180,9 @@ class Documents(Lookup, Sessions):
             "corrects": new.corrects,
             "owed": 0,
             "awaits": new.awaits,
+            "series": new.place.series,
+            "series_n": new.place.n,
+            "in_order": int(new.place.strict),
             "kod2_url": new.kod2.url if new.kod2 else "",
             "cert_serial": new.kod2.serial if new.kod2 else "",
             **_deadline(new.due, new.wish, new.asked_at),

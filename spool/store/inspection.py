@@ -16,6 +16,7 @@ from spool.domain.states import HOLDS_NUMBER
 from spool.rows import stamp
 from spool.store.alarms import OPEN, PASSING
 from spool.store.base import Base, quoted
+from spool.store.series import IN_SERIES
 
 _HOLDERS = quoted(HOLDS_NUMBER)
 _USES = (
@@ -71,7 +72,7 @@ class Inspection(Base):
         )
         for row in self._db.execute(
             """SELECT id, context, sha256, state, reason, problems, ksef_number, mode, due_state, due_safe,
-               next_action_at FROM document ORDER BY id"""
+               next_action_at, held_back FROM document ORDER BY id"""
         ):
             yield Life(
                 row["id"], row["context"], row["sha256"], row["state"], row["reason"], _texts(row["problems"]),
@@ -79,7 +80,18 @@ class Inspection(Base):
                 _moment(row["next_action_at"]),
                 tuple(Move(m["at"], m["actor"], m["move"], m["note"]) for m in moves.of(row["id"])),
                 tuple(Try(a["sha256"], a["started_at"], a["outcome"] or "") for a in attempts.of(row["id"])),
+                bool(row["held_back"]),
             )  # fmt: skip
+
+    def held_back_for_nothing(self) -> Iterator[str]:
+        """Queued documents that wait for an earlier number of their series while none is open."""
+        found = self._db.execute(
+            f"""SELECT waits.id FROM document AS waits NOT INDEXED LEFT JOIN (SELECT unit, series, min(series_n) AS n
+                FROM document NOT INDEXED WHERE {IN_SERIES} GROUP BY unit, series) AS first
+                ON first.unit = waits.unit AND first.series = waits.series AND first.n < waits.series_n
+                WHERE waits.state = 'QUEUED' AND waits.held_back AND first.n IS NULL"""  # noqa: S608 - our own words
+        )
+        yield from (r["id"] for r in found)
 
     def documents_lost(self) -> Iterator[str]:
         """Documents that entered by the history and of which there is no row."""
