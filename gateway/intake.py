@@ -29,6 +29,7 @@ from spool.xml import Examined, content_change, examine
 
 T = TypeVar("T")
 
+_CROWD = 4
 _POISON_AFTER = 3
 _FAILED_KEPT = 1000
 
@@ -72,6 +73,11 @@ class FrontDoor:
         self._admission = Admission(policies, Rules(law, municipality), seal)
         self._clock = clock
         self._failed: dict[str, int] = {}
+        self._deliveries = 0
+
+    def crowded(self) -> bool:
+        """True while so many deliveries are under way that what can wait should."""
+        return self._deliveries >= _CROWD
 
     async def accept(self, raw: bytes, origin: Origin, *, may_wait: bool = False) -> list[Verdict]:
         """Take one XML or one ZIP of them: a verdict per document, all accepted ones durable in one commit.
@@ -80,6 +86,13 @@ class FrontDoor:
         look again later; without it the same bytes are refused. Raises WorkerTimeout or WorkerCrashed when the
         worker, and a second one after it, gave no answer: nothing was stored, and the caller may come again.
         """
+        self._deliveries += 1
+        try:
+            return await self._accept(raw, origin, may_wait)
+        finally:
+            self._deliveries -= 1
+
+    async def _accept(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
         if (big := archive.too_big(len(raw), zipped=archive.is_zip(raw))) is not None:
             return [Verdict("refused", origin.name, problems=(big,))]
         if not archive.is_zip(raw):

@@ -294,6 +294,13 @@ def m0005_where_a_session_is(db: Database) -> None:
     db.execute("ALTER TABLE session ADD COLUMN ksef TEXT NOT NULL DEFAULT ''")
 
 
+@steps()
+def m0007_names_without_case(db: Database) -> None:
+    """A unit's file names are looked up without regard to case, at every intake: through an index that ignores it."""
+    db.execute("DROP INDEX document_name")
+    db.execute("CREATE INDEX document_name ON document (unit, name COLLATE NOCASE)")
+
+
 def names() -> frozenset[str]:
     """The steps that this program knows."""
     return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))

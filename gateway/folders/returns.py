@@ -38,6 +38,8 @@ _PAGE_RECEIVED = 200
 _LONGEST_PAGE = 20_000
 _AT_ONCE = 8
 _AT_ONCE_PER_UNIT = 3
+_AT_ONCE_BESIDE_A_CROWD = 2
+"""While many deliveries come in, so many are shown in each `_POLL_S`: a promise to a unit goes before its folder."""
 _BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 _ABOUT_THE_FOLDER = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOTDIR})
@@ -67,13 +69,16 @@ class Returns:
         folders_root: Path,
         clock: Clock,
         seal: Seal = no_seal,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`crowded` tells whether so many deliveries are being taken in that the folders had better wait a little."""
         self._spool = spool
         self._workers = workers
         self._municipality = municipality
         self._root = folders_root
         self._clock = clock
         self._seal = seal
+        self._crowded = crowded
         self._threads = ThreadPoolExecutor(_AT_ONCE, "returns")
         self._shelf = Shelf()
         self._writer = Writer(folders_root, municipality, self._shelf)
@@ -128,8 +133,9 @@ class Returns:
         page = self._page
         found = await self._spool.read(lambda store: _waiting(store, self._municipality, page))
         started = 0
+        places = _AT_ONCE_BESIDE_A_CROWD if self._crowded() else _AT_ONCE
         for task in _round_robin(t for t in found if t not in self._busy and not self._pauses.holds(t)):
-            if len(self._busy) >= _AT_ONCE:
+            if len(self._busy) >= places:
                 break
             if sum(busy.unit == task.unit for busy in self._busy) < _AT_ONCE_PER_UNIT:
                 self._start(task)
@@ -137,7 +143,7 @@ class Returns:
         full = _full(found, page)
         if not full:
             self._page = _PAGE
-        elif started == 0 and len(self._busy) < _AT_ONCE:
+        elif started == 0 and len(self._busy) < places:
             self._page = min(page * 4, _LONGEST_PAGE)
 
     def _start(self, task: _Task) -> None:
@@ -146,7 +152,8 @@ class Returns:
                 await self._show(task)
             finally:
                 del self._busy[task]
-                self._wake.set()
+                if not self._crowded():
+                    self._wake.set()
 
         self._busy[task] = asyncio.ensure_future(work())
 
@@ -304,7 +311,7 @@ class _Pauses:
 
 def _waiting(store: Store, municipality: Municipality, limit: int) -> list[_Task]:
     """What is to be shown; documents of units no longer configured have no folder, the status page tells of them."""
-    documents = [_Task(d.unit, d.id, False) for d in store.unshown(limit, municipality.units)]
+    documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, municipality.units)]
     invoices = store.unmirrored(max(limit, _PAGE_RECEIVED))
     return documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
 
