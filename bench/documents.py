@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator
 from datetime import date
 
-from sluza.samples import MUNICIPALITY_NIP, SCHOOL_NIP, unit_invoice
 from sluza.sample_parts import Line
+from sluza.samples import MUNICIPALITY_NIP, SCHOOL_NIP, unit_invoice
 
 SIZE = 10_000
 """Bytes of the ordinary invoice of the benchmarks, give or take one row."""

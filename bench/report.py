@@ -94,8 +94,6 @@ def write_section(path: Path, title: str, section: str) -> None:
     """Put a section where one with its title stands, or at the end."""
     text = path.read_text(encoding="utf-8")
     old = re.search(rf"^## {re.escape(title)}.*?(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    if old:
-        text = text[: old.start()] + section + "\n" + text[old.end() :]
-    else:
-        text = text.rstrip("\n") + "\n\n" + section
+    before, after = (text[: old.start()], text[old.end() :]) if old else (text.rstrip("\n") + "\n\n", "")
+    text = f"{before}{section}\n{after}"
     path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")

@@ -11,7 +11,7 @@ def nip_is_valid(nip: str) -> bool:
     """True for ten ASCII digits whose last is the weighted sum of the first nine modulo 11 (10 is never valid)."""
     if not _NIP.fullmatch(nip):
         return False
-    total = sum(map(mul, _NIP_WEIGHTS, map(int, nip)))
+    total: int = sum(map(mul, _NIP_WEIGHTS, map(int, nip)))
     return total % 11 == int(nip[9])
 
 

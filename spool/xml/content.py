@@ -63,9 +63,9 @@ def _buyer_warnings(outline: Outline) -> Iterator[Problem]:
         yield _about(identity.get("NrID"), "internal_id_as_buyer")  # jst.md F8
     if identity.get("BrakID") is not None and _COMPANY.search(identity.text("Nazwa")):
         yield _about(identity.get("Nazwa"), "company_without_nip")  # jst.md S12
-    if outline.buyer.value("JST") == "1":
-        if ROLE_JST_RECIPIENT not in {party.value("Rola") for party in outline.third_parties}:
-            yield _about(outline.buyer.get("JST"), "jst_recipient_missing")  # jst.md F3, F4
+    roles = {party.value("Rola") for party in outline.third_parties}
+    if outline.buyer.value("JST") == "1" and ROLE_JST_RECIPIENT not in roles:
+        yield _about(outline.buyer.get("JST"), "jst_recipient_missing")  # jst.md F3, F4
 
 
 def _body_warnings(body: Part) -> Iterator[Problem]:
