@@ -189,11 +189,10 @@ class FrontDoor:
 
     async def _commit(self, judged: Sequence[Judged], raw: bytes, origin: Origin) -> list[Verdict]:
         """All rows of one delivery in one transaction; returns after it is durable."""
-        sha256 = sha256_hex(raw)
 
         def work(store: Store) -> list[Verdict]:
             now = self._clock()
-            if origin.key and not store.use_key(origin.unit.id, origin.key, sha256, now):
+            if origin.key and not store.use_key(origin.unit.id, origin.key, sha256_hex(raw), now):
                 return [Verdict("refused", origin.name, problems=(problem("idempotency_key_reused"),))]
             return [self._admission.take(store, one, now) for one in judged]
 

@@ -46,9 +46,10 @@ class Spool:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = path
         _migrate(path)
-        self._jobs: queue.SimpleQueue[tuple[Job, Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Job, Promise] | None] = queue.SimpleQueue()
         self._reader = ThreadPoolExecutor(1, "spool-read")
         self._read_connection = self._reader.submit(_connect, path).result()
+        self._glancing = _connect(path)
         self._closing = threading.Event()
         self._threads = [
             threading.Thread(target=self._write_groups, name="spool-write", daemon=True),
@@ -59,15 +60,26 @@ class Spool:
 
     async def write(self, job: Callable[[Store], T]) -> T:
         """Run `job` in a transaction; returns after it is durable. What `job` raises, or the commit, is raised here."""
-        return await asyncio.wrap_future(self._submit(job))
+        answer = _Answer(asyncio.get_running_loop())
+        self._submit(job, answer)
+        return await answer.future  # type: ignore[no-any-return]
 
     async def read(self, job: Callable[[Store], T]) -> T:
         """Run `job` on the reading connection, on one snapshot."""
         return await asyncio.wrap_future(self._reader.submit(self._read, job))
 
+    def glance(self, job: Callable[[Store], T]) -> T:
+        """Run `job`, which looks up one row by its key, at once: on the thread of the event loop, and only there.
+
+        For what every request asks: a crossing into the reading thread and back costs more than the look.
+        """
+        return job(Store(self._glancing))
+
     def write_now(self, job: Callable[[Store], T]) -> T:
         """`write` for callers without an event loop (the CLI)."""
-        return self._submit(job).result()
+        done: Future[T] = Future()
+        self._submit(job, done)
+        return done.result()
 
     def read_now(self, job: Callable[[Store], T]) -> T:
         """`read` for callers without an event loop (the CLI)."""
@@ -88,13 +100,12 @@ class Spool:
             thread.join()
         self._reader.submit(self._read_connection.close).result()
         self._reader.shutdown()
+        self._glancing.close()
 
-    def _submit(self, job: Callable[[Store], T]) -> "Future[T]":
+    def _submit(self, job: Job, done: "Promise") -> None:
         if self._closing.is_set():
             raise SpoolError("Spool jest zamykany.")
-        done: Future[T] = Future()
         self._jobs.put((job, done))
-        return done
 
     def _read(self, job: Callable[[Store], T]) -> T:
         connection = self._read_connection
@@ -114,7 +125,9 @@ class Spool:
                 while len(group) < _GROUP:
                     group.append(self._jobs.get_nowait())
             going_on = None not in group
-            _commit_group(connection, store, [entry for entry in group if entry is not None])
+            entries = [entry for entry in group if entry is not None]
+            _commit_group(connection, store, entries)
+            _Answer.hand_over([done for _, done in entries if isinstance(done, _Answer)])
         connection.close()
 
     def _checkpoint(self) -> None:
@@ -185,9 +198,57 @@ def _readable(path: Path) -> Iterator[None]:
         raise SpoolError(f"Nie można odczytać spoolu {path}: {error}.", cure) from error
 
 
-def _commit_group(connection: pysqlite3.Connection, store: Store, group: list[tuple[Job, "Future[Any]"]]) -> None:
+class _Answer:
+    """What a job is answered with, for a caller on an event loop: like a `Future`, but the loop is told by `hand_over`.
+
+    A loop is woken once for a whole group, not for each of its jobs.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self._told: tuple[Any, BaseException | None] | None = None
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """False when the caller has gone."""
+        return not self.future.cancelled()
+
+    def done(self) -> bool:
+        """True once there is an answer."""
+        return self._told is not None
+
+    def set_result(self, result: Any) -> None:
+        """The job was done, and is durable."""
+        self._told = (result, None)
+
+    def set_exception(self, error: BaseException) -> None:
+        """The job, or the commit, failed."""
+        self._told = (None, error)
+
+    @staticmethod
+    def hand_over(answers: "list[_Answer]") -> None:
+        """Give the answers of one group to their loops, each loop in one step."""
+        for loop in {answer.future.get_loop() for answer in answers}:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_Answer._settle, [a for a in answers if a.future.get_loop() is loop])
+
+    @staticmethod
+    def _settle(answers: "list[_Answer]") -> None:
+        for answer in answers:
+            if answer._told is None or answer.future.done():
+                continue
+            result, error = answer._told
+            if error is None:
+                answer.future.set_result(result)
+            else:
+                answer.future.set_exception(error)
+
+
+Promise = Future[Any] | _Answer
+
+
+def _commit_group(connection: pysqlite3.Connection, store: Store, group: list[tuple[Job, Promise]]) -> None:
     """Run the jobs in one transaction and answer each caller only after the commit."""
-    answers: list[tuple[Future[Any], Any]] = []
+    answers: list[tuple[Promise, Any]] = []
     try:
         if group:
             connection.execute("BEGIN IMMEDIATE")

@@ -120,16 +120,17 @@ class Facts:
         }
 
 
+_FACTS = frozenset(Facts.__dataclass_fields__)
+
+
 def facts_from_dict(data: dict[str, Any]) -> Facts:
     """Read facts stored by `Facts.as_dict`; keys unknown to this version are ignored."""
-    known = {k: v for k, v in data.items() if k in Facts.__dataclass_fields__}
-    for name, value in known.items():
-        if isinstance(value, list):
-            known[name] = tuple(value)
+    known = {k: v for k, v in data.items() if k in _FACTS}
     known["form"] = FormCode(data.get("form", ""))
     known["issue_date"] = date.fromisoformat(data["issue_date"]) if data.get("issue_date") else None
     known["corrected"] = tuple(CorrectedInvoice(**c) for c in data.get("corrected", ()))
     known["third_parties"] = tuple(ThirdParty(**p) for p in data.get("third_parties", ()))
+    known["payment_due"] = tuple(data.get("payment_due", ()))
     return Facts(**known)
 
 
