@@ -1,4 +1,4 @@
-"""After the send: ask for verdicts, then for receipts. Reads only; nothing here can register anything.
+"""After the send: ask for verdicts. Reads only; nothing here can register anything.
 
 A status of 100 or 150 is never a reason to send again, however long it lasts (faults K07).
 """
@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from datetime import datetime, timedelta
 
-from agent import retry, upo, verdict
+from agent import retry, verdict
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import InvoiceStatus, NoAnswer
 from agent.ksef.errors import is_network
@@ -18,16 +18,11 @@ from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
 from spool.store import Store
 
-_LIST_FROM = 10
+LIST_FROM = 10
 """From so many waiting documents of one session its list is cheaper than single questions (protocol §16.1)."""
 _AT_ONCE = 500
-UPO_PATIENCE = timedelta(minutes=10)
-"""If KSeF gives no receipt for so long after the number, the session is closed: UNCERTAIN 9 of the protocol."""
-_UPO_LONGEST_S = 3600.0
-_CLOSING_TAKES = timedelta(minutes=3)
 _LINE_BREAKS_S = 10.0
 """A document whose question met a broken line is not put off for long: the line is what has to heal."""
-_NOT_SHOWN = ("http:21173", "http:21178", "http:403")
 
 
 class Verdicts:
@@ -47,7 +42,7 @@ class Verdicts:
             at = await t.spool.read(lambda store: store.next_action(t.context.id, [State.SUBMITTED]))
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
         session, documents = _largest(due)
-        listed = len(documents) >= _LIST_FROM and session not in self._unlisted
+        listed = len(documents) >= LIST_FROM and session not in self._unlisted
         if listed and t.ksef.wait("sessionInvoiceList") == 0:
             return await self._ask_list(session, documents)
         if (pause := t.ksef.wait("invoiceStatus")) > 0:
@@ -97,113 +92,6 @@ class Verdicts:
         await t.spool.write(job)
         await t.contact.worked()
         await after_verdicts(t, statuses)
-
-
-class Receipts:
-    """Numbered documents of one context, until each has its UPO."""
-
-    def __init__(self, tools: Tools) -> None:
-        self._t = tools
-        self._overdue: set[str] = set()
-
-    @property
-    def sessions_to_close(self) -> frozenset[str]:
-        """Sessions whose receipts KSeF seems to give only after closing (faults K14)."""
-        return frozenset(self._overdue)
-
-    async def step(self) -> float:
-        """Fetch one receipt, check it, keep it."""
-        t, now = self._t, self._t.clock()
-        if (pause := max(t.contact.silence(), t.ksef.wait("sessionMisc"))) > 0:
-            return pause
-        waiting = await t.spool.read(lambda store: store.without_upo(t.context.id, now, 1))
-        if not waiting:
-            return 1.0 if self._overdue else IDLE_S
-        document = waiting[0]
-        try:
-            raw = await self._fetch(document)
-        except NoAnswer as no:
-            if document.invoice_ref is None and no.code.startswith(_NOT_SHOWN):
-                await self._elsewhere(document, no)
-                return 0.0
-            if no.code == "http:21178":
-                await self._not_yet(document)
-                return 0.0
-            return await give_time(t, document, no)
-        await self._keep(document, raw)
-        return 0.0
-
-    async def _fetch(self, document: Document) -> bytes:
-        """By the reference in our session; for an adopted original by its number, in any session that may hold it."""
-        t = self._t
-        assert document.ksef_number is not None
-        if document.invoice_ref is not None and document.session is not None:
-            return await t.ksef.upo(document.session, document.invoice_ref)
-        ours = await t.spool.read(lambda store: store.attempt_sessions(document.id))
-        candidates = list(dict.fromkeys([*([document.session] if document.session else []), *ours]))
-        for session in candidates[:-1]:
-            try:
-                return await t.ksef.upo_by_number(session, document.ksef_number)
-            except NoAnswer as no:
-                if not no.code.startswith(_NOT_SHOWN):
-                    raise
-        return await t.ksef.upo_by_number(candidates[-1], document.ksef_number)
-
-    async def _keep(self, document: Document, raw: bytes) -> None:
-        """Stored only if it names our number and our hash (faults K14)."""
-        t, now = self._t, self._t.clock()
-        try:
-            named = await t.bench.run(upo.receipts, raw)
-        except Exception as error:  # whatever the bench says, this is not a receipt
-            t.contact.log.warning("upo_unreadable", document=document.id, error=type(error).__name__)
-            named = {}
-        good = named.get(str(document.ksef_number)) == document.sha256
-
-        def job(store: Store) -> None:
-            if good:
-                sha256 = store.put_body(raw)
-                store.touch(document.id, now, upo_sha256=sha256, next_action_at=now)
-                store.set_condition(document.context, f"no_upo:{document.id}", None, now)
-                store.log(document.id, "upo", now, "agent", "Zapisano UPO.", {"sha256": sha256})
-                return
-            if all(event.move != "upo_wrong" for event in store.history(document.id)):
-                note = "KSeF zwrócił UPO, które nie dotyczy tego dokumentu. Numer zostaje, UPO pobierzemy ponownie."
-                store.log(document.id, "upo_wrong", now, "agent", note)
-            store.postpone(document.id, now + timedelta(minutes=10))
-
-        await t.spool.write(job)
-        await t.contact.worked()
-        if document.session:
-            self._overdue.discard(document.session)
-
-    async def _elsewhere(self, document: Document, no: NoAnswer) -> None:
-        """An adopted original whose session does not show us its receipt: asked again, and people are told once."""
-        t, now = self._t, self._t.clock()
-        age = now - document.updated_at
-        if age > UPO_PATIENCE and document.session:
-            self._overdue.add(document.session)  # it may be one of ours that is still open
-        pause = min(_UPO_LONGEST_S, max(2.0, retry.next_look(age.total_seconds()), 0.3 * age.total_seconds()))
-
-        def job(store: Store) -> None:
-            store.postpone(document.id, now + timedelta(seconds=pause))
-            if age < UPO_PATIENCE or any(event.move == "no_upo" for event in store.history(document.id)):
-                return
-            note = "KSeF nie pokazuje UPO tego dokumentu: wysłał go wcześniej inny program. Numer KSeF jest ważny."
-            store.log(document.id, "no_upo", now, "agent", note, {"code": no.code})
-            value = {"document": document.id, "since": now.isoformat(), "code": no.code}
-            store.set_condition(document.context, f"no_upo:{document.id}", value, now)
-
-        await t.spool.write(job)
-
-    async def _not_yet(self, document: Document) -> None:
-        """Soon again while it is young; after ten minutes the session is closed for its sake."""
-        t, now = self._t, self._t.clock()
-        age = now - document.updated_at
-        if age > UPO_PATIENCE and document.session:
-            self._overdue.add(document.session)
-        closing = UPO_PATIENCE < age < UPO_PATIENCE + _CLOSING_TAKES
-        pause = 2.0 if closing else min(_UPO_LONGEST_S, retry.next_look(age.total_seconds()))
-        await t.spool.write(lambda store: store.postpone(document.id, now + timedelta(seconds=pause)))
 
 
 async def session_list(tools: Tools, session: str) -> list[InvoiceStatus]:

@@ -9,7 +9,8 @@ session with an unanswered call takes no more documents. Each lane has its own d
 
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 from agent import verdict
 from agent.bench import Bench
@@ -18,6 +19,7 @@ from agent.ksef.api import Ksef, NoAnswer
 from agent.ksef.session import Current, Sessions
 from agent.ksef.transport import Transport
 from agent.lanes import Lanes
+from agent.plan import COUNTED, URGENT, Outlook, Planner
 from spool import law
 from spool.access import Spool
 from spool.clock import Clock
@@ -31,13 +33,14 @@ from spool.domain.states import State
 from spool.law import Rules
 from spool.store import LONGEST_PAUSE, Store
 
-NEEDS_BATCH = "Wymaga wysyłki wsadowej (załącznik)."
 IDLE_S = 30.0
 MOST_IN_FLIGHT = 3
 """Sends of one context at once: when all of KSeF hangs, so many documents are in doubt and no more."""
 PATIENCE_S = 2.0
 """A send is waited for so long before the next one begins; KSeF takes one in two seconds anyway (protocol §16.1)."""
 _AFTER_MIDNIGHT = timedelta(minutes=2)
+_FOR_PACKAGES_S = 1.0
+"""What is ready and yet not ours is left to the packages: how soon to look whether that changed."""
 _ASK_FIRST = timedelta(seconds=2)
 _DAMAGED_AGAIN = timedelta(hours=1)
 _DAMAGED = "damaged:"
@@ -57,6 +60,14 @@ class Tools:
     bench: Bench
     transport: Transport
     rules: Rules
+    planner: Planner
+
+
+async def wants_package(t: Tools, now: datetime) -> bool:
+    """True when what waits should go by batch session; both sending loops ask here."""
+    waiting = await t.spool.read(lambda store: store.waiting(t.context.id, now, COUNTED))
+    sends = t.ksef.wait("invoiceSend", waiting.plain) if waiting.plain else 0.0
+    return t.planner.by_batch(waiting, Outlook(sends, t.ksef.wait("batchSession")), now)
 
 
 class Forward:
@@ -66,6 +77,7 @@ class Forward:
         self._t = tools
         self._clean = True
         self._lanes = Lanes(MOST_IN_FLIGHT)
+        self._turn = ""
 
     async def begin(self) -> None:
         """Documents left between intent and answer by an earlier run or a lane that broke: KSeF is read first.
@@ -75,8 +87,7 @@ class Forward:
         now, under_way = self._t.clock(), self._lanes.keys
 
         def job(store: Store) -> int:
-            sending = store.work(self._t.context.id, [State.SENDING], now + timedelta(days=3650), 1_000_000)
-            left = [document for document in sending if document.id not in under_way]
+            left = [document for document in store.interrupted(self._t.context.id) if document.id not in under_way]
             for document in left:
                 store.end_attempt(document.id, "unknown", now)
                 reason = "Wysyłka została przerwana w trakcie; sprawdzamy w KSeF."
@@ -188,22 +199,33 @@ class Forward:
             await t.contact.failed_about(document.id, no)
 
     async def _next(self, now: datetime) -> Document | None:
-        """The nearest deadline that no lane has already; a lane that opens its session has not claimed it yet."""
-        taken, context = self._lanes.keys, self._t.context.id
-        found = await self._t.spool.read(lambda store: store.work(context, [State.QUEUED], now, 1 + len(taken)))
-        return next((document for document in found if document.id not in taken), None)
+        """The nearest deadline that no lane has already; a lane that opens its session has not claimed it yet.
+
+        What waits for a package is left to it, except technical corrections, which cannot go in one, and whatever
+        must not wait until the package on its way makes room for the next.
+        """
+        t, taken, turn = self._t, self._lanes.keys, self._turn
+        packages = await wants_package(t, now)
+        soon = now + URGENT if packages and t.planner.packing else None
+        only = packages and not t.planner.packing
+
+        def job(store: Store) -> Document | None:
+            choice = partial(store.next_queued, t.context.id, now, taken=taken, after_unit=turn)
+            return choice(corrections_only=only, due_before=soon) or (choice(corrections_only=True) if soon else None)
+
+        document = await t.spool.read(job)
+        self._turn = document.unit if document else turn
+        return document
 
     async def _until_next(self, now: datetime) -> float:
         at = await self._t.spool.read(lambda store: store.next_action(self._t.context.id, [State.QUEUED]))
-        return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
+        if at is None:
+            return IDLE_S
+        left = (at - now).total_seconds()
+        return min(IDLE_S, max(0.05, left)) if left > 0 else _FOR_PACKAGES_S
 
     async def _fit(self, document: Document, now: datetime) -> bool:
-        """False when it cannot go into an interactive session now; then it says itself what it waits for."""
-        if document.facts.has_attachment:
-            await self._t.spool.write(
-                lambda store: store.move(document.id, State.WAITING, now, "agent", NEEDS_BATCH, reason=NEEDS_BATCH)
-            )
-            return False
+        """False when it cannot go into a session now; then it says itself what it waits for."""
         if law.without_duty(document) and await self._t.spool.write(lambda store: law.cease(store, document, now)):
             return False  # it ceased while an earlier attempt was in doubt
         server_now = self._t.transport.server_now()
@@ -217,18 +239,18 @@ class Forward:
         return until is None
 
     async def _damaged(self, document: Document, damage: BodyDamaged) -> None:
-        """A flag with an alarm, not a state: never sent, everything else goes on (faults F10)."""
         now = self._t.clock()
         self._t.contact.log.error("body_damaged", document=document.id)
+        await self._t.spool.write(lambda store: flag_damaged(store, document, damage, now))
 
-        def job(store: Store) -> None:
-            value = {"document": document.id, "detail": str(damage)}
-            store.set_condition(document.context, f"{_DAMAGED}{document.id}", value, now)
-            if all(event.move != "damaged" for event in store.history(document.id)):
-                store.log(document.id, "damaged", now, "agent", f"{damage} {damage.hint}")
-            store.postpone(document.id, now + _DAMAGED_AGAIN)
 
-        await self._t.spool.write(job)
+def flag_damaged(store: Store, document: Document, damage: BodyDamaged, now: datetime) -> None:
+    """A flag with an alarm, not a state: never sent, everything else goes on (faults F10)."""
+    value = {"document": document.id, "detail": str(damage)}
+    store.set_condition(document.context, f"{_DAMAGED}{document.id}", value, now)
+    if all(event.move != "damaged" for event in store.history(document.id)):
+        store.log(document.id, "damaged", now, "agent", f"{damage} {damage.hint}")
+    store.postpone(document.id, now + _DAMAGED_AGAIN)
 
 
 def _claim(store: Store, document: Document, session: str, now: datetime) -> Document:
@@ -265,6 +287,11 @@ def from_the_future(document: Document, now: datetime, server_now: datetime | No
     """
     issued = document.issue_date
     return issued is not None and server_now is not None and warsaw_date(now) < issued > warsaw_date(server_now)
+
+
+def day_at_ksef(now: datetime, server_now: datetime | None) -> date:
+    """The day up to which documents may be sent: KSeF's; while its clock is not known, ours of two minutes ago."""
+    return warsaw_date(server_now or now - _AFTER_MIDNIGHT)
 
 
 def not_before(document: Document, now: datetime, server_now: datetime | None) -> datetime | None:

@@ -7,11 +7,13 @@ is obeyed between steps. What a step could not do because KSeF did not answer is
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from agent.batch import Batches
+from agent.batch_verdicts import BatchVerdicts
 from agent.bench import Bench
 from agent.contact import Contact
-from agent.follow import Receipts, Verdicts
+from agent.follow import Verdicts
 from agent.forward import IDLE_S, Forward, Tools
 from agent.ksef.api import NoAnswer
 from agent.ksef.budget import Budget
@@ -20,6 +22,8 @@ from agent.ksef.line import Line
 from agent.ksef.login import Keys, Login
 from agent.ksef.session import Sessions
 from agent.ksef.transport import Transport
+from agent.plan import Planner
+from agent.receipts import Receipts
 from agent.receive import Receive
 from agent.reconcile import Reconcile
 from agent.settings import AgentSettings
@@ -32,6 +36,7 @@ from spool.domain.municipality import Context
 _AFTER_TROUBLE_S = 10.0
 _LIMITS_EVERY = timedelta(hours=1)
 _SESSIONS_EVERY_S = 2.0
+_BUDGET_EVERY = timedelta(seconds=5)
 
 
 class Bell:
@@ -58,7 +63,8 @@ class Bell:
         until = loop.time() + seconds
         while not self.stopping and (left := until - loop.time()) > 0:
             try:
-                await asyncio.wait_for(ear.wait(), left)
+                async with asyncio.timeout(left):  # `wait_for` may lose a cancellation that comes with the ring
+                    await ear.wait()
             except TimeoutError:
                 return
             if wake:
@@ -96,6 +102,7 @@ class Office:
         """Reads the credential. Raises ConfigError by field."""
         self._house = house
         self._budget = Budget()
+        self._kept: datetime | None = None
         line = Line(house.transport, context.url, self._budget, house.clock, SDK_ERRORS)
         self._door = KsefDoor(line, context)
         keys = Keys(self._door, house.clock)
@@ -105,8 +112,11 @@ class Office:
         self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock, context.url)
         self._tools = Tools(
             context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench,
-            house.transport, house.settings.shared.rules,
+            house.transport, house.settings.shared.rules, Planner(),
         )  # fmt: skip
+        packages = house.settings.shared.paths.state / "agent" / context.id / "packages"
+        self._batches = Batches(self._tools, keys, packages)
+        self._batch_verdicts = BatchVerdicts(self._tools, keys)
         self._forward = Forward(self._tools)
         self._verdicts = Verdicts(self._tools)
         self._receipts = Receipts(self._tools)
@@ -116,11 +126,13 @@ class Office:
 
     async def work(self) -> None:
         """Run every loop until the bell says stop. Raises what a loop could not handle by itself."""
-        await self._remember_sends()
+        await self._recall_budget()
         await self._forward.begin()
         await self.contact.begin()
         steps = {
             "send": self._forward.step,
+            "packages": self._batches.step,
+            "package_verdicts": self._batch_verdicts.step,
             "verdicts": self._verdicts.step,
             "receipts": self._receipts.step,
             "reconcile": self._reconcile.step,
@@ -128,20 +140,35 @@ class Office:
             "receive": self._receive.step,
             "limits": self._ask_limits,
             "probe": self._probe,
+            "budget": self._keep_budget,
         }
         try:
             async with asyncio.TaskGroup() as group:
                 for name, step in steps.items():
                     group.create_task(self._loop(name, step), name=f"{self.contact.context}:{name}")
             await self._forward.finish()
+            self._kept = None
+            await self._keep_budget()
         finally:
             await self._forward.abandon()
 
-    async def _remember_sends(self) -> None:
-        """KSeF counts what an earlier run of ours sent within the hour (faults K04)."""
-        context, since = self.contact.context, self._house.clock() - timedelta(hours=1)
+    async def _recall_budget(self) -> None:
+        """KSeF counts what an earlier run of ours asked within the hour, and its bans go on (faults K04)."""
+        context, hour_ago = self.contact.context, self._house.clock() - timedelta(hours=1)
+        self._budget.recall(await self._house.spool.read(lambda store: store.budget(context)))
+        since = max(hour_ago, datetime.fromtimestamp(self._budget.last("invoiceSend"), UTC))
         for at in await self._house.spool.read(lambda store: store.sends_since(context, since)):
-            self._budget.spend("invoiceSend", at.timestamp())
+            self._budget.spend("invoiceSend", at.timestamp())  # since the budget was kept last
+
+    async def _keep_budget(self) -> float:
+        """A ban is kept at once, ordinary calls every few seconds: a crash forgets no more than those."""
+        now = self._house.clock()
+        old = self._kept is None or abs(now - self._kept) >= _BUDGET_EVERY
+        if self._budget.banned or (self._budget.changed and old):
+            self._kept, value = now, self._budget.as_dict()
+            context = self.contact.context
+            await self._house.spool.write(lambda store: store.keep_budget(context, value, now))
+        return 1.0
 
     async def _loop(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
         """Step, wait, step. An error of ours in one step is logged and waited out; the other loops go on."""

@@ -13,6 +13,17 @@ from spool.xml.parser import parse
 _LIMIT = 20_000_000
 
 
+def receipts_of(raws: list[bytes]) -> list[dict[str, str]]:
+    """The same for several; what is no receipt names nothing."""
+    found = []
+    for raw in raws:
+        try:
+            found.append(receipts(raw))
+        except ValueError:
+            found.append({})
+    return found
+
+
 def receipts(raw: bytes) -> dict[str, str]:
     """KSeF number -> SHA-256 in hex, for every document named in a UPO. ValueError when it is none.
 

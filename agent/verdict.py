@@ -16,7 +16,7 @@ from spool.domain.ledger import Document
 from spool.domain.outcomes import Accepted, Later, Refused, Scope, Unknown
 from spool.domain.states import State
 from spool.law import Rules
-from spool.store import Store
+from spool.store import LONGEST_PAUSE, Store
 
 MOST_TRIES = 5
 """A document that KSeF keeps handing back without a verdict is shown to a person after so many sends."""
@@ -44,6 +44,31 @@ def submitted(
         document.id, State.SUBMITTED, now, "agent", "KSeF przyjął dokument do przetworzenia.",
         invoice_ref=reference, handed_over_at=handed_over or now,
     )  # fmt: skip
+
+
+def handed_in(store: Store, document: Document, now: datetime) -> None:
+    """The package with this document is at KSeF; its session will say what became of it, until when nobody asks."""
+    store.end_attempt(document.id, "submitted", now)
+    store.move(
+        document.id, State.SUBMITTED, now, "agent", "Paczka z dokumentem jest w KSeF, czeka na przetworzenie.",
+        handed_over_at=now, next_action_at=now + LONGEST_PAUSE,
+    )  # fmt: skip
+
+
+def named(store: Store, document: Document, reference: str, handed_over: datetime | None, now: datetime) -> Document:
+    """KSeF's list of the package names this document: it can be asked about by itself from now on."""
+    if document.state is State.SUBMITTED:
+        store.end_attempt(document.id, "submitted", now, reference)
+        store.touch(document.id, now, invoice_ref=reference, next_action_at=now)
+    else:
+        submitted(store, document, reference, now, handed_over)
+    return store.document(document.id)
+
+
+def not_packed(store: Store, document: Document, now: datetime, note: str) -> None:
+    """Out of a package that nothing of was sent: queued again."""
+    store.end_attempt(document.id, "later", now)
+    store.move(document.id, State.QUEUED, now, "agent", note, session=None)
 
 
 def not_sent(store: Store, document: Document, no: NoAnswer, now: datetime, random: float) -> None:

@@ -25,7 +25,6 @@ from spool.store import Store
 PUT_AWAY = "put_away_before"
 """The problem of bytes that a person quarantined or ceased: only a person brings them back (faults E)."""
 _ONLY_A_PERSON = frozenset({State.QUARANTINED, State.CEASED})
-NEEDS_BATCH = "Faktura z załącznikiem czeka na wysyłkę wsadową."
 
 
 @dataclass(frozen=True)
@@ -104,8 +103,7 @@ class Admission:
         kod2 = (new.kod2 or self.seal(new.context, new.facts.seller_nip, new.sha256)) if due.mode.offline else None
         if wished and kod2 is None:
             return new.refused([problem("offline24_no_certificate")])
-        state, reason = (State.WAITING, NEEDS_BATCH) if new.facts.has_attachment else (State.QUEUED, "")
-        return replace(new, state=state, reason=reason, due=due, kod2=kod2)
+        return replace(new, due=due, kod2=kod2)
 
 
 def _need_correctable(store: Store, new: NewDocument) -> None:

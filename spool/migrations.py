@@ -294,6 +294,48 @@ def m0005_where_a_session_is(db: Database) -> None:
     db.execute("ALTER TABLE session ADD COLUMN ksef TEXT NOT NULL DEFAULT ''")
 
 
+_PACKAGES = """
+ALTER TABLE session ADD COLUMN kind TEXT NOT NULL DEFAULT 'online';        -- online | batch
+ALTER TABLE document ADD COLUMN attachment INTEGER NOT NULL DEFAULT 0;     -- goes by batch session only
+UPDATE document SET attachment = 1 WHERE json_extract(facts, '$.has_attachment');
+CREATE INDEX document_queue ON document (context, ifnull(due_safe, '~'), unit, seq) WHERE state = 'QUEUED';
+CREATE INDEX document_queue_attached ON document (context) WHERE state = 'QUEUED' AND attachment;
+CREATE INDEX document_session ON document (session) WHERE session IS NOT NULL AND ksef_number IS NULL;
+CREATE INDEX attempt_session ON attempt (session);
+
+CREATE TABLE package (                -- a batch package on its way, until KSeF has it or it is given up
+    name       TEXT PRIMARY KEY,      -- ours: its folder, and the session of its documents until KSeF names one
+    context    TEXT NOT NULL,
+    session    TEXT UNIQUE,           -- KSeF reference, once it was opened
+    created_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE part (                   -- one encrypted part of a package, and where KSeF wants it
+    package TEXT NOT NULL REFERENCES package(name) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    size    INTEGER NOT NULL,         -- bytes, encrypted
+    hash    TEXT NOT NULL,            -- Base64 SHA-256 of the encrypted bytes
+    url     TEXT NOT NULL,
+    headers TEXT NOT NULL,            -- JSON
+    sent_at TEXT,                     -- KSeF's storage took it
+    PRIMARY KEY (package, ordinal)
+) WITHOUT ROWID;
+
+CREATE TABLE budget (                 -- what a context has spent of KSeF's limits, and its bans: survives a restart
+    context TEXT PRIMARY KEY,
+    value   TEXT NOT NULL,            -- JSON, agent.ksef.budget.Budget.as_dict
+    at      TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+@steps()
+def m0006_packages(db: Database) -> None:
+    """Batch sessions and their packages; the queue in the order of its deadlines."""
+    for statement in _statements(_PACKAGES):
+        db.execute(statement)
+
+
 @steps()
 def m0007_names_without_case(db: Database) -> None:
     """A unit's file names are looked up without regard to case, at every intake: through an index that ignores it."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from spool.domain.ledger import ONLINE, PackedPart
 from spool.domain.outcomes import Outcome
 
 
@@ -113,16 +114,35 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A packed batch: size and Base64 SHA-256 of the tar.gz before it was cut and encrypted, and its parts."""
+
+    size: int
+    hash: str
+    parts: tuple[PackedPart, ...]
+
+
+@dataclass(frozen=True)
+class OpenedBatch:
+    """A batch session that KSeF has just opened, and the parts with the addresses where it wants them."""
+
+    reference: str
+    parts: tuple[PackedPart, ...]
+
+
+@dataclass(frozen=True)
 class InvoiceStatus:
     """One document in one session as KSeF sees it (protocol §6.4); `reading` is the verdict on it.
 
-    `invoicing_date` is the hand-over: when KSeF accepted the file for processing.
+    `invoicing_date` is the hand-over: when KSeF accepted the file for processing. `upo_url` is a presigned address of
+    its receipt, good for some days, that no limit counts (protocol §8).
     """
 
     reference: str
     invoice_hash: str
     reading: Reading
     invoicing_date: datetime | None = None
+    upo_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -229,8 +249,8 @@ class Tokens(Protocol):
 class Ksef(Protocol):
     """The calls made inside a context, with its access token."""
 
-    def wait(self, group: str) -> float:
-        """Seconds until a call of this budget group may be made; 0 when at once."""
+    def wait(self, group: str, calls: int = 1) -> float:
+        """Seconds until so many calls of this budget group may have been made; 0 when at once."""
 
     async def rate_limits(self) -> dict[str, tuple[int, int, int]]:
         """Per group: requests per second, minute and hour."""
@@ -241,7 +261,16 @@ class Ksef(Protocol):
     async def close_session(self, reference: str) -> None:
         """Close it; closing a closed one is fine."""
 
-    async def session_status(self, reference: str) -> Reading:
+    async def open_batch(self, key: WrappedKey, archive: Archive, *, offline: bool) -> OpenedBatch:
+        """Open a batch session for a package of FA(3). Nothing is registered before it is closed (protocol §7.2)."""
+
+    async def upload(self, part: PackedPart, file: Path) -> None:
+        """One part to the address KSeF gave for it; the same part again replaces it."""
+
+    async def close_batch(self, reference: str) -> None:
+        """Close it, which hands the package in; raises NoAnswer also for a closed one (21180)."""
+
+    async def session_status(self, reference: str, kind: str = ONLINE) -> Reading:
         """Pending while it may still change."""
 
     async def send(self, session: str, sealed: Sealed, *, offline: bool, corrects: str = "") -> str:
@@ -261,6 +290,9 @@ class Ksef(Protocol):
 
     async def upo_by_number(self, session: str, ksef_number: str) -> bytes:
         """The receipt of one document, by its KSeF number."""
+
+    async def fetch(self, url: str) -> bytes:
+        """What lies at a presigned address: a receipt."""
 
     async def invoice(self, ksef_number: str) -> bytes:
         """The bytes of a registered invoice."""

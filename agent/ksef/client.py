@@ -24,8 +24,9 @@ from ksef_client.http import HttpResponse
 from ksef_client.services.auth import build_auth_token_request_xml, build_ksef_token_auth_request
 from ksef_client.services.xades import sign_xades_enveloped
 
-from agent.ksef import errors, query
+from agent.ksef import batch, errors, query
 from agent.ksef.api import (
+    Archive,
     AuthOperation,
     Challenge,
     Done,
@@ -35,8 +36,8 @@ from agent.ksef.api import (
     InvoiceStatus,
     NoAnswer,
     Opened,
+    OpenedBatch,
     Page,
-    Part,
     Pending,
     PublicKey,
     Reading,
@@ -45,11 +46,13 @@ from agent.ksef.api import (
     Token,
     Tokens,
     WrappedKey,
+    plain,
 )
 from agent.ksef.errors import Kind, garbled
 from agent.ksef.line import Line
 from agent.ksef.sealing import hex_of
-from agent.ksef.values import instant, maybe_instant, reference_of, utc_text
+from agent.ksef.values import instant, maybe_instant, reference_of
+from spool.domain.ledger import BATCH, ONLINE, PackedPart
 from spool.domain.municipality import Context, ContextType
 from spool.domain.outcomes import Accepted
 
@@ -104,6 +107,7 @@ class KsefDoor:
         got = await self._line.in_group("anonymous", self._auth.get_challenge)
         if not got.challenge or not got.timestamp_ms:
             raise garbled("wyzwanie")
+        self._line.seen_from(plain(got.client_ip))
         return Challenge(got.challenge, got.timestamp_ms)
 
     async def public_keys(self) -> list[PublicKey]:
@@ -174,8 +178,8 @@ class KsefClient:
         self._invoices = AsyncInvoicesClient(SdkHttp(line))
         self._limits = AsyncRateLimitsClient(SdkHttp(line))
 
-    def wait(self, group: str) -> float:
-        return self._line.wait(group)
+    def wait(self, group: str, calls: int = 1) -> float:
+        return self._line.wait(group, calls)
 
     async def rate_limits(self) -> dict[str, tuple[int, int, int]]:
         """Also taken over into the budget."""
@@ -210,11 +214,27 @@ class KsefClient:
             if no.code != "http:21180":
                 raise
 
-    async def session_status(self, reference: str) -> Reading:
+    async def open_batch(self, key: WrappedKey, archive: Archive, *, offline: bool) -> OpenedBatch:
+        request = batch.opening(archive, batch.encryption(key), FORM.to_dict(), offline=offline)
+        post = partial(SdkHttp(self._line).request, "POST", batch.PATH, json=request, expected_status={201})
+
+        async def call(token: str) -> OpenedBatch:
+            return batch.opened(loads((await post(access_token=token)).content), archive)
+
+        return await self._in("batchSession", call)
+
+    async def upload(self, part: PackedPart, file: Path) -> None:
+        """No token, no budget (protocol §7.2)."""
+        await self._line.upload(part.url, file, part.headers)
+
+    async def close_batch(self, reference: str) -> None:
+        await self._in("batchSessionClose", lambda token: self._sessions.close_batch_session(reference, token))
+
+    async def session_status(self, reference: str, kind: str = ONLINE) -> Reading:
 
         async def call(token: str) -> Reading:
             body = await self._line.read(f"/sessions/{reference}", token)
-            return errors.read_status(Kind.SESSION, body["status"])
+            return errors.read_status(Kind.BATCH if kind == BATCH else Kind.SESSION, body["status"])
 
         return await self._in("sessionMisc", call)
 
@@ -258,6 +278,10 @@ class KsefClient:
         call = partial(self._sessions.get_session_invoice_upo_by_ksef, session, ksef_number)
         return await self._in("sessionMisc", lambda token: call(access_token=token))
 
+    async def fetch(self, url: str) -> bytes:
+        """No token, no budget (protocol §8)."""
+        return await self._line.fetch(url)
+
     async def invoice(self, ksef_number: str) -> bytes:
 
         call = partial(self._invoices.get_invoice_bytes, ksef_number)
@@ -282,23 +306,11 @@ class KsefClient:
     async def start_export(
         self, key: WrappedKey, subject: str, since: datetime, until: datetime | None, *, facts_of: str = ""
     ) -> str:
-        request = models.InvoiceExportRequest(
-            encryption=_encryption(key),
-            filters=models.InvoiceQueryFilters(
-                subject_type=models.InvoiceQuerySubjectType(subject),
-                date_range=models.InvoiceQueryDateRange(
-                    date_type=models.InvoiceQueryDateType.PERMANENTSTORAGE,
-                    from_=utc_text(since),
-                    to=utc_text(until) if until else None,
-                    restrict_to_permanent_storage_hwm_date=True,
-                ),
-                seller_nip=facts_of or None,
-            ),
-            only_metadata=True if facts_of else None,
-        )
+        request = query.export(batch.encryption(key), subject, since, until, facts_of)
+        post = partial(SdkHttp(self._line).request, "POST", query.EXPORTS, json=request, expected_status={201})
 
         async def call(token: str) -> str:
-            return reference_of((await self._invoices.export_invoices(request, access_token=token)).reference_number)
+            return reference_of(loads((await post(access_token=token)).content)["referenceNumber"])
 
         return await self._in("invoiceExport", call)
 
@@ -312,7 +324,7 @@ class KsefClient:
                 return None
             if not isinstance(reading.outcome, Done):
                 raise NoAnswer(reading)
-            return _package(models.InvoicePackage.from_dict(body["package"]))
+            return query.package(body["package"])
 
         return await self._in("invoiceExportStatus", call)
 
@@ -368,21 +380,11 @@ def _status(got: models.SessionInvoiceStatusResponse) -> InvoiceStatus:
         )
         reading = Reading(accepted, reading.code)
     return InvoiceStatus(
-        reference_of(got.reference_number), hex_of(got.invoice_hash or ""), reading, maybe_instant(got.invoicing_date)
-    )
-
-
-def _package(package: models.InvoicePackage) -> Export:
-    parts = [
-        Part(p.ordinal_number, p.url, p.encrypted_part_size, p.encrypted_part_hash, p.part_size, p.part_hash)
-        for p in package.parts
-    ]
-    return Export(
-        tuple(sorted(parts, key=lambda p: p.ordinal)),
-        int(package.invoice_count),
-        bool(package.is_truncated),
-        maybe_instant(package.last_permanent_storage_date),
-        maybe_instant(package.permanent_storage_hwm_date),
+        reference_of(got.reference_number),
+        hex_of(got.invoice_hash or ""),
+        reading,
+        maybe_instant(got.invoicing_date),
+        got.upo_download_url or "",
     )
 
 

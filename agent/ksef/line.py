@@ -34,13 +34,17 @@ class Line:
         self._clock = clock
         self._misread = _MISREAD + sdk_errors
 
-    def wait(self, group: str) -> float:
-        """Seconds until the budget lets a call of this group through."""
-        return self._budget.wait(group, self._clock().timestamp())
+    def wait(self, group: str, calls: int = 1) -> float:
+        """Seconds until the budget has let so many calls of this group through."""
+        return self._budget.wait(group, self._clock().timestamp(), calls)
 
     def learn(self, limits: Mapping[str, Limits]) -> None:
         """Take over the limits that KSeF told us."""
         self._budget.learn(limits)
+
+    def seen_from(self, address: str) -> None:
+        """The address under which KSeF sees us: it counts by it."""
+        self._budget.seen_from(address)
 
     async def in_group(self, group: str, call: Callable[[], Awaitable[T]]) -> T:
         """Make one call of this group, or say how long to wait. Raises NoAnswer for everything but a value."""
@@ -87,6 +91,19 @@ class Line:
 
     async def download(self, url: str, target: Path, limit: int) -> Download:
         """Stream a presigned address into a file: no bearer, no budget (protocol §16.1)."""
-        if self._url.startswith("https://") and not url.startswith("https://"):
-            raise garbled("adres pobierania bez TLS")
+        self._must_be_safe(url)
         return await self._transport.download(url, target, limit)
+
+    async def fetch(self, url: str) -> bytes:
+        """What lies at a presigned address, if it is no more than an answer may be."""
+        self._must_be_safe(url)
+        return await self._transport.fetch(url)
+
+    async def upload(self, url: str, file: Path, headers: Mapping[str, str]) -> None:
+        """Stream a file to a presigned address, with exactly the headers that KSeF named. Raises NoAnswer."""
+        self._must_be_safe(url)
+        await self._transport.upload(url, file, headers)
+
+    def _must_be_safe(self, url: str) -> None:
+        if self._url.startswith("https://") and not url.startswith("https://"):
+            raise garbled("adres pobierania lub wysyłania bez TLS")

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from agent.ksef.api import Found, Registered, plain
+from agent.ksef.api import Export, Found, Part, Registered, plain
 from agent.ksef.errors import garbled
 from agent.ksef.sealing import hex_of
 from agent.ksef.values import maybe_instant, utc_text
 
 PATH = "/invoices/query/metadata"
-
+EXPORTS = "/invoices/exports"
 
 Filters = dict[str, Any]
 
@@ -29,6 +29,41 @@ def issued_on(subject: str, seller_nip: str, number: str, issued: datetime) -> F
 def stored_since(subject: str, seller_nip: str, number: str, since: datetime) -> Filters:
     """Everything stored since then; without an end KSeF takes its own present."""
     return _filters(subject, seller_nip, number, {"dateType": "PermanentStorage", "from": utc_text(since)})
+
+
+def export(
+    encryption: Mapping[str, Any], subject: str, since: datetime, until: datetime | None, facts_of: str
+) -> dict[str, Any]:
+    """A package of everything stored in a window, up to the high-water mark (protocol §9.3)."""
+    dates = {"dateType": "PermanentStorage", "from": utc_text(since), "restrictToPermanentStorageHwmDate": True}
+    if until is not None:
+        dates["to"] = utc_text(until)
+    filters: Filters = {"subjectType": subject, "dateRange": dates}
+    if not facts_of:
+        return {"encryption": encryption, "filters": filters}
+    return {"encryption": encryption, "filters": filters | {"sellerNip": facts_of}, "onlyMetadata": True}
+
+
+def package(body: Mapping[str, Any]) -> Export:
+    """What KSeF says of a finished package; LookupError or ValueError when it is none."""
+    parts = [
+        Part(
+            int(p["ordinalNumber"]),
+            str(p["url"]),
+            int(p["encryptedPartSize"]),
+            str(p["encryptedPartHash"]),
+            int(p["partSize"]),
+            str(p["partHash"]),
+        )
+        for p in body["parts"]
+    ]
+    return Export(
+        tuple(sorted(parts, key=lambda p: p.ordinal)),
+        int(body["invoiceCount"]),
+        body["isTruncated"] is True,
+        maybe_instant(plain(body.get("lastPermanentStorageDate"))),
+        maybe_instant(plain(body.get("permanentStorageHwmDate"))),
+    )
 
 
 def _filters(subject: str, seller_nip: str, number: str, dates: dict[str, str]) -> Filters:

@@ -35,7 +35,7 @@ class SymmetricKey:
 
     def seal(self, raw: bytes) -> Sealed:
         """One document encrypted, with the hashes and sizes that KSeF checks at once."""
-        encryptor = self._cipher().encryptor()
+        encryptor = self.cipher().encryptor()
         padder = padding.PKCS7(_BLOCK).padder()
         text = encryptor.update(padder.update(raw) + padder.finalize()) + encryptor.finalize()
         return Sealed(sha256_base64(raw), len(raw), sha256_base64(text), len(text), b64encode(text).decode())
@@ -45,7 +45,7 @@ class SymmetricKey:
 
         Raises ValueError when the padding is wrong, that is when key, IV or content are not ours.
         """
-        decryptor = self._cipher().decryptor()
+        decryptor = self.cipher().decryptor()
         unpadder = padding.PKCS7(_BLOCK).unpadder()
         digest, size = hashlib.sha256(), 0
         with source.open("rb") as encrypted, target.open("ab") as plain:
@@ -58,8 +58,37 @@ class SymmetricKey:
             digest.update(piece)
         return size, digest.digest()
 
-    def _cipher(self) -> Cipher[modes.CBC]:
+    def cipher(self) -> Cipher[modes.CBC]:
+        """AES-256-CBC with this key and IV; every part of a package begins anew (protocol §4)."""
         return Cipher(algorithms.AES(self.key), modes.CBC(self.iv))
+
+
+class PartWriter:
+    """One part of a package, encrypted into a file as it comes, with size and hash of the encrypted bytes."""
+
+    def __init__(self, file: Path, key: SymmetricKey) -> None:
+        """Raises OSError."""
+        self.taken = 0
+        """Plain bytes so far."""
+        self._file = file.open("wb")
+        self._encryptor = key.cipher().encryptor()
+        self._padder = padding.PKCS7(_BLOCK).padder()
+        self._digest, self._size = hashlib.sha256(), 0
+
+    def write(self, data: "bytes | memoryview") -> None:
+        """Some more plain bytes."""
+        self.taken += len(data)
+        self._put(self._encryptor.update(self._padder.update(data)))
+
+    def finish(self) -> tuple[int, bytes]:
+        """Size and SHA-256 of the encrypted part, which is whole now."""
+        self._put(self._encryptor.update(self._padder.finalize()) + self._encryptor.finalize())
+        self._file.close()
+        return self._size, self._digest.digest()
+
+    def _put(self, text: bytes) -> None:
+        self._size += self._file.write(text)
+        self._digest.update(text)
 
 
 def wrap(public: PublicKey, secret: bytes) -> str:

@@ -99,19 +99,38 @@ class Transport:
             return Answer(response.status, response.headers, await _whole(response))
 
     async def download(self, url: str, target: Path, limit: int) -> Download:
-        """Stream a presigned address into `target`, at most `limit` bytes; no bearer ever goes there.
+        """Stream a presigned address into `target`, at most `limit` bytes; no bearer ever goes there."""
+        async with self._presigned("GET", url, {200}) as response:
+            return await _stream(response, target, limit)
 
-        The address is used exactly as given: its signature does not survive re-quoting.
-        """
+    async def fetch(self, url: str) -> bytes:
+        """What lies at a presigned address, kept in memory."""
+        async with self._presigned("GET", url, {200}) as response:
+            return await _whole(response)
+
+    async def upload(self, url: str, file: Path, headers: Mapping[str, str]) -> None:
+        """Stream a file to a presigned address. Raises NoAnswer unless it was taken (201, or 200)."""
+        size = await asyncio.to_thread(lambda: file.stat().st_size)
+        sent = dict(headers) | {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        with file.open("rb") as body:
+            async with self._presigned("PUT", url, {200, 201}, sent, data=body):
+                pass
+
+    @contextlib.asynccontextmanager
+    async def _presigned(
+        self, method: str, url: str, expected: set[int], headers: Mapping[str, str] | None = None, **more: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A presigned address, used exactly as given: its signature does not survive re-quoting."""
         address = URL(url, encoded=True)
         if address.scheme not in {"https", "http"} or not address.host:
-            raise garbled("adres pobierania")
+            raise garbled("adres pobierania lub wysyłania")
         times = self._timeouts
         timeout = aiohttp.ClientTimeout(total=times.download, sock_connect=times.connect, sock_read=times.read)
-        async with self._call("GET", address, headers={"Accept": "*/*"}, timeout=timeout) as response:
-            if response.status != 200:
+        sent = {"Accept": "*/*"} | dict(headers or {})
+        async with self._call(method, address, headers=sent, timeout=timeout, **more) as response:
+            if response.status not in expected:
                 raise NoAnswer(read_http(response.status, await _whole(response)))
-            return await _stream(response, target, limit)
+            yield response
 
     @contextlib.asynccontextmanager
     async def _call(self, method: str, url: URL, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -1,7 +1,7 @@
 """The rows of the spool as values: what gateway and agent tell each other. All instants carry an offset (UTC)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from spool.domain.errors import Problem
 from spool.domain.states import State
 from spool.domain.terms import DueState
 
+ONLINE, BATCH = "online", "batch"
+"""The two kinds of session (protocol §6, §7)."""
 ALIVE = "agent_alive"
 """The condition, of no context, by which the agent says that it lives; its `at` is the last time."""
 ALIVE_EVERY_S = 30.0
@@ -164,7 +166,7 @@ class Received(NewReceived):
 
 @dataclass(frozen=True)
 class Session:
-    """A KSeF interactive session that we opened; `ksef` is the address of the KSeF that knows it, empty if unknown."""
+    """A KSeF session that we opened; `ksef` is the address of the KSeF that knows it, empty if unknown."""
 
     reference: str
     context: str
@@ -175,6 +177,55 @@ class Session:
     final_at: datetime | None
     lost_at: datetime | None = None
     ksef: str = ""
+    kind: str = ONLINE
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a context has in its queue and may send now: how many documents, and whether one needs a batch session."""
+
+    plain: int
+    attached: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One document chosen for a batch package: no more of it than packing needs."""
+
+    id: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The documents chosen for a package, and whether it is sent offline."""
+
+    offline: bool
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class PackedPart:
+    """One encrypted part: its size in bytes, its Base64 SHA-256, and where KSeF wants it (`url`, `headers`)."""
+
+    ordinal: int
+    size: int
+    hash: str
+    url: str = field(default="", repr=False)
+    headers: dict[str, str] = field(default_factory=dict)
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Package:
+    """A batch package on its way; `session` is None until KSeF has opened one for it."""
+
+    name: str
+    context: str
+    session: str | None
+    created_at: datetime
+    parts: tuple[PackedPart, ...]
 
 
 @dataclass(frozen=True)

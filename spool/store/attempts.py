@@ -98,10 +98,10 @@ class Attempts(Documents):
         return list(dict.fromkeys(r["session"] for r in found))
 
     def sends_since(self, context: str, since: datetime) -> list[datetime]:
-        """When documents of this context were sent lately, oldest first: what the rate budget has spent."""
+        """When documents of this context were sent one by one lately, oldest first: what the rate budget has spent."""
         found = self._db.execute(
-            """SELECT started_at FROM attempt JOIN document ON document.id = attempt.document
-               WHERE context = ? AND started_at >= ? ORDER BY started_at""",
+            """SELECT started_at FROM attempt JOIN session ON session.reference = attempt.session
+               WHERE context = ? AND kind = 'online' AND started_at > ? ORDER BY started_at""",
             (context, stamp(since)),
         )
         return [rows.instant(r["started_at"]) for r in found]

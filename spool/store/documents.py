@@ -157,6 +157,7 @@ class Documents(Lookup, Sessions):
             "kind": new.facts.kind,
             "number_key": new.facts.number_key,
             "issue_date": new.facts.issue_date.isoformat() if new.facts.issue_date else "",
+            "attachment": int(new.facts.has_attachment),
             "problems": dump([p.as_dict() for p in new.problems]),
             "wish": new.wish.value,
             "asked_at": stamp(new.asked_at),

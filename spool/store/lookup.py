@@ -1,16 +1,18 @@
 """Finding outgoing documents. The filter by unit lives here: foreign and absent look the same."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from spool import rows
-from spool.domain.ledger import Document
+from spool.domain.ledger import Document, Waiting
 from spool.domain.states import HOLDS_NUMBER, LIVE, State
 from spool.rows import stamp
 from spool.store.base import Base, marks, quoted, where
 
 LONGEST_PAUSE = timedelta(days=1)
 """Nothing is ever put off for longer, so a time further ahead was written by a clock that has since gone back."""
+SENT_OFFLINE = "(corrects <> '' OR (mode <> 'online' AND NOT deemed))"
+"""`Document.sent_offline`, in SQL."""
 _HOLDERS = quoted(HOLDS_NUMBER)
 _LIVE = quoted(LIVE)
 
@@ -137,6 +139,52 @@ class Lookup(Base):
             (context, *wanted, stamp(now), stamp(now + LONGEST_PAUSE), limit),
         )
         return [rows.document(r) for r in found]
+
+    def next_queued(
+        self,
+        context: str,
+        now: datetime,
+        *,
+        taken: Collection[str] = (),
+        after_unit: str = "",
+        corrections_only: bool = False,
+        due_before: datetime | None = None,
+    ) -> Document | None:
+        """The queued document to send on its own next: the nearest deadline, and of equal ones the next unit in turn.
+
+        Documents with an attachment go by batch only and are never given. `taken` are ids that somebody has in hand;
+        `after_unit` had its turn last; with `due_before` only what is due by then. One seek in the index, however long
+        the queue.
+        """
+        only = f"AND id NOT IN ({marks(taken)})" + (" AND corrects <> ''" if corrections_only else "")
+        values = (stamp(now), stamp(now + LONGEST_PAUSE), *taken)
+        source = f"""SELECT * FROM document INDEXED BY document_queue WHERE context = ? AND state = 'QUEUED' AND %s
+            AND NOT attachment AND (next_action_at <= ? OR next_action_at > ?) {only}
+            ORDER BY ifnull(due_safe, '~'), unit, seq LIMIT 1"""  # noqa: S608 - marks
+        first = self._one(
+            source % "ifnull(due_safe, '~') <= ?", context, stamp(due_before) if due_before else "~", *values
+        )
+        if first is None:
+            return None
+        due = first["due_safe"] or "~"
+        turn = self._one(source % "ifnull(due_safe, '~') = ? AND unit > ?", context, due, after_unit, *values)
+        return rows.document(turn or first)
+
+    def waiting(self, context: str, now: datetime, most: int) -> Waiting:
+        """How many documents are queued and ready, counted up to `most`, and whether one of them has an attachment."""
+        ready, limits = "(next_action_at <= ? OR next_action_at > ?)", (stamp(now), stamp(now + LONGEST_PAUSE))
+        plain = self._db.execute(
+            f"""SELECT count(*) AS n FROM (SELECT 1 FROM document INDEXED BY document_queue WHERE context = ?
+                AND state = 'QUEUED' AND {ready} AND NOT attachment AND corrects = '' LIMIT ?)""",  # noqa: S608
+            (context, *limits, most),
+        ).fetchone()
+        attached = self._one(
+            f"""SELECT 1 FROM document INDEXED BY document_queue_attached WHERE context = ? AND state = 'QUEUED'
+                AND attachment AND {ready}""",  # noqa: S608
+            context,
+            *limits,
+        )
+        return Waiting(int(plain["n"]), attached is not None)
 
     def without_upo(self, context: str, now: datetime, limit: int) -> list[Document]:
         """Numbered documents of a context whose receipt is still missing and may be asked for now."""

@@ -1,10 +1,11 @@
 """Our KSeF sessions, and the conditions of a context (DESIGN decision 11)."""
 
+import json
 from datetime import datetime
 from typing import Any
 
 from spool import rows
-from spool.domain.ledger import Condition, Session
+from spool.domain.ledger import ONLINE, Condition, Session
 from spool.rows import dump, stamp
 from spool.store.base import Base
 
@@ -22,6 +23,7 @@ class Sessions(Base):
             opened_at=stamp(session.opened_at),
             valid_until=stamp(session.valid_until),
             ksef=session.ksef,
+            kind=session.kind,
         )
 
     def close_session(self, reference: str, now: datetime) -> None:
@@ -51,12 +53,26 @@ class Sessions(Base):
         row = self._one("SELECT * FROM session WHERE reference = ?", reference)
         return rows.session(row) if row else None
 
-    def sessions_not_final(self, context: str) -> list[Session]:
-        """Sessions of a context whose end we have not seen yet."""
+    def sessions_not_final(self, context: str, kind: str = ONLINE) -> list[Session]:
+        """Sessions of a context, of this kind, whose end we have not seen yet."""
         found = self._db.execute(
-            "SELECT * FROM session WHERE context = ? AND final_at IS NULL AND lost_at IS NULL", (context,)
+            "SELECT * FROM session WHERE context = ? AND kind = ? AND final_at IS NULL AND lost_at IS NULL",
+            (context, kind),
         )
         return [rows.session(r) for r in found]
+
+    def keep_budget(self, context: str, value: dict[str, Any], now: datetime) -> None:
+        """What this context has spent of KSeF's limits."""
+        self._db.execute(
+            """INSERT INTO budget (context, value, at) VALUES (?, ?, ?)
+               ON CONFLICT DO UPDATE SET value = excluded.value, at = excluded.at""",
+            (context, dump(value), stamp(now)),
+        )
+
+    def budget(self, context: str) -> dict[str, Any]:
+        """What was kept last; empty when nothing was."""
+        row = self._one("SELECT value FROM budget WHERE context = ?", context)
+        return dict(json.loads(row["value"])) if row else {}
 
     def set_condition(self, context: str, name: str, value: dict[str, Any] | None, now: datetime) -> None:
         """Set or (None) lift a condition of a context, such as `paused` or `reachable`."""

@@ -97,9 +97,9 @@ class Sandbox:
 
 
 @contextmanager
-def running_sandbox() -> Iterator[Sandbox]:
+def running_sandbox(speed: str = "fast") -> Iterator[Sandbox]:
     """A sandbox process on a port of its own."""
-    command = [sys.executable, "-m", "sandbox", "--port", "0", "--speed", "fast"]
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--speed", speed]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
     try:
         assert process.stdout is not None
@@ -209,19 +209,38 @@ class Rig:
         """The sandbox's day in Warsaw."""
         return warsaw_date(self.sandbox.now())
 
-    async def put(
-        self, raw: bytes, *, facts: Facts | None = None, mode: Mode = Mode.ONLINE, corrects: str = ""
-    ) -> Document:
+    async def put(self, raw: bytes, **more: Any) -> Document:
         """What the gateway's intake does: a document in the queue."""
+        return (await self.put_all([raw], **more))[0]
+
+    async def put_all(self, raws: list[bytes], **more: Any) -> list[Document]:
+        """Several documents in one commit."""
+        new = [self._new(raw, **more) for raw in raws]
+        now = self.clock()
+
+        def job(store: Any) -> list[Document]:
+            return [store.add(n, raw, n.source_name[:-4], now) for n, raw in zip(new, raws, strict=True)]
+
+        return await self.spool.write(job)
+
+    def _new(
+        self,
+        raw: bytes,
+        *,
+        facts: Facts | None = None,
+        mode: Mode = Mode.ONLINE,
+        corrects: str = "",
+        unit: str = "sp1",
+        due_at: datetime | None = None,
+    ) -> NewDocument:
         self._count += 1
         facts = facts or read_received(raw)
         assert facts.form is FormCode.FA3
         now, wish = self.clock(), mode if mode is Mode.OFFLINE24 else Mode.ONLINE
-        new = NewDocument(
-            "sp1", self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, wish, now,
-            State.QUEUED, due=due(now + timedelta(hours=8), now, mode), corrects=corrects,
+        return NewDocument(
+            unit, self.context.id, "cli", f"f{self._count}.xml", sha256_hex(raw), len(raw), facts, wish, now,
+            State.QUEUED, due=due(due_at or now + timedelta(hours=8), now, mode), corrects=corrects,
         )  # fmt: skip
-        return await self.spool.write(lambda store: store.add(new, raw, f"f{self._count}", now))
 
     async def put_new(self, number: str, **more: Any) -> Document:
         """An ordinary invoice of today with this number."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sluza.samples import attachment_invoice, invoice
+from sluza.samples import invoice
 from spool.access import Spool
 from spool.domain.document import Mode
 from spool.domain.ledger import Document, Event
@@ -245,14 +245,6 @@ async def test_own_budget_keeps_clear_of_429(rig: Rig, sandbox: Sandbox) -> None
         await rig.until(document, State.ACCEPTED)
     assert sandbox.requests()["in_ban"] == 0
     assert [(await rig.read(d)).attempts for d in documents] == [1] * 12
-
-
-async def test_attachments_wait_for_the_batch(rig: Rig) -> None:
-    """KSeF takes attachments in batch sessions only: such a document waits and says so."""
-    document = await rig.put(attachment_invoice(number="ATT/1", issue_date=rig.today()))
-    await rig.start()
-    waiting = await rig.until(document, State.WAITING)
-    assert waiting.reason == "Wymaga wysyłki wsadowej (załącznik)."
 
 
 async def test_case_E10_tomorrow_is_refused_again_at_send(rig: Rig, sandbox: Sandbox) -> None:

@@ -1,5 +1,7 @@
 """The rate budget: three windows at once, bans, limits learnt; held against an independent count."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,3 +78,51 @@ def test_fault_F14_clock_set_back() -> None:
     budget.ban("invoiceExport", 60, 10_000.0)
     assert budget.wait("invoiceSend", 5_000.0) == 0
     assert budget.wait("invoiceExport", 5_000.0) == 60
+
+
+def test_wait_for_several_is_when_the_last_may_go() -> None:
+    """Asked about many calls, the budget says what sending them all would take, and spends nothing."""
+    budget = Budget()
+    assert budget.wait("invoiceSend", 1000.0, 10) == 0
+    assert 60 < budget.wait("invoiceSend", 1000.0, 31) < 63
+    assert 3600 < budget.wait("invoiceSend", 1000.0, 181) < 3700
+    assert budget.wait("invoiceSend", 1000.0) == 0
+
+
+def test_fault_K04_what_was_spent_and_forbidden_outlives_the_process() -> None:
+    """A budget put away and recalled says the same as before: calls, bans, and the share left to us."""
+    budget = Budget()
+    _send_all(budget, "invoiceSend", 30)
+    budget.ban("invoiceExport", 900, 1000.0)
+    again = Budget()
+    again.recall(json.loads(json.dumps(budget.as_dict())))
+    for group in ("invoiceSend", "invoiceExport", "sessionList"):
+        assert abs(again.wait(group, 1010.0) - budget.wait(group, 1010.0)) < 0.01
+    assert again.last("invoiceSend") > 1000.0
+
+
+def test_fault_K04_an_unpredicted_429_shrinks_our_share() -> None:
+    """Where others spend from the same limits we take less, never nothing, and more again after an hour."""
+    budget = Budget()
+    budget.ban("invoiceSend", 1, 1000.0)
+    assert _in_first_minute(budget, 1010.0) == 21
+    for _ in range(20):
+        budget.ban("invoiceSend", 1, 1100.0)
+    assert _in_first_minute(budget, 5000.0) == 4
+    assert _in_first_minute(budget, 50_000.0) > 4
+
+
+def test_fault_K04_another_address_has_windows_of_its_own() -> None:
+    """KSeF counts by the address it sees: under a new one nothing is spent yet, but logins count by address anyway."""
+    budget = Budget()
+    budget.seen_from("198.51.100.7")
+    _send_all(budget, "invoiceSend", 30)
+    budget.seen_from("198.51.100.7")
+    assert budget.wait("invoiceSend", 1004.0) > 0
+    budget.seen_from("198.51.100.8")
+    assert budget.wait("invoiceSend", 1004.0) == 0
+
+
+def _in_first_minute(budget: Budget, now: float) -> int:
+    times = _send_all(budget, "invoiceSend", 40, now)
+    return sum(t < times[0] + 60 for t in times)

@@ -1,0 +1,132 @@
+"""Batch packages: choosing their documents, and how far each has come on its way to KSeF."""
+
+import json
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from spool import rows
+from spool.domain.document import Mode
+from spool.domain.errors import MoveRefused
+from spool.domain.ledger import Choice, Document, Entry, Package, PackedPart, Session
+from spool.domain.states import State
+from spool.domain.terms import DueState
+from spool.rows import dump, stamp
+from spool.store.attempts import Attempts
+from spool.store.base import quoted
+from spool.store.lookup import LONGEST_PAUSE, SENT_OFFLINE
+
+_OPEN = quoted({State.SENDING, State.SUBMITTED, State.UNKNOWN})
+
+
+class Packages(Attempts):
+    """Packages on their way, and the documents in them."""
+
+    def packable(self, context: str, day: date, now: datetime, limit: int) -> Choice:
+        """Queued documents for one package: the nearest deadline first, of equal ones the units in turn.
+
+        A package is sent offline as a whole or not at all; the most urgent document decides. Left out are technical
+        corrections, which go into interactive sessions only (protocol §11), what is issued after `day`, which KSeF
+        would refuse, and what there is no duty to send.
+        """
+        ready = f"""FROM document INDEXED BY document_queue WHERE context = ? AND state = 'QUEUED' AND corrects = ''
+            AND issue_date <= ? AND (next_action_at <= ? OR next_action_at > ?)
+            AND due_state <> '{DueState.CEASED}' AND mode <> '{Mode.TOTAL_FAILURE}'"""
+        values = (context, day.isoformat(), stamp(now), stamp(now + LONGEST_PAUSE))
+        first = self._one(
+            f"SELECT {SENT_OFFLINE} AS offline {ready} ORDER BY ifnull(due_safe, '~'), unit, seq LIMIT 1",
+            *values,
+        )
+        if first is None:
+            return Choice(False, ())
+        found = self._db.execute(
+            f"""SELECT id, sha256, size FROM (SELECT id, sha256, size, seq, ifnull(due_safe, '~') AS due,
+                    row_number() OVER (PARTITION BY ifnull(due_safe, '~'), unit ORDER BY seq) AS turn
+                    {ready} AND {SENT_OFFLINE} = ?) ORDER BY due, turn, seq LIMIT ?""",  # noqa: S608 - our own words
+            (*values, first["offline"], limit),
+        )
+        return Choice(bool(first["offline"]), tuple(Entry(r["id"], r["sha256"], r["size"]) for r in found))
+
+    def interrupted(self, context: str) -> list[Document]:
+        """Documents of interactive sessions between intent and answer. Packages know themselves how far they are."""
+        found = self._db.execute(
+            """SELECT * FROM document WHERE context = ? AND state = 'SENDING'
+               AND session NOT IN (SELECT reference FROM session WHERE kind = 'batch')
+               AND session NOT IN (SELECT name FROM package) ORDER BY seq""",
+            (context,),
+        )
+        return [rows.document(r) for r in found]
+
+    def add_package(self, name: str, context: str, now: datetime) -> None:
+        """A package is being made; its documents are claimed into it under this name."""
+        self._insert("package", name=name, context=context, created_at=stamp(now))
+
+    def claim(self, name: str, ids: Iterable[str], now: datetime) -> list[str]:
+        """The intent for these documents, those still queued; returns which ones the package holds now."""
+        claimed = []
+        for document_id in ids:
+            try:
+                self.begin_attempt(self.document(document_id), name, now)
+            except MoveRefused:
+                continue  # a person held or withdrew it a moment ago
+            claimed.append(document_id)
+        return claimed
+
+    def packed(self, name: str, limit: int, after: int = 0) -> list[Document]:
+        """Documents of a package (by its session, or by its name before that) about which nothing is known yet."""
+        found = self._db.execute(
+            f"""SELECT * FROM document WHERE session = ? AND invoice_ref IS NULL AND ksef_number IS NULL
+                AND state IN ({_OPEN}) AND seq > ? ORDER BY seq LIMIT ?""",  # noqa: S608 - our own words
+            (name, after, limit),
+        )
+        return [rows.document(r) for r in found]
+
+    def open_package(self, name: str, session: Session, parts: Iterable[PackedPart]) -> None:
+        """KSeF opened a session for it: from now on its documents are in that session. Nothing was uploaded yet."""
+        self.add_session(session)
+        self._db.execute("UPDATE package SET session = ? WHERE name = ?", (session.reference, name))
+        for table in ("attempt", "document"):
+            self._db.execute(f"UPDATE {table} SET session = ? WHERE session = ?", (session.reference, name))  # noqa: S608
+        for part in parts:
+            self._insert(
+                "part",
+                package=name,
+                ordinal=part.ordinal,
+                size=part.size,
+                hash=part.hash,
+                url=part.url,
+                headers=dump(part.headers),
+            )
+
+    def part_sent(self, name: str, ordinal: int, now: datetime) -> None:
+        """KSeF's storage took this part."""
+        self._db.execute("UPDATE part SET sent_at = ? WHERE package = ? AND ordinal = ?", (stamp(now), name, ordinal))
+
+    def parts_missing(self, name: str) -> None:
+        """KSeF says that a part is missing or of another size: all of them go once more."""
+        self._db.execute("UPDATE part SET sent_at = NULL WHERE package = ?", (name,))
+
+    def drop_package(self, name: str) -> None:
+        """It was closed, or given up: from here on its session and its documents say everything."""
+        self._db.execute("DELETE FROM package WHERE name = ?", (name,))
+
+    def packages(self, context: str) -> list[Package]:
+        """Packages of a context on their way, the oldest first."""
+        found = self._db.execute("SELECT * FROM package WHERE context = ? ORDER BY created_at", (context,)).fetchall()
+        return [
+            Package(r["name"], context, r["session"], rows.instant(r["created_at"]), self._parts(r["name"]))
+            for r in found
+        ]
+
+    def _parts(self, name: str) -> tuple[PackedPart, ...]:
+        found = self._db.execute("SELECT * FROM part WHERE package = ? ORDER BY ordinal", (name,))
+        return tuple(
+            PackedPart(
+                r["ordinal"],
+                r["size"],
+                r["hash"],
+                r["url"],
+                json.loads(r["headers"]),
+                rows.instant(r["sent_at"]) if r["sent_at"] else None,
+            )
+            for r in found
+        )
