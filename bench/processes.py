@@ -97,4 +97,5 @@ def running(module: str, config: Path) -> Iterator[Running]:
         yield started
     finally:
         started.process.send_signal(signal.SIGTERM)
-        assert started.process.wait(_STOP_S) == 0
+        code = started.process.wait(_STOP_S)
+        assert code == 0, f"{module} ended with {code}: {(config.parent / f'{module}.log').read_text()[-1000:]}"

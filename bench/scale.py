@@ -34,12 +34,11 @@ Question = Callable[[Store], object]
 
 
 def questions(now: datetime) -> dict[str, Question]:
-    """What is asked for before each sending and on the pages."""
-    queued = (State.QUEUED,)
+    """What the agent asks before each sending, and what the pages and lists ask."""
     return {
-        "`work`, the next to send": lambda store: store.work(processes.CONTEXT, queued, now, 1),
-        "`by_due`, the first 100": lambda store: store.by_due(100),
-        "`most_urgent`, the first 100": lambda store: store.most_urgent(unit=None, states=queued, limit=100),
+        "`next_queued`, to send": lambda store: store.next_queued(processes.CONTEXT, now),
+        "`by_due`, 100 for the page": lambda store: store.by_due(100),
+        "`most_urgent`, 100 for a list": lambda store: store.most_urgent(unit=None, states=[State.QUEUED], limit=100),
     }
 
 
@@ -81,6 +80,7 @@ def _start_row(module: str, empty: float, filled: float) -> report.Row:
 _COPIED = (
     "unit", "context", "size", "source", "source_name", "state", "reason", "facts", "problems", "seller_nip", "kind",
     "issue_date", "mode", "issued_at", "due_basis", "due_why", "next_action_at", "version", "shown",
+    "wish", "asked_at", "due_state",
 )  # fmt: skip
 _COPY = f"""
 WITH RECURSIVE serial(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM serial WHERE n < ?)

@@ -8,11 +8,11 @@ from sqlite_utils import Database, Migrations
 steps = Migrations("sluza")
 
 _FIRST = """
-CREATE TABLE body (
+CREATE TABLE body (                   -- with a rowid: in order of hash, each would spill onto a page of its own
     sha256 TEXT PRIMARY KEY,          -- lower-case hex of the exact bytes
     size   INTEGER NOT NULL,          -- bytes before packing
     packed BLOB NOT NULL              -- zlib
-) WITHOUT ROWID;
+);
 
 CREATE TABLE document (
     seq           INTEGER PRIMARY KEY,  -- order of arrival; the cursor of paged lists
