@@ -135,7 +135,9 @@ _EVENT = "INSERT INTO event (at, subject, actor, move, note, data, previous, has
 _AT = "2026-11-20T09:00:00.000000Z"
 
 
-def _rows(raw: bytes, facts: Facts, number: int) -> tuple[bytes, tuple[object, ...], tuple[object, ...], tuple[str, ...]]:
+def _rows(
+    raw: bytes, facts: Facts, number: int
+) -> tuple[bytes, tuple[object, ...], tuple[object, ...], tuple[str, ...]]:
     sha256, key = hashlib.sha256(raw).hexdigest(), f"{number:023x}"
     text = str(facts.as_dict())
     document = (
@@ -162,7 +164,7 @@ def _told(seen: Seen) -> str:
     ]  # fmt: skip
     return f"""{report.table(("10 kB documents, synced", "a second", ""), rows)}
 
-p99 of one caller's wait: {tail:.2f} × (32 callers / rate), goal {report.verdict(tail, LATENCY_GOAL, at_least=False)}."""
+p99 of a caller's wait: {tail:.2f} × (32 callers / rate), goal {report.verdict(tail, LATENCY_GOAL, at_least=False)}."""
 
 
 if __name__ == "__main__":

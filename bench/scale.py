@@ -52,7 +52,9 @@ def measure(rounds: int) -> str:
         few = _asked(processes.spool_of(filled), rounds)
         fill(processes.spool_of(filled), MANY - FEW)
         many = _asked(processes.spool_of(filled), rounds)
-        kept, memory = asyncio.run(_adding(home / "added" / "spool.db"))
+        added = home / "added" / "spool.db"
+        raw, memory = asyncio.run(_adding(added))
+        kept = added.stat().st_size / raw
     rows = [_next_row(name, few[name], many[name]) for name in few]
     rows += [_start_row(module, *starts[module]) for module in starts]
     rows += [
@@ -72,7 +74,12 @@ def _next_row(name: str, few: float, many: float) -> report.Row:
 
 
 def _start_row(module: str, empty: float, filled: float) -> report.Row:
-    return (f"start of the {module}", f"0: {empty:.2f} s", f"{FEW:,}: {filled:.2f} s", _ratio(filled / empty, START_GOAL))
+    return (
+        f"start of the {module}",
+        f"0: {empty:.2f} s",
+        f"{FEW:,}: {filled:.2f} s",
+        _ratio(filled / empty, START_GOAL),
+    )
 
 
 # --- Rows by the hundred thousand ----------------------------------------------------------------------------------
@@ -146,8 +153,8 @@ def _starts(configs: dict[int, Path], rounds: int) -> dict[str, tuple[float, flo
 # --- Disk and memory -------------------------------------------------------------------------------------------------
 
 
-async def _adding(path: Path) -> tuple[float, float]:
-    """The spool's bytes per raw byte, and resident memory at the end by that after the first ones."""
+async def _adding(path: Path) -> tuple[int, float]:
+    """Raw bytes added, and resident memory at the end by that after the first ones."""
     spool, total = Spool(path), 0
     source = invoices(ADDED, seed=3)
     facts = examine(next(invoices(1))).facts
@@ -167,7 +174,7 @@ async def _adding(path: Path) -> tuple[float, float]:
             after_warm_up = _resident()
     memory = _resident() / after_warm_up
     spool.close()
-    return path.stat().st_size / total, memory
+    return total, memory
 
 
 def _resident() -> int:
