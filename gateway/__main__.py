@@ -115,7 +115,7 @@ async def _run(
         await admin.start()
         parts: dict[str, Awaitable[None]] = {
             "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
-            "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands).run(stop),
+            "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands, door.crowded).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}

@@ -33,6 +33,7 @@ from spool.xml import Examined, content_change, examine
 
 T = TypeVar("T")
 
+_CROWD = 4
 _POISON_AFTER = 3
 _FAILED_KEPT = 1000
 
@@ -79,6 +80,11 @@ class FrontDoor:
         self._clock = clock
         self._hands = hands
         self._failed: dict[str, int] = {}
+        self._deliveries = 0
+
+    def crowded(self) -> bool:
+        """True while so many deliveries are under way that what can wait should."""
+        return self._deliveries >= _CROWD
 
     async def accept(self, raw: bytes, origin: Origin, *, may_wait: bool = False) -> list[Verdict]:
         """Take one XML or one ZIP of them: a verdict per document, all accepted ones durable in one commit.
@@ -89,6 +95,13 @@ class FrontDoor:
         and the caller may come again.
         """
         self._need_room()
+        self._deliveries += 1
+        try:
+            return await self._take(raw, origin, may_wait)
+        finally:
+            self._deliveries -= 1
+
+    async def _take(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
         if (big := archive.too_big(len(raw), zipped=archive.is_zip(raw))) is not None:
             return [Verdict("refused", origin.name, problems=(big,))]
         if self._hands is None:

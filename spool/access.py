@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 import pysqlite3
 
 from spool import files, identity, integrity, room
+from spool.answers import Answer, Promise
 from spool.clock import Clock, system_clock
 from spool.crashpoint import reached
 from spool.domain.errors import LeaseLost, NoRoom, SluzaError, SpoolError, SpoolFailed
@@ -37,7 +38,7 @@ from spool.store import Store
 
 T = TypeVar("T")
 Job = Callable[[Store], Any]
-Waiting = tuple[Job, "Future[Any]"]
+Waiting = tuple[Job, Promise]
 
 FILE = "spool.db"
 OLDEST_SAFE_SQLITE = (3, 51, 3)
@@ -73,7 +74,7 @@ class Spool:
         self._lost = False
         self._closing = threading.Event()
         self._witness, connections = self._open(clock)
-        self._read_connection, self._write_connection, self._checkpoint_connection = connections
+        self._read_connection, self._write_connection, self._checkpoint_connection, self._glancing = connections
         self._jobs: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._reader = ThreadPoolExecutor(1, "spool-read")
         self._threads = [
@@ -106,7 +107,7 @@ class Spool:
                 if not (self._wants_room(error) and self.reserve.release()):
                     raise
                 migrate(self.path, witness, enter)
-            for _ in range(3):
+            for _ in range(4):
                 connections.append(connect(self.path))
             if self._doubt.exists():
                 self._look_at_all()
@@ -168,15 +169,28 @@ class Spool:
 
     async def write(self, job: Callable[[Store], T]) -> T:
         """Run `job` in a transaction; returns after it is durable. What `job` raises, or the commit, is raised here."""
-        return await asyncio.wrap_future(self._submit(job))
+        answer = Answer(asyncio.get_running_loop())
+        self._submit(job, answer)
+        return await answer.future  # type: ignore[no-any-return]
 
     async def read(self, job: Callable[[Store], T]) -> T:
         """Run `job` on the reading connection, on one snapshot."""
         return await asyncio.wrap_future(self._reader.submit(self._read, job))
 
+    def glance(self, job: Callable[[Store], T]) -> T:
+        """Run `job`, which looks up one row by its key, at once: on the thread of the event loop, and only there.
+
+        For what every request asks: a crossing into the reading thread and back costs more than the look.
+        """
+        if self._broken is not None:
+            raise self._broken
+        return job(Store(self._glancing))
+
     def write_now(self, job: Callable[[Store], T]) -> T:
         """`write` for callers without an event loop (the CLI)."""
-        return self._submit(job).result()
+        done: Future[T] = Future()
+        self._submit(job, done)
+        return done.result()
 
     def read_now(self, job: Callable[[Store], T]) -> T:
         """`read` for callers without an event loop (the CLI)."""
@@ -198,15 +212,14 @@ class Spool:
             self._reader.submit(self._keep_trail, self._read_connection).result()
         self._reader.submit(self._read_connection.close).result()
         self._reader.shutdown()
+        self._glancing.close()
 
-    def _submit(self, job: Callable[[Store], T]) -> "Future[T]":
+    def _submit(self, job: Job, done: Promise) -> None:
         if self._closing.is_set():
             raise SpoolError("Spool jest zamykany.")
         if self._broken is not None:
             raise self._broken
-        done: Future[T] = Future()
         self._jobs.put((job, done))
-        return done
 
     def _version(self) -> int:
         if self._broken is not None:
@@ -235,7 +248,9 @@ class Spool:
                     group.append(self._jobs.get_nowait())
             going_on = None not in group
             # A caller who has gone is left out; from here on the others cannot be cancelled any more.
-            self._write_group(connection, store, [e for e in group if e and e[1].set_running_or_notify_cancel()])
+            entries = [e for e in group if e and e[1].set_running_or_notify_cancel()]
+            self._write_group(connection, store, entries)
+            Answer.hand_over([done for _, done in entries if isinstance(done, Answer)])
         connection.close()
         self._witness.close()
 
@@ -351,7 +366,7 @@ def _commit_group(
 
     Returns why nothing was committed, or None. Callers without an answer are still waiting then.
     """
-    answers: list[tuple[Future[Any], Any]] = []
+    answers: list[tuple[Promise, Any]] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
         allowed(store)  # nobody can take the role before this transaction ends

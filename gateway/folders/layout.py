@@ -94,7 +94,8 @@ def ensure_missing(root: Path, unit: str) -> None:
     """Make again what somebody deleted inside a folder that is available."""
     folder = require(root, unit)
     for name in OF_THE_CENTRE if unit == CENTRAL else OF_A_UNIT:
-        ensure_directory(folder / name, _OPEN_MODE if name.startswith(OUTBOX) else _CLOSED_MODE)
+        if not os.path.isdir(f"{folder}/{name}"):  # noqa: PTH112 - asked at every scan, and nearly always true
+            ensure_directory(folder / name, _OPEN_MODE if name.startswith(OUTBOX) else _CLOSED_MODE)
 
 
 async def set_up(spool: Spool, root: Path, municipality: Municipality, clock: Clock) -> None:
