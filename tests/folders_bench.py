@@ -89,7 +89,7 @@ class Bench:
         self.root = tmp_path / "folders"
         self.state = state or tmp_path / "state"
         self.municipality = municipality
-        self.spool = Spool(self.state / FILE, reserve)
+        self.spool = Spool(self.state / FILE, reserve=reserve)
         self.workers = ThreadWorkers()
         self.now = NOW
         self.clock: Clock = lambda: self.now
