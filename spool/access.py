@@ -114,9 +114,12 @@ class Spool:
             for connection in connections:
                 connection.close()
             witness.close()
-            if isinstance(error, pysqlite3.Error | OSError):
-                raise self._meant(error) from error
-            raise
+            if not isinstance(error, pysqlite3.Error | OSError):
+                raise
+            meant = self._meant(error)
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR":  # our own statements fit every spool of ours
+                meant = damaged(self.path, str(error))
+            raise meant from error
         self.reserve.restore()
         return witness, connections
 

@@ -95,7 +95,7 @@ class Documents(Lookup, Sessions):
         allowed = sorted(sources(target))
         was = self._one(
             f"""UPDATE document SET updated_at = ?, version = version + 1, state = '{target}'
-                WHERE id = ? AND state IN ({marks(allowed)}) RETURNING seq""",  # noqa: S608 - enum and marks only
+                WHERE id = ? AND state IN ({marks(allowed)}) RETURNING unit, series""",  # noqa: S608 - enum and marks only
             stamp(now),
             document_id,
             *allowed,
@@ -113,10 +113,8 @@ class Documents(Lookup, Sessions):
             changes["parked"] = int(actor not in PROGRAMS)
         self._update_document(document_id, now, **changes)
         self.log(document_id, f"{before}>{target}", now, actor, note, data)
-        moved = self.document(document_id)
-        if not moved.series:
-            return moved
-        self.keep_order(moved.unit, moved.series, now)
+        if series := changes.get("series", was["series"]):
+            self.keep_order(was["unit"], series, now)
         return self.document(document_id)
 
     def touch(self, document_id: str, now: datetime, **changes: Any) -> None:

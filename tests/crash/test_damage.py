@@ -15,6 +15,7 @@ import pytest
 from spool import access, integrity
 from spool.access import FILE, Spool
 from spool.domain.errors import BodyDamaged, SluzaError, SpoolDamaged, SpoolError
+from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.states import State
 from spool.store import Store
 from tests.crash.test_power_loss import seed_of
@@ -85,13 +86,16 @@ def lay_out(saved: Saved, directory: Path) -> Path:
 
 
 def start(path: Path, saved: Saved, dice: random.Random | None = None) -> bool:
-    """True when the start refuses. Otherwise everything is as it was, or is known to be damaged where it is used."""
+    """True when the start refuses, or sends nothing before KSeF was compared. Otherwise everything is as it was, or is
+    known to be damaged where it is used."""
     try:
-        spool = Spool(path)
+        spool = Spool(path, "gateway")
     except SluzaError:
         return True
     try:
         spool.verify()
+        if spool.read_now(lambda store: store.condition("", RECONCILE_FIRST)):
+            return True
         assert spool.read_now(rows) == saved.rows
         for row in saved.rows:
             try:
@@ -159,12 +163,22 @@ def test_fault_F09_damage_is_found_at_the_start_or_does_nothing(
 
 
 def test_fault_F09_a_lost_wal_is_found(saved: Saved, disk: Path) -> None:
-    """What was acknowledged was only there: the sentence says so, with the cure."""
+    """What was acknowledged was only there: nothing is sent before KSeF was compared, and the sentence says why.
+
+    A command that comes first does not cover the tracks.
+    """
     path = lay_out(saved, disk / "lost")
     path.with_name(FILE + "-wal").unlink()
-    with pytest.raises(SpoolDamaged, match="utracono dziennik WAL") as lost:
-        Spool(path)
-    assert "kopii zapasowej" in lost.value.hint
+    command = Spool(path)
+    command.write_now(lambda store: store.log("spool", "x", NOW, "Jan", "x"))
+    command.close()
+    program = Spool(path, "agent")
+    try:
+        condition = program.read_now(lambda store: store.condition("", RECONCILE_FIRST))
+        assert condition is not None
+        assert "utracono jego ostatnie zapisy" in condition.value["reason"]
+    finally:
+        program.close()
 
 
 def test_fault_F09_a_lost_file_is_not_begun_anew(saved: Saved, disk: Path) -> None:

@@ -243,7 +243,7 @@ class Town:
     def drop(self, unit: str, stem: str, raw: bytes, *, folder: str = "", ending: str = ".xml", **more: Any) -> Dropped:
         """A file into `do-wyslania`, as a program saves it: under another name first."""
         box = self.folders / unit / "do-wyslania" / folder
-        self.wait(box.is_dir, f"the folders of {unit}")
+        self.wait(box.is_dir, f"the folders of {unit}", drive=True)
         path = box / f"{stem}{ending}"
         unfinished = box / f"{stem}.tmp"
         unfinished.write_bytes(raw)
