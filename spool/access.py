@@ -115,12 +115,9 @@ class Spool:
             for connection in connections:
                 connection.close()
             witness.close()
-            if not isinstance(error, pysqlite3.Error | OSError):
-                raise
-            meant = self._meant(error)
-            if getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR":  # our own statements fit every spool of ours
-                meant = damaged(self.path, str(error))
-            raise meant from error
+            if isinstance(error, OSError | pysqlite3.Error | ValueError | LookupError | TypeError | AttributeError):
+                raise self._at_opening(error) from error
+            raise
         self.reserve.restore()
         return witness, connections
 
@@ -321,6 +318,13 @@ class Spool:
         if name == "SQLITE_IOERR":
             return self._break(SpoolFailed("Dysk nie potwierdził zapisu spoolu; niczego nie obiecano.", _AGAIN))
         return _of_the_disk(self.path, error)
+
+    def _at_opening(self, error: Exception) -> Exception:
+        """The same before anything else was asked: our own statements fit every sound spool of ours, so what fails
+        there neither for the disk nor for a lock met rows, or a schema, that are none of ours."""
+        name = getattr(error, "sqlite_errorname", "")
+        known = isinstance(error, OSError) or name in _OF_THE_DISK | _DAMAGED | {"SQLITE_BUSY", "SQLITE_LOCKED"}
+        return self._meant(error) if known else damaged(self.path, str(error))
 
     def _refusal(self, error: Exception) -> NoRoom | None:
         """What the disk itself says, where the error does not."""

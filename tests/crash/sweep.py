@@ -60,7 +60,7 @@ class Life:
     async def run(self) -> None:
         """From the opening to the end of the process; every part may fail, and the next one is tried all the same."""
         try:
-            spool = Spool(self.root / "state" / FILE, RESERVE)
+            spool = Spool(self.root / "state" / FILE, reserve=RESERVE)
         except (SluzaError, OSError) as error:
             self.errors.append(error)
             return

@@ -98,9 +98,9 @@ async def test_fault_F04_a_full_disk_takes_nothing_new_and_sends_what_it_has(mou
 async def test_fault_F04_a_start_on_a_full_disk_uses_the_reserve(mount: Mount) -> None:
     """What was taken in goes on after a restart, too, although SQLite needs new files for it."""
     state = mount("size=12m") / "state"
-    Spool(state / FILE, _RESERVE).close()
+    Spool(state / FILE, reserve=_RESERVE).close()
     foreign = fill(state)
-    spool = Spool(state / FILE, _RESERVE)
+    spool = Spool(state / FILE, reserve=_RESERVE)
     try:
         assert not spool.reserve.held
         foreign.unlink()
@@ -154,9 +154,9 @@ async def test_fault_F05_without_inodes_the_sentence_names_them(mount: Mount, tm
 def test_fault_F06_a_start_on_a_read_only_disk_is_one_sentence(mount: Mount) -> None:
     """And works again after the disk was mounted for writing."""
     disk = mount("size=12m")
-    Spool(disk / "state" / FILE, _RESERVE).close()
+    Spool(disk / "state" / FILE, reserve=_RESERVE).close()
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     with pytest.raises(NoRoom, match="tylko do odczytu"):
-        Spool(disk / "state" / FILE, _RESERVE)
+        Spool(disk / "state" / FILE, reserve=_RESERVE)
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
-    Spool(disk / "state" / FILE, _RESERVE).close()
+    Spool(disk / "state" / FILE, reserve=_RESERVE).close()

@@ -53,7 +53,7 @@ async def _first_day(bench: Bench, shim: Switches) -> None:
 
 def _all_shown(bench: Bench) -> bool:
     behind = bench.spool.read_now(lambda store: store.unshown(10, bench.municipality.units))
-    return not behind and not bench.spool.read_now(lambda store: store.unmirrored(10))
+    return not behind and not bench.spool.read_now(lambda store: store.unmirrored(10, bench.municipality.units))
 
 
 def _drop(bench: Bench, shim: Switches, name: str, raw: bytes) -> None:
