@@ -18,6 +18,7 @@ from agent.settings import AgentSettings
 from spool import process
 from spool.domain.exits import Exit
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S
+from spool.hands import Hands
 from spool.store import Store
 from spool.workers import Workers
 
@@ -39,17 +40,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def serve(settings: AgentSettings) -> int:
     """Open everything, say ready, work, close everything."""
-    clock = process.clock_for(settings.shared.clock_url)
-    with process.desk(settings.shared.paths.state, ROLE, clock) as spool:
+    paths, clock = settings.shared.paths, process.clock_for(settings.shared.clock_url)
+    with process.desk(paths, ROLE, clock) as spool:
+        spool.verify()
         workers, network = Workers(processes=1), settings.network
+        hands = Hands(paths.state, ROLE, spool, clock)
         try:
+            await hands.begin()
             async with Transport(proxy=network.proxy, extra_ca=network.extra_ca) as transport:
                 patience = _PATIENCE_SANDBOX_S if settings.shared.clock_url else 30.0
-                house = House(settings, spool, transport, workers, clock, Bell(), patience)
+                house = House(settings, spool, transport, workers, clock, Bell(), patience, hands)
                 async with Transport(proxy=network.proxy, extra_ca=network.extra_ca, timeouts=BEACON_TIMES) as outside:
                     await _work(house, beacons(house, outside))
         finally:
             workers.close()
+            hands.close()
     return Exit.OK
 
 

@@ -25,6 +25,7 @@ from agent.packing import LARGEST_ARCHIVE, Packing, is_whole, part_file
 from agent.plan import MOST_IN_PACKAGE
 from agent.series import not_in_turn
 from spool.access import Spool
+from spool.crashpoint import reached
 from spool.domain.document import FormCode
 from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import BATCH, Entry, Package, PackedPart, Session
@@ -96,9 +97,11 @@ class Batches:
         claimed = await self._in_turn(name, await self._claim(name, choice.entries, now))
         if not claimed:
             return
+        reached("package.claimed", name)
         t.planner.packing = True
         archive = await self._pack(name, claimed, key)
         if archive is not None:
+            reached("package.packed", name)
             self._packed = _Packed(name, key, archive, choice.offline)
             await self._open(self._packed)
 
@@ -115,12 +118,14 @@ class Batches:
             elif no.code in _UNFIT:
                 self._packed = None
             raise
+        reached("package.opened", opened.reference)
         now = t.clock()
         session = Session(
             opened.reference, t.context.id, FormCode.FA3, now, now + _SESSION_LIVES, None, None,
             ksef=t.context.url, kind=BATCH,
         )  # fmt: skip
         await t.spool.write(lambda store: store.open_package(packed.name, session, opened.parts))
+        reached("package.recorded", opened.reference)
         self._packed = None
         t.planner.opened(now)
         t.contact.log.info("package_opened", session=opened.reference, bytes=archive.size)
@@ -230,6 +235,7 @@ class Batches:
                 raise _Lost(f"KSeF nie przyjmuje części {part.ordinal} paczki ({no.code}).") from no
             # The store of packages is not KSeF's API: nothing else stops because of it.
             raise NoAnswer(Reading(no.reading.outcome, f"package:{no.code}", no.reading.hint)) from no
+        reached("package.uploaded", package.name)
         await t.spool.write(lambda store: store.part_sent(package.name, part.ordinal, t.clock()))
 
     async def _close(self, package: Package, session: str) -> None:
@@ -243,7 +249,9 @@ class Batches:
             if no.code not in OVER:
                 raise
         else:
+            reached("package.closed", session)
             await handed_in(t, session)
+            reached("package.handed_in", session)
         now = t.clock()
 
         def job(store: Store) -> None:

@@ -14,7 +14,7 @@ import structlog
 
 from agent import retry
 from agent.ksef.api import NoAnswer, Reading
-from agent.ksef.errors import is_network
+from agent.ksef.errors import is_network, is_strange
 from agent.ksef.login import Login
 from spool.access import Spool
 from spool.clock import Clock
@@ -33,6 +33,9 @@ _JUMP_S = 60.0
 _ABOUT_ONE = "http:"
 _PACED = ("http:429", "budget:")
 """The budget keeps this group still by itself; the other groups go on (faults K04)."""
+STRANGE = "strange"
+_STRANGE_FROM = 3
+"""So many answers in a row that fit no version we know: one alone may be a front door in the middle of an update."""
 
 
 @dataclass
@@ -42,6 +45,7 @@ class _Known:
     login_until: datetime | None = None
     clock_wrong: bool = False
     reconcile_first: bool = False
+    strange: bool = False
 
 
 class Contact:
@@ -55,6 +59,7 @@ class Contact:
         self._clock = clock
         self._known = _Known()
         self._failures = 0
+        self._strange = 0
         self._quiet_until: datetime | None = None
         self._quiet_for = timedelta()
         self._doubted: set[str] = set()
@@ -147,6 +152,7 @@ class Contact:
             self._known.reachable = bool(mine["reachable"].get("ok"))
         self._known.clock_wrong = "clock" in mine
         self._known.reconcile_first = RECONCILE_FIRST in mine
+        self._known.strange = STRANGE in mine
         was, self._known.paused = self._known.paused, mine.get("paused")
         if was is not None and self._known.paused is None:
             self._login.unblock()
@@ -160,9 +166,12 @@ class Contact:
 
     async def worked(self) -> None:
         """KSeF answered."""
-        self._failures = 0
+        self._failures = self._strange = 0
         self._doubted.clear()
         await self.reached()
+        if self._known.strange:
+            await self._set(STRANGE, None)
+            self._known.strange = False
         if self._login.valid_until is not None and self._login.valid_until != self._known.login_until:
             self._known.login_until = self._login.valid_until
             await self._set("login", {"valid_until": self._login.valid_until.isoformat()})
@@ -172,6 +181,7 @@ class Contact:
         outcome = no.reading.outcome
         if self._login.refused is not None:
             await self.pause(self._login.refused, LOGIN)
+        await self._wonder(no)
         if isinstance(outcome, Later) and not is_network(no.code):
             if outcome.scope is Scope.CONTEXT and not outcome.person and not no.code.startswith(_PACED):
                 self._be_quiet(outcome.after_s or 1.0)
@@ -202,6 +212,14 @@ class Contact:
             if len(self._doubted) == 1:
                 return 0.0
         return await self.failed(no)
+
+    async def _wonder(self, no: NoAnswer) -> None:
+        """KSeF answers, but again and again in a way that no version known here has: people are told (faults K11)."""
+        self._strange = self._strange + 1 if is_strange(no.code) else 0
+        if self._strange >= _STRANGE_FROM and not self._known.strange:
+            self.log.error("ksef_changed", code=no.code)
+            await self._set(STRANGE, {"detail": no.reading.reason, "code": no.code})
+            self._known.strange = True
 
     async def compare_clocks(self, server_now: datetime | None) -> None:
         """KSeF's clock and ours should agree within two minutes; otherwise the page says so (faults F14, K17)."""

@@ -24,6 +24,7 @@ from agent.series import begin_in_turn
 from spool import law
 from spool.access import Spool
 from spool.clock import Clock
+from spool.crashpoint import reached
 from spool.domain.calendar import WARSAW, warsaw_date
 from spool.domain.catalogue import problem
 from spool.domain.errors import BodyDamaged, MoveRefused
@@ -31,6 +32,7 @@ from spool.domain.ledger import Document
 from spool.domain.municipality import Context, Municipality
 from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
+from spool.hands import Hands, with_hands
 from spool.law import Rules
 from spool.store import LONGEST_PAUSE, Store
 
@@ -62,6 +64,7 @@ class Tools:
     transport: Transport
     rules: Rules
     planner: Planner
+    hands: Hands | None = None
 
 
 async def wants_package(t: Tools, now: datetime) -> bool:
@@ -135,7 +138,7 @@ class Forward:
             return self._soon(await self._until_next(now))
         if not await self._fit(document, now):
             return 0.0
-        self._lanes.start(document.id, self._lane(document))
+        self._lanes.start(document.id, with_hands(t.hands, [document.id], self._lane(document)))
         await self._lanes.wait(PATIENCE_S)
         self._lanes.reap()
         return 0.0
@@ -147,6 +150,7 @@ class Forward:
     async def _lane(self, document: Document) -> None:
         """One document on its way: bytes, session, intent, call, result."""
         t = self._t
+        reached("send.begun", document.id)
         try:
             raw = await t.spool.read(lambda store: store.body(document.sha256))
         except BodyDamaged as damage:
@@ -168,6 +172,7 @@ class Forward:
         t = self._t
         log = t.contact.log.bind(document=document.id, session=session.reference)
         sealed, started = session.seal(raw), t.clock()
+        reached("send.sealed", document.id)
         try:
             claimed = await t.spool.write(
                 lambda store: _claim(store, t.rules.municipality, document, session.reference, started)
@@ -175,6 +180,7 @@ class Forward:
         except MoveRefused:
             return  # a person withdrew or held it a moment ago, or an earlier number came in
         session.sent += 1
+        reached("send.claimed", document.id)
         try:
             offline, corrects = claimed.sent_offline, claimed.corrects
             reference = await t.ksef.send(session.reference, sealed, offline=offline, corrects=corrects)
@@ -183,7 +189,9 @@ class Forward:
             await self._not_sent(claimed, session, no)
             return
         now = t.clock()
+        reached("send.answered", document.id)
         await t.spool.write(lambda store: verdict.submitted(store, claimed, reference, now))
+        reached("send.recorded", document.id)
         await t.contact.worked()
         log.info("sent", invoice=reference)
 

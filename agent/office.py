@@ -35,6 +35,7 @@ from spool.clock import Clock
 from spool.domain.built import too_early
 from spool.domain.errors import SluzaError
 from spool.domain.municipality import Context
+from spool.hands import Hands
 
 _AFTER_TROUBLE_S = 10.0
 _LIMITS_EVERY, _CLOCKS_EVERY = timedelta(hours=1), timedelta(minutes=2)
@@ -87,7 +88,10 @@ class Bell:
 
 @dataclass(frozen=True)
 class House:
-    """What all contexts of one process share; `patience` caps every wait (short under the sandbox's clock)."""
+    """What all contexts of one process share; `patience` caps every wait (short under the sandbox's clock).
+
+    `hands` None: nobody counts what this process dies with.
+    """
 
     settings: AgentSettings
     spool: Spool
@@ -96,6 +100,7 @@ class House:
     clock: Clock
     bell: Bell
     patience: float = IDLE_S
+    hands: Hands | None = None
 
 
 class Office:
@@ -115,7 +120,7 @@ class Office:
         self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock, context.url)
         self._tools = Tools(
             context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench,
-            house.transport, house.settings.shared.rules, Planner(),
+            house.transport, house.settings.shared.rules, Planner(), house.hands,
         )  # fmt: skip
         packages = house.settings.shared.paths.state / "agent" / context.id / "packages"
         self._batches = Batches(self._tools, keys, packages)
@@ -139,6 +144,8 @@ class Office:
         await self._recall_budget()
         await self._gate.begin()
         await self._forward.begin()
+        if self._house.hands:
+            await self._house.hands.put_off()
         await self._continuity.begin()
         await self.contact.begin()
         steps = {

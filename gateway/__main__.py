@@ -37,6 +37,7 @@ from spool.access import Spool
 from spool.clock import Clock, system_clock
 from spool.domain.errors import LeaseLost, SluzaError
 from spool.domain.exits import Exit
+from spool.hands import Hands
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
 ROLE = "gateway"
@@ -65,12 +66,16 @@ async def serve(settings: GatewaySettings) -> int:
     state = settings.shared.paths.state
     with contextlib.ExitStack() as closing:
         clock = process.clock_for(settings.shared.clock_url)
-        desk = closing.enter_context(process.desk(state, ROLE, clock))
+        desk = closing.enter_context(process.desk(settings.shared.paths, ROLE, clock))
+        desk.verify(meanwhile=True)
         workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
         closing.callback(workers.close)
         closing.callback(drawing.close)
         await _warm(workers, drawing)
-        return await _run(settings, desk, (workers, drawing), clock, stop)
+        hands = Hands(state, ROLE, desk, clock)
+        closing.callback(hands.close)
+        await hands.begin()
+        return await _run(settings, desk, (workers, drawing), clock, hands, stop)
 
 
 async def _warm(*pools: Workers) -> None:
@@ -86,13 +91,18 @@ async def _warm(*pools: Workers) -> None:
 
 
 async def _run(
-    settings: GatewaySettings, desk: Spool, pools: tuple[Workers, Workers], clock: Clock, stop: asyncio.Event
+    settings: GatewaySettings,
+    desk: Spool,
+    pools: tuple[Workers, Workers],
+    clock: Clock,
+    hands: Hands,
+    stop: asyncio.Event,
 ) -> int:
     """The parts around one spool, until `stop` or until one of them ends by itself. `pools`: reading, drawing."""
     workers, drawing = pools
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
     seals = Seals(municipality, clock)
-    door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals)
+    door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals, hands)
     names = [*settings.http.names, *_own_name()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None
@@ -105,7 +115,7 @@ async def _run(
         await admin.start()
         parts: dict[str, Awaitable[None]] = {
             "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
-            "returns": Returns(desk, drawing, municipality, folders, clock, seals).run(stop),
+            "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
@@ -130,7 +140,7 @@ def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.
 
 
 async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event) -> int:
-    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 5.
+    """Wait for `stop`; a part that ends before it ends the process: with its sentence, or with code 5.
 
     Raises LeaseLost when another process has taken our role over.
     """
@@ -151,6 +161,8 @@ async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event)
     ends = await asyncio.gather(*tasks, return_exceptions=True)
     if (lost := next((end for end in ends if isinstance(end, LeaseLost)), None)) is not None:
         raise lost
+    if failure := next((error for task in died if isinstance(error := task.exception(), SluzaError)), None):
+        raise failure
     return Exit.FAILED if died else Exit.OK
 
 

@@ -11,7 +11,7 @@ import click
 from gateway.results import result
 from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state, table
-from sluza.workbench import bench
+from sluza.workbench import Bench, bench
 from spool import actions, series
 from spool.domain.booking import jpk_mark, payment_title
 from spool.domain.document import MODE_LABELS
@@ -195,25 +195,38 @@ def _tell(name: str, done: Document | None, problems: tuple[Problem, ...]) -> No
 def retry(config: str | None, own_config: str | None, document_id: str, reason: str, as_json: bool) -> None:
     """Sprawdź i skieruj do wysyłki dokument odrzucony albo wycofany; konflikt sprawdź w KSeF jeszcze raz.
 
+    Dokument z kwarantanny wraca do kolejki, a odłożony (także faktura otrzymana, po numerze KSeF) do obsługi.
     Dokument, którego obowiązek wygasł, wraca do kolejki na polecenie skarbnika (--reason jest wtedy wymagane).
     """
     with bench(options.chosen(config, own_config)) as opened:
-        now, actor, rules = opened.clock(), getpass.getuser(), opened.settings.shared.rules
-        try:
-            document = opened.spool.read_now(lambda s: s.document(document_id))
-        except KeyError:
-            raise _absent(document_id) from None
-        if document.state in {State.REFUSED, State.WITHDRAWN}:
-            done = by_hand.again(opened, document, actor)
-        elif document.state is State.CEASED:
-            done = opened.spool.write_now(
-                lambda s: actions.send_all_the_same(s, document_id, now, actor, reason, rules)
-            )
-        else:
-            done = opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))
+        done = _retried(opened, document_id, reason)
         town = opened.settings.shared.municipality
+    if done is None:
+        out.print(f"{plain(document_id)}: spróbujemy ponownie")
+        return
     if as_json:
         emit(result(done, (), town))
     else:
         _tell(done.source_name, done, done.problems)
     sys.exit(Exit.REFUSED if done.state is State.REFUSED else Exit.OK)
+
+
+def _retried(opened: Bench, document_id: str, reason: str) -> Document | None:
+    """The document after what its state allows; None for something else that was set aside."""
+    now, actor, rules = opened.clock(), getpass.getuser(), opened.settings.shared.rules
+    aside = opened.spool.write_now(lambda s: actions.try_again(s, document_id, now, actor))
+    try:
+        document = opened.spool.read_now(lambda s: s.document(document_id))
+    except KeyError:
+        if aside:
+            return None
+        raise _absent(document_id) from None
+    if aside:
+        return document
+    if document.state in {State.REFUSED, State.WITHDRAWN}:
+        return by_hand.again(opened, document, actor)
+    if document.state is State.QUARANTINED:
+        return opened.spool.write_now(lambda s: actions.out_of_quarantine(s, document_id, now, actor, reason, rules))
+    if document.state is State.CEASED:
+        return opened.spool.write_now(lambda s: actions.send_all_the_same(s, document_id, now, actor, reason, rules))
+    return opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))

@@ -9,11 +9,12 @@ commit). A history row goes with every change.
     sessions ─ sessions, conditions
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
     inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is
-    recovery ─ what KSeF has and the spool has forgotten
+    recovery ─ what KSeF has and the spool has forgotten    crashes ─ what a process died with
 """
 
 from spool.store.alarms import Alarms
 from spool.store.base import FIRST_HASH, Unreadable
+from spool.store.crashes import Crashes
 from spool.store.fences import Fences
 from spool.store.inspection import Inspection
 from spool.store.outages import Outages
@@ -27,5 +28,5 @@ from spool.store.tokens import KEEP_KEYS, Tokens
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store", "Unreadable"]
 
 
-class Store(Packages, Recovery, Outages, ReceivedInvoices, Alarms, Tokens, Inspection, Register, Fences):
+class Store(Packages, Recovery, Outages, ReceivedInvoices, Alarms, Tokens, Crashes, Inspection, Register, Fences):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

@@ -249,7 +249,7 @@ class Lookup(SeriesOrder):
 
     def owed(self) -> int:
         """How many offline invoices KSeF rejected and nothing has replaced yet."""
-        row = self._one("SELECT count(*) AS n FROM document INDEXED BY document_owed WHERE owed")
+        row = self._one("SELECT count(*) AS n FROM document INDEXED BY document_owed WHERE owed AND state = 'REFUSED'")
         return int(row["n"]) if row else 0
 
     def without_due(self) -> int:
