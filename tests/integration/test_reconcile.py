@@ -19,6 +19,7 @@ from spool.access import FILE, Spool
 from spool.domain.identity import RECONCILE_FIRST, Doubt
 from spool.domain.ledger import ALIVE, Document
 from spool.domain.states import State
+from spool.settings import Paths
 from spool.store import Store
 from tests.integration.agent_rig import Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
 from tests.integration.test_check_ksef import CONFIG
@@ -381,7 +382,7 @@ async def test_reconcile_reports_what_it_must_not_change(machine: Machine, forgo
 async def test_two_of_them_never_run_at_once(rig: Rig) -> None:
     """The second says so, with the exit code of "already running"."""
     machine = Machine(rig)
-    with process.desk(rig.state, "reconcile", rig.clock):
+    with process.desk(Paths(rig.state, rig.state), "reconcile", rig.clock):
         done = await machine.command()
     rig.spool.close()
     assert "Śluza już działa (reconcile" in str(done.exception)
