@@ -5,7 +5,7 @@ import re
 import pysqlite3
 from sqlite_utils import Database, Migrations
 
-from spool.schema import SERIES
+from spool.schema import CRASHES, SERIES
 
 steps = Migrations("sluza")
 
@@ -365,23 +365,10 @@ def m0007_identity(db: Database) -> None:
         db.execute(statement)
 
 
-_CRASHES = """
-CREATE TABLE crash (                  -- what a process had in its hands when it died, until it was handled well
-    subject TEXT NOT NULL,            -- document id, KSeF number of a received invoice, sha256:<hash of a delivery>
-    role    TEXT NOT NULL,            -- gateway | agent
-    times   INTEGER NOT NULL,
-    at      TEXT NOT NULL,            -- of the last time
-    PRIMARY KEY (subject, role)
-) WITHOUT ROWID;
-DROP INDEX received_unmirrored;
-CREATE INDEX received_unmirrored ON received (unit, cursor) WHERE mirrored_at IS NULL;
-"""
-
-
 @steps()
 def m0009_crashes(db: Database) -> None:
     """Crashes by what was being handled; purchases that no folder has yet are looked for unit by unit."""
-    for statement in _statements(_CRASHES):
+    for statement in _statements(CRASHES):
         db.execute(statement)
 
 

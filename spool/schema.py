@@ -1,5 +1,17 @@
 """The SQL of schema steps, where `spool.migrations`, which names and runs them, has no room for it."""
 
+CRASHES = """
+CREATE TABLE crash (                  -- what a process had in its hands when it died, until it was handled well
+    subject TEXT NOT NULL,            -- document id, KSeF number of a received invoice, sha256:<hash of a delivery>
+    role    TEXT NOT NULL,            -- gateway | agent
+    times   INTEGER NOT NULL,
+    at      TEXT NOT NULL,            -- of the last time
+    PRIMARY KEY (subject, role)
+) WITHOUT ROWID;
+DROP INDEX received_unmirrored;
+CREATE INDEX received_unmirrored ON received (unit, cursor) WHERE mirrored_at IS NULL;
+"""
+
 SERIES = """
 ALTER TABLE document ADD COLUMN series TEXT NOT NULL DEFAULT '';       -- its number without the running part; '': none
 ALTER TABLE document ADD COLUMN series_n INTEGER NOT NULL DEFAULT 0;   -- the running part

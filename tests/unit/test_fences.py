@@ -205,7 +205,10 @@ def test_fault_F12_two_living_copies_on_one_machine(tmp_path: Path) -> None:
         connection = pysqlite3.connect(spool.path)
         connection.execute("VACUUM INTO ?", (str(tmp_path / "two" / FILE),))
         connection.close()
-        with pytest.raises(AlreadyRunning, match="inna kopia"), process.desk(Paths(tmp_path / "two", tmp_path), "agent", lambda: NOW):
+        with (
+            pytest.raises(AlreadyRunning, match="inna kopia"),
+            process.desk(Paths(tmp_path / "two", tmp_path), "agent", lambda: NOW),
+        ):
             pytest.fail("it started")
         with process.desk(Paths(tmp_path / "two", tmp_path), "gateway", lambda: NOW) as other:
             assert other.instance == spool.instance
