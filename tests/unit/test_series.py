@@ -1,5 +1,6 @@
 """The order of numbering series: places, who waits for whom, and what it costs."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -89,9 +90,19 @@ def test_a_package_takes_a_number_with_the_earlier_ones() -> None:
     assert together([_One(3, held_back=False)], {("u", "A"): 2}, 10) == [_One(3, held_back=False)]
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty spool, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / FILE
+    Spool(path).close()
+    return path
+
+
 @pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
+def spool(empty: Path, tmp_path: Path) -> Iterator[Spool]:
     """An empty spool."""
+    for file in empty.parent.glob(f"{FILE}*"):
+        shutil.copy(file, tmp_path)
     opened = Spool(tmp_path / FILE)
     yield opened
     opened.close()
