@@ -40,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def serve(settings: AgentSettings) -> int:
     """Open everything, say ready, work, close everything."""
-    state, clock = settings.shared.paths.state, process.clock_for(settings.shared.clock_url)
-    with process.desk(state, ROLE, clock) as spool:
+    paths, clock = settings.shared.paths, process.clock_for(settings.shared.clock_url)
+    with process.desk(paths, ROLE, clock) as spool:
+        spool.verify()
         workers, network = Workers(processes=1), settings.network
-        hands = Hands(state, ROLE, spool, clock)
+        hands = Hands(paths.state, ROLE, spool, clock)
         try:
             await hands.begin()
             async with Transport(proxy=network.proxy, extra_ca=network.extra_ca) as transport:

@@ -13,7 +13,7 @@ from agent import adopt
 from agent.adopt import Place, Way
 from agent.ksef.api import InvoiceStatus, Ksef, ListedSession, NoAnswer
 from agent.register import RegisterOf
-from spool.access import Looking, Spool
+from spool.access import Spool
 from spool.clock import Clock
 from spool.domain import registered
 from spool.domain.identity import RECONCILE_FIRST
@@ -22,6 +22,7 @@ from spool.domain.municipality import Context, ContextType
 from spool.domain.outcomes import Accepted
 from spool.domain.registered import Registered, Seller, Sighting
 from spool.law import Rules
+from spool.looking import Looking
 from spool.store import Store
 
 CLOCKS_DIFFER = timedelta(minutes=3)

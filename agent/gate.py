@@ -17,9 +17,9 @@ from agent.ksef.errors import is_network
 from agent.ksef.login import Keys
 from agent.register import RegisterOf, Ways
 from spool import identity
-from spool.access import Looking
 from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
 from spool.domain.ledger import Condition
+from spool.looking import Looking
 from spool.rows import instant
 
 _TRIES, _TRIES_DOWN = 3, 10

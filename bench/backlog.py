@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bench.documents import invoices
-
 from agent.ksef.budget import Budget
 from agent.ksef.client import SDK_ERRORS, KsefDoor
 from agent.ksef.line import Line
 from agent.ksef.login import Keys, Login
 from agent.ksef.transport import Transport
 from bench import report
+from bench.documents import invoices
 from certs import keyring
 from spool.access import FILE, Spool
 from spool.clock import SandboxClock

@@ -17,7 +17,6 @@ import time
 from io import BytesIO
 from pathlib import Path
 
-from bench.documents import invoices
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -25,6 +24,7 @@ from agent.batch import pack_into
 from agent.ksef.sealing import SymmetricKey
 from agent.packing import Packing
 from bench import report
+from bench.documents import invoices
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.domain.ledger import Entry

@@ -66,7 +66,8 @@ async def serve(settings: GatewaySettings) -> int:
     state = settings.shared.paths.state
     with contextlib.ExitStack() as closing:
         clock = process.clock_for(settings.shared.clock_url)
-        desk = closing.enter_context(process.desk(state, ROLE, clock))
+        desk = closing.enter_context(process.desk(settings.shared.paths, ROLE, clock))
+        desk.verify(meanwhile=True)
         workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
         closing.callback(workers.close)
         closing.callback(drawing.close)
@@ -114,7 +115,7 @@ async def _run(
         await admin.start()
         parts: dict[str, Awaitable[None]] = {
             "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
-            "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands).run(stop),
+            "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands, door.crowded).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
@@ -139,7 +140,7 @@ def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.
 
 
 async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event) -> int:
-    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 5.
+    """Wait for `stop`; a part that ends before it ends the process: with its sentence, or with code 5.
 
     Raises LeaseLost when another process has taken our role over.
     """
@@ -160,6 +161,8 @@ async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event)
     ends = await asyncio.gather(*tasks, return_exceptions=True)
     if (lost := next((end for end in ends if isinstance(end, LeaseLost)), None)) is not None:
         raise lost
+    if failure := next((error for task in died if isinstance(error := task.exception(), SluzaError)), None):
+        raise failure
     return Exit.FAILED if died else Exit.OK
 
 

@@ -33,6 +33,7 @@ from spool.xml import Examined, content_change, examine
 
 T = TypeVar("T")
 
+_CROWD = 4
 _POISON_AFTER = 3
 _FAILED_KEPT = 1000
 
@@ -79,14 +80,28 @@ class FrontDoor:
         self._clock = clock
         self._hands = hands
         self._failed: dict[str, int] = {}
+        self._deliveries = 0
+
+    def crowded(self) -> bool:
+        """True while so many deliveries are under way that what can wait should."""
+        return self._deliveries >= _CROWD
 
     async def accept(self, raw: bytes, origin: Origin, *, may_wait: bool = False) -> list[Verdict]:
         """Take one XML or one ZIP of them: a verdict per document, all accepted ones durable in one commit.
 
         With `may_wait` a half-written file is answered `incomplete` and nothing is stored, so that the caller can
         look again later; without it the same bytes are refused. Raises WorkerTimeout or WorkerCrashed when the
-        worker, and a second one after it, gave no answer, or ClockWrong: nothing was stored, the caller may come again.
+        worker, and a second one after it, gave no answer, ClockWrong, and NoRoom on a full disk: nothing was stored,
+        and the caller may come again.
         """
+        self._need_room()
+        self._deliveries += 1
+        try:
+            return await self._take(raw, origin, may_wait)
+        finally:
+            self._deliveries -= 1
+
+    async def _take(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
         if (big := archive.too_big(len(raw), zipped=archive.is_zip(raw))) is not None:
             return [Verdict("refused", origin.name, problems=(big,))]
         if self._hands is None:
@@ -130,6 +145,7 @@ class FrontDoor:
 
         Raises what `accept` raises, and MoveRefused when the original cannot be corrected this way.
         """
+        self._need_room()
         if (big := archive.too_big(len(raw), zipped=False)) is not None:
             return Verdict("refused", origin.name, problems=(big,))
         before = await self._spool.read(lambda store: store.body(original.sha256))
@@ -139,6 +155,11 @@ class FrontDoor:
             new = new.refused([changed])
         [verdict] = await self._commit([replace(judged, new=new)], raw, origin)
         return verdict
+
+    def _need_room(self) -> None:
+        """Raises NoRoom while what room there is belongs to the documents already taken in (faults F04)."""
+        if (shortage := self._spool.reserve.shortage()) is not None:
+            raise shortage
 
     async def _examine(self, raw: bytes) -> Examined:
         """The byte rules and the schema, in a worker. A document that kills its workers is refused, not the service."""
@@ -206,6 +227,7 @@ class FrontDoor:
         sha256 = sha256_hex(raw)
 
         def work(store: Store) -> list[Verdict]:
+            self._need_room()  # the disk may have filled up with this very commit: the reserve is not for what is new
             now = self._clock()
             if origin.key and not store.use_key(origin.unit.id, origin.key, sha256, now):
                 return [Verdict("refused", origin.name, problems=(problem("idempotency_key_reused"),))]

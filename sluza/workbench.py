@@ -7,11 +7,12 @@ from pathlib import Path
 
 from gateway import settings as gateway_settings
 from spool import process, settings
-from spool.access import FILE, Looking, Spool
+from spool.access import FILE, Spool
 from spool.clock import Clock, system_clock
 from spool.domain.environments import SANDBOX
 from spool.domain.errors import ConfigError, SluzaError, SpoolError
 from spool.domain.ledger import ALIVE
+from spool.looking import Looking
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,20 @@ def spool_path(shared: settings.Settings) -> Path:
     return shared.paths.state / FILE
 
 
+def begun(shared: settings.Settings) -> Path:
+    """The file of the spool. Raises ConfigError when Śluza has never run here."""
+    path = spool_path(shared)
+    if not path.exists():
+        raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
+    return path
+
+
 @contextlib.contextmanager
 def bench(config: str | None) -> Iterator[Bench]:
     """Open the spool for one command. Raises ConfigError when Śluza has never run here."""
     found = read_settings(config)
-    path = spool_path(found.shared)
-    if not path.exists():
-        raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
-    spool = Spool(path)
+    path = begun(found.shared)
+    spool = Spool(path, reserve=found.shared.paths.reserve)
     try:
         yield Bench(found, spool, clock_of(found.shared, spool))
     finally:

@@ -22,7 +22,7 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
 
     Raises OSError; then the old file, if any, is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=_own_prefix(), dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as handle:
@@ -38,6 +38,18 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
         raise
+    sync_directory(path.parent)
+
+
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make a directory and its missing parents durably; `mode` (before the umask) is for `path` itself only.
+
+    A file is no safer than the names on the way to it: each new one is synced in the directory that holds it.
+    """
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(mode, exist_ok=True)
     sync_directory(path.parent)
 
 

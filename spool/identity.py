@@ -51,15 +51,17 @@ def write_trail(directory: Path, trail: Trail) -> None:
     files.write(directory / TRAIL, json.dumps(said).encode(), 0o600)
 
 
-def settle(store: Store, spool: Path, now: datetime) -> str:
+def settle(store: Store, spool: Path, now: datetime, *, older: bool = False) -> str:
     """Compare, in the transaction in which a program takes its role; returns the installation's id.
+
+    `older`: the witness names an entry that this spool has not got (`spool.integrity`).
 
     What speaks against this spool becomes a condition before anything else is written, so that it outlasts the next
     writing of the trail.
     """
     said, trail, place = store.identity(), read_trail(spool.parent), here(spool)
     known = store.hash_at(trail.event) if trail else None
-    found = doubts(said, trail, place, known, restored=(spool.parent / RESTORED).exists())
+    found = doubts(said, trail, place, known, older=older, restored=(spool.parent / RESTORED).exists())
     instance = said.instance if said else trail.instance if trail else str(uuid.uuid4())
     if found:
         doubt(store, found, now)

@@ -8,11 +8,11 @@ from sqlite_utils import Database, Migrations
 steps = Migrations("sluza")
 
 _FIRST = """
-CREATE TABLE body (
+CREATE TABLE body (                   -- with a rowid: in order of hash, each would spill onto a page of its own
     sha256 TEXT PRIMARY KEY,          -- lower-case hex of the exact bytes
     size   INTEGER NOT NULL,          -- bytes before packing
     packed BLOB NOT NULL              -- zlib
-) WITHOUT ROWID;
+);
 
 CREATE TABLE document (
     seq           INTEGER PRIMARY KEY,  -- order of arrival; the cursor of paged lists
@@ -408,6 +408,13 @@ def m0010_series(db: Database) -> None:
     """Numbering series: which number a document has in which series, and whether it waits for an earlier one."""
     for statement in _statements(_SERIES):
         db.execute(statement)
+
+
+@steps()
+def m0011_names_without_case(db: Database) -> None:
+    """A unit's file names are looked up without regard to case, at every intake: through an index that ignores it."""
+    db.execute("DROP INDEX document_name")
+    db.execute("CREATE INDEX document_name ON document (unit, name COLLATE NOCASE)")
 
 
 def names() -> frozenset[str]:

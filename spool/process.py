@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from spool import files
 from spool import settings as shared_settings
 from spool.access import FILE, Spool
 from spool.clock import Clock, SandboxClock, system_clock
@@ -22,7 +23,7 @@ from spool.domain.errors import AlreadyRunning, ConfigError, SluzaError
 from spool.domain.exits import Exit, exit_for
 from spool.lock import RoleLock
 from spool.logs import to_stderr
-from spool.settings import Settings
+from spool.settings import Paths, Settings
 from spool.toml import Table
 
 Serve = Callable[[Settings, Table], Coroutine[None, None, int]]
@@ -39,23 +40,29 @@ def run(role: str, description: str, argv: Sequence[str] | None, serve: Serve) -
         shared, root = shared_settings.read(shared_settings.find_config(given.config))
         return asyncio.run(serve(shared, root))
     except SluzaError as error:
-        print(f"{error} {error.hint}".strip(), file=sys.stderr)
+        _tell(f"{error} {error.hint}".strip())
         return exit_for(error)
     except KeyboardInterrupt:
         return Exit.OK
     except OSError as error:
-        print(f"Program „{role}” nie może działać: {error.strerror or error}.", file=sys.stderr)
+        _tell(f"Program „{role}” nie może działać: {error.strerror or error}.")
         return Exit.FAILED
     except Exception:
         structlog.get_logger(role).exception("died")
-        print(f"Program „{role}” przerwał pracę; przyczyna jest w dzienniku.", file=sys.stderr)
+        _tell(f"Program „{role}” przerwał pracę; przyczyna jest w dzienniku.")
         return Exit.FAILED
+
+
+def _tell(sentence: str) -> None:
+    """To people. The exit code says the same where nobody can be told any more."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
 
 
 def hold(state: Path, role: str) -> RoleLock:
     """The state directory, made when missing, and the lock in it. Raises ConfigError or AlreadyRunning."""
     try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.make_directory(state, 0o700)
         return RoleLock(state, role)
     except OSError as error:
         raise ConfigError(
@@ -65,15 +72,15 @@ def hold(state: Path, role: str) -> RoleLock:
 
 
 @contextlib.contextmanager
-def desk(state: Path, role: str, clock: Clock) -> Iterator[Spool]:
+def desk(paths: Paths, role: str, clock: Clock) -> Iterator[Spool]:
     """The spool, opened by the one process that has this role.
 
     Raises ConfigError, AlreadyRunning (also for a living copy of this installation on this machine, in whatever
     directory: faults F12), or what opening the spool raises.
     """
-    lock = hold(state, role)
+    lock = hold(paths.state, role)
     try:
-        spool = Spool(state / FILE, role, clock)
+        spool = Spool(paths.state / FILE, role, clock, paths.reserve)
         try:
             with _only_copy(spool.instance, role, lock):
                 yield spool

@@ -21,7 +21,7 @@ def stamp(moment: datetime) -> str:
     """An instant as text that sorts like time: UTC, microseconds, Z. The instant must carry an offset."""
     if moment.tzinfo is None:
         raise ValueError("an instant without an offset")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def instant(text: str) -> datetime:
@@ -45,29 +45,27 @@ def plain(value: Any) -> Any:
     return value
 
 
+_MAYBE_INSTANTS = (
+    "issued_at", "due_safe", "due_local", "next_action_at", "acquisition_date", "created_at", "updated_at",
+    "asked_at", "handed_over_at",
+)  # fmt: skip
+_FIELDS = frozenset(Document.__dataclass_fields__)
+
+
 def document(row: pysqlite3.Row) -> Document:
     """A row of `document`."""
-    values = {name: row[name] for name in Document.__dataclass_fields__}
-    for name in (
-        "issued_at",
-        "due_safe",
-        "due_local",
-        "next_action_at",
-        "acquisition_date",
-        "created_at",
-        "updated_at",
-        "asked_at",
-        "handed_over_at",
-    ):
+    # All at once: a row looks for each name that it is asked for through all of its columns.
+    values = {name: value for name, value in zip(row.keys(), row, strict=True) if name in _FIELDS}
+    for name in _MAYBE_INSTANTS:
         values[name] = _maybe(values[name])
-    values["state"] = State(row["state"])
-    values["mode"], values["wish"] = Mode(row["mode"]), Mode(row["wish"])
-    values["deemed"], values["due_state"] = bool(row["deemed"]), DueState(row["due_state"])
+    values["state"] = State(values["state"])
+    values["mode"], values["wish"] = Mode(values["mode"]), Mode(values["wish"])
+    values["deemed"], values["due_state"] = bool(values["deemed"]), DueState(values["due_state"])
     for name in ("owed", "in_order", "held_back", "parked"):
-        values[name] = bool(row[name])
-    values["announcements"] = tuple(json.loads(row["announcements"]))
-    values["facts"] = facts_from_dict(json.loads(row["facts"]))
-    values["problems"] = tuple(Problem(**p) for p in json.loads(row["problems"]))
+        values[name] = bool(values[name])
+    values["announcements"] = tuple(_list(values["announcements"]))
+    values["facts"] = facts_from_dict(json.loads(values["facts"]))
+    values["problems"] = tuple(Problem(**p) for p in _list(values["problems"]))
     return Document(**values)
 
 
@@ -131,6 +129,10 @@ def mail(row: pysqlite3.Row) -> Mail:
         row["alarm"], row["address"], row["sentence"], row["text"], instant(row["at"]), row["tries"], row["error"],
         _maybe(row["sent_at"]),
     )  # fmt: skip
+
+
+def _list(text: str) -> list[Any]:
+    return [] if text == "[]" else list(json.loads(text))
 
 
 def _maybe(text: str | None) -> datetime | None:

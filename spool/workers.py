@@ -3,22 +3,27 @@
 One document that hangs or kills its worker costs that document only: the worker is replaced and the others go on.
 
 The processes come from a fork server with the parser already imported, so a replacement is ready in milliseconds, the
-parent's threads are never forked, and the parent's `__main__` is never run again. Between parent and worker go pickled
-bytes only, so that a result or an exception that cannot be pickled harms nobody else.
+parent's threads are never forked, and the parent's `__main__` is never run again. Between parent and worker go frames
+of pickled bytes over a socket pair, so that a result or an exception that cannot be pickled harms nobody else, and the
+event loop never waits for a worker that stops in the middle of an answer.
 """
 
 import asyncio
 import multiprocessing
+import os
 import pickle
+import signal
+import socket
+import struct
 import threading
 import types
 import weakref
+from collections import deque
 from collections.abc import Callable
 from multiprocessing import context as mp_context
 from multiprocessing import popen_forkserver
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
-
-from pebble import ProcessExpired, ProcessPool
 
 from spool import xml
 from spool.domain.catalogue import problem
@@ -26,6 +31,14 @@ from spool.domain.errors import Problem, SluzaError
 from spool.sandboxing import confine
 
 T = TypeVar("T")
+
+_LENGTH = struct.Struct("!I")
+"""What goes before every frame: its length in bytes."""
+_CHUNK = 1 << 18
+_LAST_BREATH_S = 5.0
+"""So long may a process take to end after its end of the line was closed."""
+_NOT_BY_THE_WORK = frozenset({-signal.SIGKILL, 255})
+"""Exit codes of a worker that was killed from outside: by the system short of memory, or with the fork server."""
 
 _preloaded = ["spool.workers", "spool.xml"]
 """What the fork server imports when it starts; there is one for all pools of a process."""
@@ -52,15 +65,12 @@ class WorkerCrashed(SluzaError):  # noqa: N818 - reads as the fact it states
         super().__init__(self.problem.message, self.problem.hint)
 
 
-class _PoolLost(Exception):  # noqa: N818 - reads as the fact it states
-    """The pool as a whole is of no use any more."""
-
-
 class Workers:
     """A pool of `processes` workers with `memory_mb` of address space each and `seconds` for one piece of work.
 
     `warm_up` is what makes a worker ready for the pool's kind of work: an importable function, whose module the fork
-    server imports once for all. `niceness` (0 to 19) is how readily its workers leave the processor to others.
+    server imports once for all. `niceness` (0 to 19) is how readily its workers leave the processor to others. Event
+    loops in several threads may share a pool; each may then have `processes` pieces of work under way.
     """
 
     def __init__(
@@ -82,8 +92,9 @@ class Workers:
         self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
             weakref.WeakKeyDictionary()
         )
-        self._under_way: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._pool = self._new_pool()
+        self._idle: deque[_Worker] = deque()
+        self._busy: set[_Worker] = set()
+        self._lock = threading.Lock()
         self._closed = False
 
     async def run(self, fn: Callable[..., T], *args: Any, seconds: float | None = None) -> T:
@@ -96,7 +107,7 @@ class Workers:
             raise TypeError("work for a worker must live in an importable module, not in __main__")
         work = pickle.dumps((fn, args))
         async with self._turn():
-            answer = await self._call(work, seconds or self.seconds)
+            answer = await self._answer(work, seconds or self.seconds)
         outcome, value = pickle.loads(answer)  # noqa: S301 - written by our own worker
         if outcome == "returned":
             return value  # type: ignore[no-any-return]
@@ -106,67 +117,91 @@ class Workers:
 
     async def warm(self) -> None:
         """Start every worker and make it ready, so that the first document does not wait."""
+        missing = self.processes - len(self._idle)
+        await asyncio.gather(*(asyncio.to_thread(self._start) for _ in range(missing)))
         await asyncio.gather(*(self.run(self._warm_up) for _ in range(self.processes)))
 
     def close(self) -> None:
         """Stop all workers at once; unfinished work ends as `WorkerCrashed`."""
-        self._closed = True
-        _stop(self._pool)
-        # pebble may leave work unfinished without a word; its callers must not wait for their time limit.
-        for future in tuple(self._under_way):
-            future.cancel()
+        with self._lock:
+            self._closed = True
+            idle, busy = tuple(self._idle), tuple(self._busy)
+            self._idle.clear()
+        for worker in idle:
+            worker.dismiss()
+        for worker in busy:
+            worker.kill()  # whoever waits for its answer sees the end of the line
 
-    async def _call(self, work: bytes, seconds: float) -> bytes:
-        """The worker's answer. A pool lost before the work began is not the work's fault: once more with a new one."""
+    async def _answer(self, work: bytes, seconds: float) -> bytes:
+        """A worker's answer. One killed from outside may have died before the work reached it: once more, then."""
+        code: int | None = None
         for _ in range(2):
-            if self._closed:
-                break
-            pool = self._pool
+            worker = await self._take()
             try:
-                return await self._attempt(pool, work, seconds)
-            except _PoolLost:
-                self._replace(pool)
-        raise WorkerCrashed("closed" if self._closed else "the pool broke twice at this work")
+                # Monotonic time, not a wall clock, which may jump (faults F14).
+                async with asyncio.timeout(seconds):
+                    answer = await worker.ask(work)
+            except TimeoutError:
+                self._drop(worker)
+                raise WorkerTimeout(seconds) from None
+            except (EOFError, OSError):
+                code = await asyncio.to_thread(worker.exit_code)
+                self._drop(worker)
+                if code not in _NOT_BY_THE_WORK:
+                    break
+                self._forget_the_dead()
+            except BaseException:  # the caller gave up
+                self._drop(worker)
+                raise
+            else:
+                self._give_back(worker)
+                return answer
+        raise WorkerCrashed("closed" if self._closed else f"exit code {code}")
 
-    async def _attempt(self, pool: ProcessPool, work: bytes, seconds: float) -> bytes:
-        future: Any = None
-        try:
-            future = pool.schedule(_perform, args=(work,))
-            self._under_way.add(future)
-            # A monotonic timer of ours: pebble's own compares wall clocks, which jump (faults F14).
-            async with asyncio.timeout(seconds):
-                return await asyncio.shield(asyncio.wrap_future(future))
-        except TimeoutError:
-            started = future.running()
-            future.cancel()  # kills the worker, if one has begun
-            if not started:
-                raise _PoolLost from None
-            raise WorkerTimeout(seconds) from None
-        except asyncio.CancelledError:
-            if future.cancelled():  # pebble ended it, because the pool was closed
-                raise WorkerCrashed("closed") from None
-            future.cancel()
-            raise
-        except ProcessExpired as error:
-            raise WorkerCrashed(f"exit code {error.exitcode}") from None
-        except (OSError, RuntimeError) as error:
-            # A worker killed while idle dies with pebble's lock in its hand; pebble then declares the pool broken.
-            raise _PoolLost from error
+    async def _take(self) -> "_Worker":
+        """An idle worker, or a new one. Raises WorkerCrashed when there is none to be had."""
+        while True:
+            with self._lock:
+                if self._closed:
+                    raise WorkerCrashed("closed")
+                if self._idle:
+                    worker = self._idle.pop()
+                    self._busy.add(worker)
+                    return worker
+            try:
+                await asyncio.to_thread(self._start)
+            except (OSError, EOFError, RuntimeError) as error:
+                raise WorkerCrashed(f"not started: {error}") from error
 
-    def _replace(self, pool: ProcessPool) -> None:
-        if self._closed or pool is not self._pool:
-            return
-        self._pool = self._new_pool()
-        # In a thread, because a pool that is stuck may also be slow to stop.
-        threading.Thread(target=_stop, args=(pool,), daemon=True).start()
+    def _start(self) -> None:
+        worker = _Worker(self.memory_mb, self.niceness)
+        with self._lock:
+            if not self._closed:
+                self._idle.append(worker)
+                return
+        worker.dismiss()
 
-    def _new_pool(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=self.processes,
-            initializer=confine,
-            initargs=(self.memory_mb, self.niceness),
-            context=_Context(_preloaded),
-        )
+    def _give_back(self, worker: "_Worker") -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            if not self._closed and len(self._idle) < self.processes:
+                self._idle.append(worker)
+                return
+        worker.dismiss()
+
+    def _drop(self, worker: "_Worker") -> None:
+        with self._lock:
+            self._busy.discard(worker)
+        worker.dismiss()
+
+    def _forget_the_dead(self) -> None:
+        """What killed one worker may have killed idle ones as well."""
+        with self._lock:
+            idle = tuple(self._idle)
+            self._idle = deque(worker for worker in idle if worker.alive())
+            dead = set(idle) - set(self._idle)
+        for worker in dead:
+            worker.dismiss()
 
     def _turn(self) -> asyncio.Semaphore:
         """As many pieces of work at once as there are workers, so that waiting does not count as working."""
@@ -176,9 +211,77 @@ class Workers:
         return self._turns[loop]
 
 
-def _stop(pool: Any) -> None:
-    pool.stop()
-    pool.join()
+class _Worker:
+    """One process and our end of the line to it."""
+
+    def __init__(self, memory_mb: int, niceness: int) -> None:
+        """Start it. Raises OSError, EOFError or RuntimeError when the system gives no process."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self._line = ours
+        with theirs:
+            end = Connection(os.dup(theirs.fileno()))
+        with end:
+            # A daemon, so that a program that ends without closing its pool does not wait for it.
+            arguments = (end, memory_mb, niceness)
+            self._process: Any = _Context(_preloaded).Process(target=_serve, args=arguments, daemon=True)
+            self._process.start()
+
+    async def ask(self, work: bytes) -> bytes:
+        """Its answer to one piece of work. Raises EOFError or OSError when it ended instead."""
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._line, _LENGTH.pack(len(work)) + work)
+        answer = bytearray()
+        while len(answer) < _LENGTH.size or len(answer) < _LENGTH.size + _LENGTH.unpack_from(answer)[0]:
+            chunk = await loop.sock_recv(self._line, _CHUNK)
+            if not chunk:
+                raise EOFError
+            answer += chunk
+        return bytes(memoryview(answer)[_LENGTH.size :])
+
+    def exit_code(self) -> int | None:
+        """How the process ended, which its closed line says that it did; None when it is not known in time."""
+        self._process.join(_LAST_BREATH_S)
+        return self._process.exitcode  # type: ignore[no-any-return]
+
+    def alive(self) -> bool:
+        """False once the process has ended."""
+        return bool(self._process.is_alive())
+
+    def kill(self) -> None:
+        """End the process; the line stays for whoever waits at it."""
+        if self.alive():
+            self._process.kill()
+
+    def dismiss(self) -> None:
+        """End the process and give up the line."""
+        self.kill()
+        self._line.close()
+
+
+def _serve(line: Connection, memory_mb: int, niceness: int) -> None:
+    """The life of a worker: confined, one piece of work after the other, until the parent closes the line."""
+    confine(memory_mb, niceness)
+    while (size := _read(line.fileno(), _LENGTH.size)) and (work := _read(line.fileno(), _LENGTH.unpack(size)[0])):
+        answer = _perform(work)
+        _write(line.fileno(), _LENGTH.pack(len(answer)) + answer)
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """So many bytes; none when the line was closed."""
+    found = bytearray()
+    while len(found) < size:
+        chunk = os.read(descriptor, min(size - len(found), _CHUNK))
+        if not chunk:
+            return b""
+        found += chunk
+    return bytes(found)
+
+
+def _write(descriptor: int, frame: bytes) -> None:
+    rest = memoryview(frame)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _perform(work: bytes) -> bytes:

@@ -10,12 +10,12 @@ import pysqlite3
 from gateway.alarms.settings import Alerts
 from gateway.alarms.watch import Alarms
 from spool import actions, law
-from spool.access import Looking
 from spool.domain.invariants import Finding
 from spool.domain.ledger import ALIVE, Document
 from spool.domain.states import State
 from spool.inspection import Report, inspect
 from spool.law import Law, Rules
+from spool.looking import Looking
 from spool.store import FIRST_HASH, Store
 from spool.store.base import link
 from tests.folders_bench import WELFARE, Bench, sale

@@ -14,6 +14,7 @@ import secrets
 import signal
 import stat
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from gateway.folders.renaming import rename_to_free
@@ -47,8 +48,12 @@ class Drop:
         found = os.fstat(descriptor)
         self._dev = found.st_dev
         self.identity = (found.st_dev, found.st_ino)
-        self._leases = not _remote(self._dev)
         self.path = path
+
+    @cached_property
+    def _leases(self) -> bool:
+        """Found out for the first file only: most scans see none."""
+        return not _remote(self._dev)
 
     @classmethod
     def open(cls, path: Path) -> "Drop":

@@ -94,7 +94,8 @@ def ensure_missing(root: Path, unit: str) -> None:
     """Make again what somebody deleted inside a folder that is available."""
     folder = require(root, unit)
     for name in OF_THE_CENTRE if unit == CENTRAL else OF_A_UNIT:
-        ensure_directory(folder / name, _OPEN_MODE if name.startswith(OUTBOX) else _CLOSED_MODE)
+        if not os.path.isdir(f"{folder}/{name}"):  # noqa: PTH112 - asked at every scan, and nearly always true
+            ensure_directory(folder / name, _OPEN_MODE if name.startswith(OUTBOX) else _CLOSED_MODE)
 
 
 async def set_up(spool: Spool, root: Path, municipality: Municipality, clock: Clock) -> None:
@@ -122,7 +123,7 @@ def _set_up_before(store: Store) -> set[str]:
 
 
 def _make(root: Path, names: Iterable[str], new: Iterable[str]) -> None:
-    root.mkdir(parents=True, exist_ok=True)
+    files.make_directory(root)
     for unit in new:
         folder = ensure_directory(unit_folder(root, unit))
         if not (folder / MARKER).exists():

@@ -25,7 +25,7 @@ from gateway.seals import Seal, no_seal
 from spool.access import Spool
 from spool.clock import Clock
 from spool.crashpoint import reached
-from spool.domain.errors import BodyDamaged
+from spool.domain.errors import SluzaError
 from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
@@ -41,6 +41,8 @@ _PAGE = 20
 _LONGEST_PAGE = 20_000
 _AT_ONCE = 8
 _AT_ONCE_PER_UNIT = 3
+_AT_ONCE_BESIDE_A_CROWD = 2
+"""While many deliveries come in, so many are shown in each `_POLL_S`: a promise to a unit goes before its folder."""
 _BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 _ABOUT_THE_FOLDER = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ENOTDIR})
@@ -71,8 +73,12 @@ class Returns:
         clock: Clock,
         seal: Seal = no_seal,
         hands: Hands | None = None,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`hands` None: nobody counts what this process dies with."""
+        """`hands` None: nobody counts what this process dies with.
+
+        `crowded` tells whether so many deliveries are being taken in that the folders had better wait a little.
+        """
         self._spool = spool
         self._workers = workers
         self._municipality = municipality
@@ -80,6 +86,7 @@ class Returns:
         self._clock = clock
         self._seal = seal
         self._hands = hands
+        self._crowded = crowded
         self._threads = ThreadPoolExecutor(_AT_ONCE, "returns")
         self._shelf = Shelf()
         self._writer = Writer(folders_root, municipality, self._shelf)
@@ -135,8 +142,9 @@ class Returns:
         found, poison = await self._spool.read(lambda store: _waiting(store, self._municipality, page))
         started = 0
         free = (t for t in found if t not in self._busy and t.key not in poison and not self._pauses.holds(t))
+        places = _AT_ONCE_BESIDE_A_CROWD if self._crowded() else _AT_ONCE
         for task in _round_robin(free):
-            if len(self._busy) >= _AT_ONCE:
+            if len(self._busy) >= places:
                 break
             if sum(busy.unit == task.unit for busy in self._busy) < _AT_ONCE_PER_UNIT:
                 self._start(task)
@@ -144,7 +152,7 @@ class Returns:
         full = _full(found, page)
         if not full:
             self._page = _PAGE
-        elif started == 0 and len(self._busy) < _AT_ONCE:
+        elif started == 0 and len(self._busy) < places:
             self._page = min(page * 4, _LONGEST_PAGE)
 
     def _start(self, task: _Task) -> None:
@@ -153,7 +161,8 @@ class Returns:
                 await with_hands(self._hands, [task.key], self._show(task))
             finally:
                 del self._busy[task]
-                self._wake.set()
+                if not self._crowded():
+                    self._wake.set()
 
         self._busy[task] = asyncio.ensure_future(work())
 
@@ -161,7 +170,7 @@ class Returns:
         """Show one thing; whatever fails is tried again later, and holds up only its unit or only itself."""
         try:
             await (self._show_received(task.key) if task.received else self._show_document(task.key))
-        except (OSError, BodyDamaged) as error:
+        except (OSError, SluzaError) as error:
             self._pauses.failed(task, error)
         except Exception as error:
             _log.exception("not_shown", id=task.key, unit=task.unit)
@@ -323,7 +332,7 @@ def _waiting(store: Store, municipality: Municipality, limit: int) -> tuple[list
 
     Documents of units no longer configured have no folder, the status page tells of them.
     """
-    documents = [_Task(d.unit, d.id, False) for d in store.unshown(limit, municipality.units)]
+    documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, municipality.units)]
     invoices = store.unmirrored(limit, municipality.units)
     found = documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
     return found, frozenset(store.crashed(TOO_OFTEN))

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import lru_cache
 
 _IGNORED = (
     ".*",  # dot files: Unix editors, macOS, Samba, our own unfinished and held files
@@ -94,6 +95,7 @@ class Patience:
     empty: float
 
 
+@lru_cache(maxsize=16384)  # asked of every name at every scan
 def ignored(name: str) -> bool:
     """True for working names that are never taken, never refused and never mentioned."""
     return _IGNORED_NAME.match(unicodedata.normalize("NFC", name).casefold()) is not None

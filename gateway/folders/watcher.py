@@ -6,7 +6,9 @@ files being worked on at once are bounded per unit and in all.
 
 import asyncio
 import contextlib
+from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.folders import layout, settling
@@ -42,25 +44,23 @@ class Watcher:
         events: bool = True,
     ) -> None:
         """`events` False: scans only, as for folders mounted from another machine."""
-        self._municipality = municipality
         self._rescan_s = settings.rescan_seconds
         self._threads = ThreadPoolExecutor(2 * _AT_ONCE, "folders")
         patience = Patience(settings.settle_seconds, settings.incomplete_seconds, settings.empty_minutes * 60)
         self._desk = Desk(front_door, folders_root, patience, clock, self._threads, Shelf())
         self._hints = Hints() if events else None
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        places = asyncio.Semaphore(_AT_ONCE)
+        self._boxes = [
+            _Box(self._desk, unit, self._hints, places, self._rescan_s) for unit in municipality.units.values()
+        ]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; files being taken are finished first."""
         if self._hints:
             self._hints.start()  # never fails: without events the scans go on
-        boxes = [
-            _Box(self._desk, unit, self._hints, self._places, self._rescan_s)
-            for unit in self._municipality.units.values()
-        ]
         try:
             async with asyncio.TaskGroup() as group:
-                for box in boxes:
+                for box in self._boxes:
                     group.create_task(box.run(stop), name=f"folder-{box.unit.id}")
         finally:
             if self._hints:
@@ -93,17 +93,17 @@ class _Box:
         try:
             while not stop.is_set():
                 self._wake.clear()
-                pause = await self._round(loop)
+                pause = await self.round(loop)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), max(pause, _SHORTEST_ROUND_S))
         finally:
             ended.cancel()
 
-    async def _round(self, loop: asyncio.AbstractEventLoop) -> float:
+    async def round(self, loop: asyncio.AbstractEventLoop) -> float:
         """One scan and the files that are due; returns how long nothing needs to be done. Never raises OSError."""
         hurried, self._hurried = self._hurried, set()
         try:
-            drop = await self._desk.io(outbox, self._desk.root, self.unit.id)
+            found = await self._desk.io(_scan, self._desk.root, self.unit.id)
         except OSError as error:
             self._alerts.once(
                 ("unavailable",),
@@ -114,27 +114,27 @@ class _Box:
             self._watched = None
             return min(_UNAVAILABLE_AGAIN_S, self._rescan_s)
         self._alerts.over(("unavailable",))
+        more = False
         try:
-            await self._watch(drop, loop)
-            more = await self._work(self._plain, drop, hurried)
-            with contextlib.closing(await self._desk.io(drop.child, layout.OFFLINE24)) as inner:
-                more |= await self._work(self._offline24, inner, hurried)
-        except (OSError, OddEntryError) as error:
+            await self._watch(found.drop, loop)
+            if found.names is not None:
+                more |= await self._work(self._plain, found.drop, found.names, hurried)
+            if found.inner is not None and found.inner_names is not None:
+                more |= await self._work(self._offline24, found.inner, found.inner_names, hurried)
+        finally:
+            found.close()
+        if found.error is not None:
             self._alerts.once(
-                ("scan", type(error).__name__),
+                ("scan", type(found.error).__name__),
                 "folder_not_read",
                 "Nie udało się odczytać folderu do wysłania (albo offline24); spróbujemy ponownie.",
-                error=error,
+                error=found.error,
             )
-            more = False
-        finally:
-            drop.close()
         soonest = [s for s in (self._plain.soonest(), self._offline24.soonest()) if s is not None]
         return 0.0 if more else min([self._rescan_s, *soonest])
 
-    async def _work(self, pickup: Pickup, drop: Drop, hurried: set[str]) -> bool:
+    async def _work(self, pickup: Pickup, drop: Drop, names: list[str], hurried: set[str]) -> bool:
         """Look at the due files of one folder; True when there are more than one round takes."""
-        names = await self._desk.io(_names, drop)
         due = pickup.due([name for name in names if not settling.ignored(name)], hurried)
         await asyncio.gather(*(self._step(pickup, drop, name) for name in due[:_PER_ROUND]))
         return len(due) > _PER_ROUND
@@ -161,10 +161,40 @@ class _Box:
         self._wake.set()
 
 
+@dataclass
+class _Scan:
+    """A drop folder and the one inside it, both open, with the names in them; None for what could not be read."""
+
+    drop: Drop
+    names: list[str] | None = None
+    inner: Drop | None = None
+    inner_names: list[str] | None = None
+    error: OSError | OddEntryError | None = None
+
+    def close(self) -> None:
+        """Let go of both."""
+        self.drop.close()
+        if self.inner is not None:
+            self.inner.close()
+
+
+def _scan(root: Path, unit: str) -> _Scan:
+    """Everything that a round needs of the disk, in one go. Raises OSError when the unit's folder is unavailable."""
+    found = _Scan(outbox(root, unit))
+    try:
+        found.names = _names(found.drop)
+        found.inner = found.drop.child(layout.OFFLINE24)
+        found.inner_names = _names(found.inner)
+    except (OSError, OddEntryError) as error:
+        found.error = error
+    return found
+
+
 def _names(drop: Drop) -> list[str]:
     """Everything in the folder, after giving their names back to files that a killed process held."""
     names = drop.names()
-    if any(name.startswith(HELD_PREFIX) for name in names):
+    first = bisect_left(names, HELD_PREFIX)
+    if first < len(names) and names[first].startswith(HELD_PREFIX):
         drop.restore_held()
         names = drop.names()
     return [name for name in names if name != layout.OFFLINE24]

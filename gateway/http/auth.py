@@ -21,7 +21,7 @@ async def unit_of(request: web.Request) -> Unit:
     """The unit whose token came with the request. Raises 401, 403 (a unit no longer configured) or 429."""
     parts = request.app[PARTS]
     digest = sha256_hex(_token(request).encode())
-    unit_id = await parts.spool.read(lambda store: store.unit_of_token(digest))
+    unit_id = parts.spool.glance(lambda store: store.unit_of_token(digest))
     if unit_id is None:
         wait = parts.throttle.failed(request.remote or "")
         if wait:

@@ -11,7 +11,7 @@ from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
 from spool.domain.built import too_early, wrong_clock
 from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
-from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Outage, Received
+from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, DISK_OF_FOLDERS, FOLDER, Condition, Document, Outage, Received
 from spool.domain.states import LIVE, State
 
 SOON = timedelta(hours=2)
@@ -70,6 +70,8 @@ class Snapshot:
     outages: Sequence[Outage] = ()
     alarms: Sequence[Alarm] = ()
     unsent: Sequence[Mail] = ()
+    shortage: str = ""
+    """Why nothing new can be stored beside the spool; the sentence comes from the disk itself, not from the spool."""
 
     @property
     def waiting(self) -> int:
@@ -99,7 +101,7 @@ def unreachable(condition: Condition | None) -> bool:
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
     found = [Finding(Level.ALARM, wrong_clock(snapshot.at))] if too_early(snapshot.at) else []
-    found += [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
+    found += [*_disks(snapshot), *_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
     found += [
         Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
     ]
@@ -118,6 +120,19 @@ def in_order(snapshot: Snapshot) -> str:
     until = f"; najbliższy termin: {moment(nearest, snapshot.at)}" if nearest else ""
     verb = plural(snapshot.waiting, ("czeka", "czekają", "czeka"))
     return f"Na numer KSeF {verb} {counted(snapshot.waiting)}{until}."
+
+
+def _disks(snapshot: Snapshot) -> list[Finding]:
+    """A full disk, one without inodes, one that became read-only (faults F04 to F06)."""
+    found = []
+    if snapshot.shortage:
+        text = f"Nowych faktur Śluza nie przyjmuje, przyjęte wysyła dalej. {snapshot.shortage}"
+        found.append(Finding(Level.ALARM, text))
+    told = snapshot.condition("", DISK_OF_FOLDERS)
+    if told is not None:
+        text = f"Wyników nie można teraz zapisać w folderach; czekają bezpiecznie. {said(told)}"
+        found.append(Finding(Level.ALARM, text))
+    return found
 
 
 def _deadlines(snapshot: Snapshot) -> list[Finding]:

@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Lingering, Snapshot
 from gateway.web.warned import MOST, UNSENT_SHOWN
+from spool import room
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.municipality import Municipality
@@ -34,9 +36,8 @@ class Looker:
         """A snapshot at most one second old. Raises what the spool raises."""
         async with self._lock:
             if self._kept is None or time.monotonic() - self._kept_at >= _FRESH_S:
-                self._kept = await self._spool.read(
-                    lambda store: take(store, self._contexts, self._clock(), self._units)
-                )
+                kept = await self._spool.read(lambda store: take(store, self._contexts, self._clock(), self._units))
+                self._kept = replace(kept, shortage=room.said(self._spool.reserve))
                 self._kept_at = time.monotonic()
             return self._kept
 

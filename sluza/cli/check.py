@@ -20,13 +20,13 @@ from sluza.console import emit, out, plain, sentence, table
 from sluza.progress import progress
 from sluza.workbench import looking
 from spool import settings
-from spool.access import Looking
 from spool.clock import Clock
 from spool.domain.errors import SpoolError
 from spool.domain.exits import Exit
 from spool.domain.invariants import KSEF, MEANING, RESTORE, SPOOL, Finding
 from spool.domain.registered import Registered, Seller
 from spool.inspection import Report, Tell, compare, inspect
+from spool.looking import Looking
 from spool.workers import Workers
 
 _NAMED = 5

@@ -22,7 +22,7 @@ from sluza.console import emit, out, plain, sentence, table
 from sluza.progress import progress
 from sluza.workbench import clock_of, spool_path
 from spool import identity, process, settings
-from spool.access import Looking, Spool
+from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.errors import ConfigError
 from spool.domain.exits import Exit
@@ -30,6 +30,7 @@ from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.invariants import KSEF, Finding
 from spool.domain.municipality import Context
 from spool.inspection import Tell
+from spool.looking import Looking
 from spool.rows import instant
 from spool.workers import Workers
 
@@ -84,7 +85,7 @@ def _desk(agent: AgentSettings, clock: Clock, dry_run: bool) -> Iterator[Spool |
         yield None
         return
     contexts = list(agent.shared.municipality.contexts)
-    with process.desk(agent.shared.paths.state, ROLE, clock) as spool:
+    with process.desk(agent.shared.paths, ROLE, clock) as spool:
         spool.write_now(lambda store: identity.spread(store, contexts, clock()))
         yield spool
 

@@ -4,7 +4,7 @@ The facts are produced by `spool.xml` in a worker process; everything above work
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -112,25 +112,31 @@ class Facts:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for storing; `facts_from_dict` is the way back."""
-        out = asdict(self)
-        out["form"] = self.form.value
-        out["issue_date"] = self.issue_date.isoformat() if self.issue_date else None
-        return out
+        return vars(self) | {
+            "form": self.form.value,
+            "issue_date": self.issue_date.isoformat() if self.issue_date else None,
+            "third_parties": [dict(vars(party)) for party in self.third_parties],
+            "corrected": [dict(vars(original)) for original in self.corrected],
+        }
+
+
+_FACTS = frozenset(Facts.__dataclass_fields__)
 
 
 def facts_from_dict(data: dict[str, Any]) -> Facts:
     """Read facts stored by `Facts.as_dict`; keys unknown to this version are ignored."""
-    known = {k: v for k, v in data.items() if k in Facts.__dataclass_fields__}
-    for name, value in known.items():
-        if isinstance(value, list):
-            known[name] = tuple(value)
+    known = {k: v for k, v in data.items() if k in _FACTS}
     known["form"] = FormCode(data.get("form", ""))
     known["issue_date"] = date.fromisoformat(data["issue_date"]) if data.get("issue_date") else None
     known["corrected"] = tuple(CorrectedInvoice(**c) for c in data.get("corrected", ()))
     known["third_parties"] = tuple(ThirdParty(**p) for p in data.get("third_parties", ()))
+    known["payment_due"] = tuple(data.get("payment_due", ()))
     return Facts(**known)
+
+
+_BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 def collapse(text: str) -> str:
     """XML-schema white-space collapse: runs of blanks become one, ends are trimmed."""
-    return re.sub(r"[ \t\r\n]+", " ", text).strip(" ")
+    return _BLANKS.sub(" ", text).strip(" ") if _BLANKS.search(text) else text

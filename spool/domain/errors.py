@@ -6,6 +6,9 @@
     ├── ConfigError          the configuration file or a credential is wrong; names field and value
     └── SpoolError           the spool cannot be used
         ├── SpoolTooNew      the schema was written by a newer program
+        ├── SpoolDamaged     the file is not what we left: nothing is taken in or sent
+        ├── SpoolFailed      the disk did not confirm a commit: nothing is promised until it is read anew
+        ├── NoRoom           a disk is full, without inodes or read-only
         ├── AlreadyRunning   another process holds this role on this spool
         │   └── LeaseLost    this process held the role; another has taken it over
         ├── BodyDamaged      stored bytes no longer match their SHA-256
@@ -72,6 +75,26 @@ class SpoolTooNew(SpoolError):  # noqa: N818 - reads as the fact it states
     """The spool was written by a newer program; an older one must not touch it."""
 
     code = "spool_too_new"
+
+
+class SpoolDamaged(SpoolError):  # noqa: N818 - reads as the fact it states
+    """The spool is not what we left in it: it must be restored before anything is taken in or sent."""
+
+    code = "spool_damaged"
+
+
+class SpoolFailed(SpoolError):  # noqa: N818 - reads as the fact it states
+    """A sync failed. What the kernel holds and what the disk holds may differ: this process must end."""
+
+    code = "spool_failed"
+
+
+class NoRoom(SpoolError):  # noqa: N818 - reads as the fact it states
+    """Nothing more can be written there; `code` is disk_full, disk_inodes or disk_read_only."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.code = code
 
 
 class AlreadyRunning(SpoolError):  # noqa: N818 - reads as the fact it states

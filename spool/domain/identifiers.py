@@ -1,15 +1,17 @@
 """Check digits of the identifiers on an invoice. Sources: protocol §10, §12; JST rules F7."""
 
 import re
+from operator import mul
 
+_NIP = re.compile(r"[1-9](?:\d[1-9]|[1-9]\d)\d{7}", re.ASCII)
 _NIP_WEIGHTS = (6, 5, 7, 2, 3, 4, 5, 6, 7)
 
 
 def nip_is_valid(nip: str) -> bool:
     """True for ten ASCII digits whose last is the weighted sum of the first nine modulo 11 (10 is never valid)."""
-    if not re.fullmatch(r"[1-9](?:\d[1-9]|[1-9]\d)\d{7}", nip, re.ASCII):
+    if not _NIP.fullmatch(nip):
         return False
-    total = sum(w * int(d) for w, d in zip(_NIP_WEIGHTS, nip, strict=False))
+    total: int = sum(map(mul, _NIP_WEIGHTS, map(int, nip)))
     return total % 11 == int(nip[9])
 
 

@@ -25,7 +25,10 @@ class Doubt(StrEnum):
 
 SENTENCES = {
     Doubt.RESTORED: "Spool odtworzono z kopii zapasowej.",
-    Doubt.ROLLED_BACK: "Spool jest starszy niż ten, który tu działał: cofnięto go do wcześniejszego stanu.",
+    Doubt.ROLLED_BACK: (
+        "Spool jest starszy niż ten, który tu działał: cofnięto go albo utracono jego ostatnie zapisy. "
+        "Faktur przyjętych później może w nim nie być: ich pliki trzeba złożyć jeszcze raz."
+    ),
     Doubt.FORKED: "Historia spoolu różni się od tej, która tu powstała: to kopia, która poszła inną drogą.",
     Doubt.UNMARKED: "Obok spoolu brakuje pliku tożsamości: spool przeniesiono albo odtworzono.",
     Doubt.COPIED: "Plik spoolu skopiowano: to inny plik niż ten, w którym Śluza pisała.",
@@ -62,11 +65,18 @@ class Identity:
 
 
 def doubts(
-    said: Identity | None, trail: Trail | None, here: Place, hash_at_trail: str | None, *, restored: bool
+    said: Identity | None,
+    trail: Trail | None,
+    here: Place,
+    hash_at_trail: str | None,
+    *,
+    restored: bool,
+    older: bool = False,
 ) -> tuple[Doubt, ...]:
     """Everything that speaks against this spool being the newest; empty for a new one and for one that ran on.
 
-    `hash_at_trail` is the hash of the spool's own history row `trail.event`, None if it has no such row.
+    `hash_at_trail` is the hash of the spool's own history row `trail.event`, None if it has no such row. `older`: it
+    lacks the last row that was ever committed, whatever the trail says.
     """
     found = [Doubt.RESTORED] if restored else []
     if trail is not None:
@@ -77,6 +87,8 @@ def doubts(
             found.append(Doubt.FORKED)
     elif said is not None:
         found.append(Doubt.UNMARKED)
+    if older and not {Doubt.ROLLED_BACK, Doubt.FORKED} & set(found):
+        found.append(Doubt.ROLLED_BACK)
     if said is not None and said.place.inode != here.inode:
         found.append(Doubt.COPIED)
     if said is not None and here.machine and said.place.machine and said.place.machine != here.machine:

@@ -71,6 +71,16 @@ class Base:
         found = self._db.execute("SELECT * FROM event WHERE subject = ? ORDER BY seq", (subject,))
         return [rows.event(r) for r in found]
 
+    def last_link(self) -> tuple[int, str] | None:
+        """`seq` and hash of the last history row."""
+        row = self._one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
+        return (row["seq"], row["hash"]) if row else None
+
+    def link(self, seq: int) -> str | None:
+        """The hash of one history row, if it is there."""
+        row = self._one("SELECT hash FROM event WHERE seq = ?", seq)
+        return row["hash"] if row else None
+
     def broken_link(self) -> int | None:
         """The `seq` of the first history row whose hash does not follow from the one before; None when all do."""
         previous = FIRST_HASH

@@ -7,7 +7,8 @@ from typing import Any
 from spool import rows
 from spool.domain.deadlines import Deadline
 from spool.domain.document import Mode
-from spool.domain.errors import MoveRefused
+from spool.domain.errors import MoveRefused, SpoolDamaged
+from spool.domain.invariants import RESTORE
 from spool.domain.ledger import NO_CERTIFICATE, PROGRAMS, Document, Kod2, NewDocument
 from spool.domain.states import State, sources
 from spool.domain.terms import DueState
@@ -88,12 +89,13 @@ class Documents(Lookup, Sessions):
     ) -> Document:
         """Change the state where the table of moves allows it, with its history row.
 
-        `changes` are further columns. Raises MoveRefused when the document is in no state that `target` may follow.
+        `changes` are further columns. Raises MoveRefused when the document is in no state that `target` may follow,
+        SpoolDamaged when by its history it is in another one than its row says: nothing may be sent on such a word.
         """
         allowed = sorted(sources(target))
         was = self._one(
             f"""UPDATE document SET updated_at = ?, version = version + 1, state = '{target}'
-                WHERE id = ? AND state IN ({marks(allowed)}) RETURNING seq""",  # noqa: S608 - enum and marks only
+                WHERE id = ? AND state IN ({marks(allowed)}) RETURNING unit, series""",  # noqa: S608 - enum and marks only
             stamp(now),
             document_id,
             *allowed,
@@ -101,16 +103,18 @@ class Documents(Lookup, Sessions):
         if was is None:
             raise MoveRefused(f"Dokument {document_id} nie może teraz przejść do stanu {target}.")
         before = self._state_before(document_id)
+        if before not in allowed:
+            raise SpoolDamaged(
+                f"Stan dokumentu {document_id} nie wynika z jego historii ({before or 'brak'}).", RESTORE
+            )
         changes.setdefault("reason", "")
         changes.setdefault("next_action_at", stamp(now))
         if target is State.HELD:
             changes["parked"] = int(actor not in PROGRAMS)
         self._update_document(document_id, now, **changes)
         self.log(document_id, f"{before}>{target}", now, actor, note, data)
-        moved = self.document(document_id)
-        if not moved.series:
-            return moved
-        self.keep_order(moved.unit, moved.series, now)
+        if series := changes.get("series", was["series"]):
+            self.keep_order(was["unit"], series, now)
         return self.document(document_id)
 
     def touch(self, document_id: str, now: datetime, **changes: Any) -> None:

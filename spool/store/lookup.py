@@ -211,15 +211,15 @@ class Lookup(SeriesOrder):
         """True when a document of this context is HELD."""
         return bool(self._one("SELECT 1 FROM document WHERE context = ? AND state = 'HELD'", context))
 
-    def unshown(self, limit: int, units: Iterable[str]) -> list[Document]:
-        """Of each of these units the first documents that changed since its folder was last written, at most `limit`.
+    def unshown(self, limit: int, units: Iterable[str]) -> list[tuple[str, str]]:
+        """Of each of these units the first documents that changed since its folder was last written, at most `limit`:
+        unit and id.
 
         By unit, because the thousands of one must not stand before the only one of another.
         """
-        one = """SELECT * FROM document INDEXED BY document_unshown WHERE shown < version AND unit = ?
+        one = """SELECT unit, id FROM document INDEXED BY document_unshown WHERE shown < version AND unit = ?
                  ORDER BY seq LIMIT ?"""
-        found = [row for unit in sorted(units) for row in self._db.execute(one, (unit, limit)).fetchall()]
-        return [rows.document(r) for r in found]
+        return [(r["unit"], r["id"]) for unit in sorted(units) for r in self._db.execute(one, (unit, limit))]
 
     # -- what a person should know -----------------------------------------------------------------------------
 

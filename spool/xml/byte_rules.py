@@ -17,9 +17,10 @@ from spool.domain.errors import Problem
 _PLANE_ENDS = "".join(chr(plane * 0x10000 + 0xFFFE) + chr(plane * 0x10000 + 0xFFFF) for plane in range(1, 17))
 _DISCOURAGED = re.compile(f"[\x7f-\x84\x86-\x9f\ufdd0-\ufdef{_PLANE_ENDS}]")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-# Bytes that occur in UTF-8 of any character above; where none of them is, no character needs to be looked at.
-_SUSPECT = bytes({*range(0x20), 0x7F, 0xC2, 0xEF, *range(0xF0, 0xF5)} - set(b"\t\n\r"))
-_UNSUSPECT = bytes(set(range(256)) - set(_SUSPECT))
+# Bytes that occur in UTF-8 of any character above, and those of mark-up that is looked at: where none of them is, no
+# text needs to be searched. One `translate` over the bytes costs less than a search for any one of them.
+_SUSPECT = frozenset({*range(0x20), 0x7F, 0xC2, 0xEF, *range(0xF0, 0xF5)} - set(b"\t\n\r"))
+_ORDINARY = bytes(set(range(256)) - _SUSPECT - set(b"!?#"))
 _REFERENCE = re.compile(r"&#(?:x0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}));")
 _DECLARATION = re.compile(r"<\?xml(?=[ \t\r\n])(.*?)\?>", re.DOTALL)
 _PSEUDO_ATTRIBUTE = re.compile(r"""(version|encoding)[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
@@ -76,7 +77,15 @@ def check(raw: bytes) -> Text:
         return Text(problems=(_not_utf8(raw, error),), cut_off=cut_off)
     if not text.lstrip(" \t\r\n").startswith("<"):
         return Text(text, (problem("not_xml", what=_looks_like(raw)),))
-    problems = [*bom, *_declaration(text), *_markup_problems(text), *_characters(raw, text)]
+    unusual = raw.translate(None, _ORDINARY)
+    problems = [*bom, *_declaration(text)]
+    own_marks = 2 if _DECLARATION.match(text) else 0  # <?xml … ?>
+    if b"!" in unusual or unusual.count(b"?") > own_marks:
+        problems += _markup_problems(text)
+    if not _SUSPECT.isdisjoint(unusual):
+        problems += _characters(text)
+    if b"#" in unusual:
+        problems += _references(text)
     return Text(text, tuple(problems))
 
 
@@ -146,8 +155,6 @@ def _markup_problems(text: str) -> Iterator[Problem]:
     """The first DOCTYPE and the first processing instruction outside comments and CDATA, if any."""
     declaration = _DECLARATION.match(text)
     start = declaration.end() if declaration else 0
-    if "<!" not in text and text.find("<?", start) < 0:
-        return
     doctype = instruction = False
     for begin, end in plain_segments(text, start):
         at = text.find("<!", begin, end)
@@ -194,25 +201,23 @@ def plain_segments(text: str, start: int) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
-def _characters(raw: bytes, text: str) -> Iterator[Problem]:
-    """The first forbidden and the first discouraged character, raw or as a reference.
-
-    A reference such as `&#x7F;` denotes the character (XML 1.0 §4.1), so the invoice contains it either way. Whether
-    KSeF looks before or after resolving references is not published; we refuse, because nobody means to send it and
-    a refusal by KSeF would come late.
-    """
-    if raw.translate(None, _UNSUSPECT):
-        match = _DISCOURAGED.search(text)
-        if match:
-            yield _character("xml_discouraged_character", text, match.start(), match[0])
-        match = _FORBIDDEN.search(text)
-        if match:
-            yield _character("xml_control_character", text, match.start(), match[0])
-    if "&#" in text:
-        yield from _references(text)
+def _characters(text: str) -> Iterator[Problem]:
+    """The first forbidden and the first discouraged character."""
+    match = _DISCOURAGED.search(text)
+    if match:
+        yield _character("xml_discouraged_character", text, match.start(), match[0])
+    match = _FORBIDDEN.search(text)
+    if match:
+        yield _character("xml_control_character", text, match.start(), match[0])
 
 
 def _references(text: str) -> Iterator[Problem]:
+    """The first such character that is written as a reference.
+
+    `&#x7F;` denotes the character (XML 1.0 §4.1), so the invoice contains it either way. Whether KSeF looks before or
+    after resolving references is not published; we refuse, because nobody means to send it and a refusal by KSeF would
+    come late.
+    """
     for begin, end in plain_segments(text, 0):
         for match in _REFERENCE.finditer(text, begin, end):
             number = int(match[1], 16) if match[1] else int(match[2])

@@ -8,17 +8,16 @@ samples carry numbers that fail.
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from spool.domain.catalogue import problem
 from spool.domain.document import ROLE_JST_RECIPIENT, collapse
 from spool.domain.errors import Problem
 from spool.domain.identifiers import internal_id_is_valid, ksef_number_is_valid, nip_is_valid
-from spool.xml.facts import text
+from spool.xml.outline import Outline, Part, text
 from spool.xml.paths import Node, path_of
-from spool.xml.schema import FA3_NAMESPACE
 
-_NS = f"{{{FA3_NAMESPACE}}}"
-_PARTIES = frozenset({f"{_NS}Podmiot1", f"{_NS}Podmiot2", f"{_NS}Podmiot3", f"{_NS}PodmiotUpowazniony"})
+_LOOKED_AT = 1000
 _INTERNAL_ID = re.compile(r"[0-9]{10}-[0-9]{5}")
 # Only numbers that begin with a NIP: the schema also has older ones beginning with letters, whose digits are not ours.
 _KSEF_NUMBER = re.compile(r"\d{10}-\d{8}-\w{6}-?\w{6}-\w{2}")
@@ -29,27 +28,21 @@ _COMPANY = re.compile(
 )
 
 
-def refusals(root: Node) -> Iterator[Problem]:
-    """Wrong identifiers of the parties, in the order of the file."""
-    for party in root:
-        if party.tag not in _PARTIES:
-            continue
-        for identifier in party.iterfind(f"{_NS}DaneIdentyfikacyjne/*"):
-            if identifier.tag == f"{_NS}NIP" and not nip_is_valid(text(identifier)):
-                yield _bad(identifier, "nip_checksum")
-            elif identifier.tag == f"{_NS}IDWew" and not internal_id_is_valid(collapse(text(identifier))):
-                yield _bad(identifier, "internal_id_checksum")
+def refusals(outline: Outline) -> Iterator[Problem]:
+    """Wrong identifiers of the parties, in the order of the schema."""
+    for party in (outline.seller, outline.buyer, *outline.third_parties, outline.authorised):
+        nip, internal_id = party.identity.get("NIP"), party.identity.get("IDWew")
+        if nip is not None and not nip_is_valid(text(nip)):
+            yield _bad(nip, "nip_checksum")
+        if internal_id is not None and not internal_id_is_valid(collapse(text(internal_id))):
+            yield _bad(internal_id, "internal_id_checksum")
 
 
-def warnings(root: Node) -> Iterator[Problem]:
+def warnings(outline: Outline) -> Iterator[Problem]:
     """What KSeF accepts, but the unit should look at."""
-    buyer = root.find(f"{_NS}Podmiot2")
-    body = root.find(f"{_NS}Fa")
-    if buyer is not None:
-        yield from _buyer_warnings(root, buyer)
-    if body is not None:
-        yield from _body_warnings(body)
-    if root.find(f"{_NS}Zalacznik") is not None:
+    yield from _buyer_warnings(outline)
+    yield from _body_warnings(outline.body)
+    if outline.top.get("Zalacznik") is not None:
         yield problem("attachment_needs_batch", field="Zalacznik")
 
 
@@ -64,34 +57,25 @@ def _about(element: Node, code: str) -> Problem:
     return problem(code, field=path_of(element), line=element.sourceline, value=text(element))
 
 
-def _buyer_warnings(root: Node, buyer: Node) -> Iterator[Problem]:
-    identity = buyer.find(f"{_NS}DaneIdentyfikacyjne")
-    if identity is not None:
-        other = identity.find(f"{_NS}NrID")
-        if other is not None and _INTERNAL_ID.fullmatch(collapse(text(other))):
-            yield _about(other, "internal_id_as_buyer")  # jst.md F8
-        name = identity.find(f"{_NS}Nazwa")
-        if identity.find(f"{_NS}BrakID") is not None and name is not None and _COMPANY.search(text(name)):
-            yield _about(name, "company_without_nip")  # jst.md S12
-    flag = buyer.find(f"{_NS}JST")
-    if flag is not None and collapse(text(flag)) == "1":
-        roles = {collapse(text(role)) for role in root.iterfind(f"{_NS}Podmiot3/{_NS}Rola")}
-        if ROLE_JST_RECIPIENT not in roles:
-            yield _about(flag, "jst_recipient_missing")  # jst.md F3, F4
+def _buyer_warnings(outline: Outline) -> Iterator[Problem]:
+    identity = outline.buyer.identity
+    if _INTERNAL_ID.fullmatch(identity.value("NrID")):
+        yield _about(identity.get("NrID"), "internal_id_as_buyer")  # jst.md F8
+    if identity.get("BrakID") is not None and _COMPANY.search(identity.text("Nazwa")):
+        yield _about(identity.get("Nazwa"), "company_without_nip")  # jst.md S12
+    roles = {party.value("Rola") for party in outline.third_parties}
+    if outline.buyer.value("JST") == "1" and ROLE_JST_RECIPIENT not in roles:
+        yield _about(outline.buyer.get("JST"), "jst_recipient_missing")  # jst.md F3, F4
 
 
-def _body_warnings(body: Node) -> Iterator[Problem]:
-    kind = body.find(f"{_NS}RodzajFaktury")
-    originals = body.findall(f"{_NS}DaneFaKorygowanej")
-    advances = body.findall(f"{_NS}FakturaZaliczkowa")
-    if kind is not None and collapse(text(kind)).startswith("KOR") and not originals:
+def _body_warnings(body: Part) -> Iterator[Problem]:
+    kind, original, advance = (body.get(n) for n in ("RodzajFaktury", "DaneFaKorygowanej", "FakturaZaliczkowa"))
+    if kind is not None and original is None and collapse(text(kind)).startswith("KOR"):
         yield problem("correction_without_original", field="Fa/DaneFaKorygowanej", line=kind.sourceline)  # S16
-    if kind is not None and collapse(text(kind)) == "ROZ" and not advances:
+    if kind is not None and advance is None and collapse(text(kind)) == "ROZ":
         yield problem("advance_number_missing", field="Fa/FakturaZaliczkowa", line=kind.sourceline)  # S17
-    for parent, name in ((originals, "NrKSeFFaKorygowanej"), (advances, "NrKSeFFaZaliczkowej")):
-        for element in (e.find(_NS + name) for e in parent[:1000]):
-            if element is None:
-                continue
-            number = collapse(text(element))
+    for parent, name in (("DaneFaKorygowanej", "NrKSeFFaKorygowanej"), ("FakturaZaliczkowa", "NrKSeFFaZaliczkowej")):
+        for part in islice(body.each(parent), _LOOKED_AT):
+            number = part.value(name)
             if _KSEF_NUMBER.fullmatch(number) and not ksef_number_is_valid(number):
-                yield _about(element, "ksef_number_checksum")
+                yield _about(part.get(name), "ksef_number_checksum")

@@ -12,11 +12,13 @@ from spool.xml import byte_rules, content, schema, syntax
 from spool.xml.explain import explain
 from spool.xml.facts import read
 from spool.xml.identity import identify
+from spool.xml.outline import Outline
 from spool.xml.parser import is_beginning, parse
 from spool.xml.paths import Node
 from spool.xml.received import read_root
 
 SHOWN_PROBLEMS = 20
+_BLANKS, _BEGINNING = b" \t\r\n", 256
 # Found in the bytes, but harmless to the parser: checking goes on, so that everything wrong is told at once.
 _PARSE_ANYWAY = frozenset({"xml_bom", "xml_processing_instruction", "xml_discouraged_character", "xml_version"})
 
@@ -55,6 +57,8 @@ class Examined:
 def examine(raw: bytes, *, limits: SizeLimits = DEFAULT) -> Examined:
     """Check an outgoing FA(3) by every rule that needs no configuration and no clock. Never raises for any bytes."""
     found = _examine(raw, limits)
+    if not found.problems:
+        return found
     problems = sorted(found.problems, key=lambda p: p.line or 0)
     if len(problems) > SHOWN_PROBLEMS:
         problems = [*problems[:SHOWN_PROBLEMS], problem("more_problems", shown=SHOWN_PROBLEMS)]
@@ -69,44 +73,45 @@ def warm(*, explaining: bool = False) -> None:
 
 
 def _examine(raw: bytes, limits: SizeLimits) -> Examined:
-    found = Examined(sha256_hex(raw))
+    sha256 = sha256_hex(raw)
     early = _unfinished(raw) or _too_big(raw, limits)
     if early:
-        return replace(found, problems=(early,), complete=early.code == "too_big")
+        return Examined(sha256, problems=(early,), complete=early.code == "too_big")
     text = byte_rules.check(raw)
     if text.cut_off:
-        return replace(found, problems=(problem("incomplete_file"),), complete=False)
+        return Examined(sha256, problems=(problem("incomplete_file"),), complete=False)
     if not {p.code for p in text.problems} <= _PARSE_ANYWAY:
-        return replace(found, problems=text.problems, complete=_ends_like_xml(raw, text))
+        return Examined(sha256, problems=text.problems, complete=_ends_like_xml(raw, text))
     try:
         root = parse(raw)
     except etree.XMLSyntaxError as error:
         if is_beginning(raw):
-            return replace(found, problems=(*text.problems, problem("incomplete_file")), complete=False)
-        return replace(found, problems=(*text.problems, syntax.explain(error)))
-    return _examine_tree(replace(found, problems=text.problems), root, len(raw), limits)
+            return Examined(sha256, problems=(*text.problems, problem("incomplete_file")), complete=False)
+        return Examined(sha256, problems=(*text.problems, syntax.explain(error)))
+    too_big = _size_problem(len(raw), limits.plain) if len(raw) > limits.plain else None
+    return _examine_tree(sha256, text.problems, root, too_big)
 
 
-def _examine_tree(found: Examined, root: Node, size: int, limits: SizeLimits) -> Examined:
+def _examine_tree(sha256: str, problems: tuple[Problem, ...], root: Node, too_big: Problem | None) -> Examined:
+    """`problems` are those of the bytes; `too_big` is one only where there is no attachment."""
     identity = identify(root)
     if identity.problem:
         facts = read_root(root) if identity.form is not FormCode.UNKNOWN else None
-        return replace(found, facts=facts, problems=(*found.problems, identity.problem))
-    facts = read(root, identity.form)
-    found = replace(found, facts=facts, warnings=tuple(content.warnings(root)))
-    problems = [*found.problems]
-    if size > limits.plain and not facts.has_attachment:
-        problems.append(_size_problem(size, limits.plain))
+        return Examined(sha256, facts, (*problems, identity.problem))
+    outline = Outline(root)
+    facts = read(outline, identity.form)
+    if too_big and not facts.has_attachment:
+        problems = (*problems, too_big)
     explained = [] if schema.validate(root) else explain(root, SHOWN_PROBLEMS + 1)
     # The schema's word about a field stands alone: a NIP of nine digits need not be told its check digit too.
     told = {p.field for p in explained}
-    problems += explained + [p for p in content.refusals(root) if p.field not in told]
-    return replace(found, problems=tuple(problems))
+    refused = (p for p in content.refusals(outline) if p.field not in told)
+    return Examined(sha256, facts, (*problems, *explained, *refused), tuple(content.warnings(outline)))
 
 
 def _unfinished(raw: bytes) -> Problem | None:
     """Nothing yet, or space allocated in advance and not yet written (faults D01)."""
-    if not raw.strip(b" \t\r\n"):
+    if not raw[:_BEGINNING].strip(_BLANKS) and not raw.strip(_BLANKS):
         return problem("empty_file")
     if byte_rules.is_wide(raw):
         return None
@@ -115,6 +120,8 @@ def _unfinished(raw: bytes) -> Problem | None:
 
 def _too_big(raw: bytes, limits: SizeLimits) -> Problem | None:
     """Decided without parsing, except for a file between the two limits that mentions an attachment."""
+    if len(raw) <= limits.plain:
+        return None
     limit = limits.with_attachment if b"Zalacznik" in raw else limits.plain
     return _size_problem(len(raw), limit) if len(raw) > limit else None
 
@@ -126,4 +133,4 @@ def _size_problem(size: int, limit: int) -> Problem:
 def _ends_like_xml(raw: bytes, text: byte_rules.Text) -> bool:
     """False only where the encoding is wrong *and* the end is missing: such a file may still be growing."""
     wrong_encoding = any(p.code in {"xml_encoding", "xml_not_utf8", "xml_encoding_declared"} for p in text.problems)
-    return not wrong_encoding or raw.rstrip(b" \t\r\n\0").endswith(b">")
+    return not wrong_encoding or raw.rstrip(_BLANKS + b"\0").endswith(b">")

@@ -4,6 +4,7 @@ Used for documents of our own units and, unchanged, for what KSeF delivers (faul
 """
 
 import re
+from functools import cache
 from typing import Any
 
 from lxml import etree
@@ -23,6 +24,7 @@ _LONGEST_REFERENCE = 12
 _REFERENCE_END = re.compile(rb"[;<>\s]")
 
 
+@cache
 def _parser() -> etree.XMLParser:
     # Comments and CDATA marks go, so that an element's text is one string; PIs are refused before, by `byte_rules`.
     return etree.XMLParser(

@@ -7,8 +7,9 @@ from lxml import etree
 
 from spool.domain.document import Facts, FormCode, ThirdParty, collapse
 from spool.xml import byte_rules
-from spool.xml.facts import as_date, read, text
+from spool.xml.facts import as_date, read
 from spool.xml.identity import identify
+from spool.xml.outline import Outline, text
 from spool.xml.parser import parse
 from spool.xml.paths import Node
 
@@ -36,7 +37,7 @@ def read_root(root: Node) -> Facts:
     form = identify(root).form
     if form in {FormCode.PEF, FormCode.PEF_KOR}:
         return _read_ubl(root, form)
-    return read(root, form) if etree.QName(root).localname == "Faktura" else Facts()
+    return read(Outline(root), form) if etree.QName(root).localname == "Faktura" else Facts()
 
 
 def _read_ubl(root: Node, form: FormCode) -> Facts:

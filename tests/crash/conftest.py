@@ -1,6 +1,8 @@
-"""One sandbox for all kills, and a town for each test."""
+"""One sandbox for all kills, a town for each test, and disks in memory."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +24,11 @@ def town_fixture(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> 
     made = Town(tmp_path_factory.mktemp("town"), sandbox)
     yield made
     made.close()
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A directory in memory where there is one: nobody pulls the plug of this machine."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, prefix="sluza-") as made:
+        yield Path(made)

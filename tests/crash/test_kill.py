@@ -15,7 +15,7 @@ from tests.crash.town import Case, Town, run
 ROOT = Path(__file__).resolve().parents[2]
 DOUBT = ("send.answered", "doubt.begun"), ("send.answered", "doubt.found")
 """A document is in doubt only after a kill between intent and answer: these follow one another."""
-IN_CI = 4
+IN_CI = 3
 """Kills of each program in an ordinary run, and two more of the agent."""
 
 

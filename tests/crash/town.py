@@ -22,11 +22,12 @@ from typing import Any
 from urllib.parse import quote
 
 from sluza.samples import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, consumer_invoice, purchase_for_unit
-from spool.access import FILE, Looking, Spool
+from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.domain.calendar import warsaw_date
 from spool.domain.ledger import Document
 from spool.domain.states import State
+from spool.looking import Looking
 from spool.poison import TOO_OFTEN
 from spool.store import Store
 from tests import credentials
@@ -242,7 +243,7 @@ class Town:
     def drop(self, unit: str, stem: str, raw: bytes, *, folder: str = "", ending: str = ".xml", **more: Any) -> Dropped:
         """A file into `do-wyslania`, as a program saves it: under another name first."""
         box = self.folders / unit / "do-wyslania" / folder
-        self.wait(box.is_dir, f"the folders of {unit}")
+        self.wait(box.is_dir, f"the folders of {unit}", drive=True)
         path = box / f"{stem}{ending}"
         unfinished = box / f"{stem}.tmp"
         unfinished.write_bytes(raw)

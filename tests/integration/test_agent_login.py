@@ -133,6 +133,7 @@ async def test_fault_K10_a_token_that_ksef_rejects_is_replaced_once(rig: Rig, sa
     assert rig.office is not None
     before = sandbox.requests()["by_endpoint"]
     rig.office.login._access = Token("unieważniony", rig.clock() + timedelta(minutes=10))
+    assert await rig.office._tools.ksef.rate_limits()
     document = await rig.put_new("K10/401/2")
     done = await rig.until(document, State.ACCEPTED)
     after = sandbox.requests()["by_endpoint"]

@@ -19,7 +19,6 @@ REDEEM = "POST /v2/auth/token/redeem"
 REFRESH = "POST /v2/auth/token/refresh"
 CLOSE = "POST /v2/sessions/online/{referenceNumber}/close"
 STATUS = "GET /v2/sessions/{referenceNumber}/invoices/{invoiceReferenceNumber}"
-UPO = f"{STATUS}/upo"
 SESSION = "GET /v2/sessions/{referenceNumber}"
 LIST = "GET /v2/sessions/{referenceNumber}/invoices"
 EXPORT = "POST /v2/invoices/exports"
@@ -69,7 +68,7 @@ async def _registered_once(rig: Rig, sandbox: Sandbox, document: Document) -> Do
     return done
 
 
-@pytest.mark.parametrize("call", [CHALLENGE, SIGNATURE, LOGIN_STATUS, REDEEM, OPEN, SEND, STATUS, UPO])
+@pytest.mark.parametrize("call", [LOGIN_STATUS, REDEEM, OPEN, SEND, STATUS])
 async def test_fault_K01_a_lost_answer_on_the_way_there(
     rig: Rig, sandbox: Sandbox, passing: None, call: str, kind: str
 ) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from sluza.samples import invoice, purchase_for_unit
-from spool.access import Looking
 from spool.domain.calendar import end_of_day
 from spool.domain.document import Mode
 from spool.domain.states import State
+from spool.looking import Looking
 from tests.integration import test_agent_lost_answers as calls
 from tests.integration.agent_rig import Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
 from tests.integration.test_agent_forward import SEND, _moves, _send_elsewhere, _until_event

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spool.access import Looking
 from spool.domain.errors import SpoolError, SpoolTooNew
 from spool.domain.invariants import KSEF, MEANING, SPOOL
+from spool.looking import Looking
 from tests.spool_story import Broken, Story, entry, report_of, story_in
 
 SEEDS = int(os.environ.get("SLUZA_SEEDS", "100"))

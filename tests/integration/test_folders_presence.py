@@ -103,5 +103,5 @@ async def test_the_backlog_of_one_unit_holds_up_no_other(bench: Bench) -> None:
         await bench.post(sale(f"S/{number}"), f"s{number}.xml")
     theirs = await bench.post(sale("W/1"), "w.xml", WELFARE)
     found = bench.spool.read_now(lambda store: store.unshown(2, (SCHOOL, WELFARE)))
-    assert [d.unit for d in found].count(SCHOOL) == 2
-    assert theirs.id in {d.id for d in found}
+    assert [unit for unit, _ in found].count(SCHOOL) == 2
+    assert (WELFARE, theirs.id) in found

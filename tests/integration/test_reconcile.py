@@ -11,13 +11,15 @@ import pysqlite3
 import pytest
 from click.testing import CliRunner, Result
 
+from agent.gate import Gate
 from sluza.cli.reconcile import reconcile
-from sluza.samples import MUNICIPALITY_NIP, invoice
+from sluza.samples import MUNICIPALITY_NIP, attachment_invoice, invoice
 from spool import identity, process
 from spool.access import FILE, Spool
 from spool.domain.identity import RECONCILE_FIRST, Doubt
 from spool.domain.ledger import ALIVE, Document
 from spool.domain.states import State
+from spool.settings import Paths
 from spool.store import Store
 from tests.integration.agent_rig import Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
 from tests.integration.test_check_ksef import CONFIG
@@ -96,6 +98,11 @@ class Machine:
         return [ledger[document.sha256]["posts"] if document.sha256 in ledger else 0 for document in documents]
 
     async def settle(self, *documents: Document) -> None:
+        """Wait until each has its number."""
+        for document in documents:
+            await self.rig.until(document, State.ACCEPTED)
+
+    async def complete(self, *documents: Document) -> None:
         """Wait until each has number and receipt."""
         for document in documents:
             await self.rig.until_upo(document)
@@ -158,7 +165,7 @@ async def test_fault_F11_a_restored_spool_sends_nothing_twice(
     assert [(await rig.read(d)).state for d in before] == [State.QUEUED] * 3
     fresh = await put(rig, "FRESH")
     await rig.start()
-    await machine.settle(*before, fresh)
+    await machine.complete(*before, fresh)
     await rig.stop()
     assert machine.posts(*before, later, fresh) == [1] * 5
     assert await machine.doubts() == []
@@ -233,6 +240,8 @@ async def test_fault_F11_the_gate_stays_closed_while_ksef_was_not_compared(machi
     """The register cannot be read: nothing is sent, the page says why, and receiving and reading go on."""
     rig = machine.rig
     document = await put(rig, "HELD BACK")
+    sandbox.call("POST", "/v2/testdata/attachment", {"nip": rig.context.value})
+    package = await rig.put(attachment_invoice(number=f"PACKAGE/{rig.state.parent.name}", issue_date=rig.today()))
     sandbox.fault("POST /v2/invoices/exports", "http_503", None)
     (rig.state / identity.RESTORED).write_text("{}")
     machine.restore({})
@@ -243,7 +252,8 @@ async def test_fault_F11_the_gate_stays_closed_while_ksef_was_not_compared(machi
 
     await rig.eventually(asked, "the register was asked for")
     await rig.stop()
-    assert machine.posts(document) == [0]
+    assert machine.posts(document, package) == [0, 0]
+    assert [(await rig.read(d)).state for d in (document, package)] == [State.QUEUED] * 2
     assert await machine.doubts() == [Doubt.RESTORED]
     code, answer = await machine.reconcile()
     assert (code, answer["contexts"]["gmina"]["compared"]) == (1, False)
@@ -259,13 +269,20 @@ async def test_fault_F12_on_another_machine_a_person_opens_the_gate(
     machine.restore({})
     monkeypatch.setattr(identity, "_machine", lambda: "another")
     machine.restore({})
-    document = await put(rig, "MOVED")
+    document, steps, real = await put(rig, "MOVED"), [], Gate.step
+
+    async def counted(gate: Gate) -> float:
+        pause = await real(gate)
+        steps.append(pause)
+        return pause
+
+    monkeypatch.setattr(Gate, "step", counted)
     await rig.start()
 
     async def looked() -> bool | None:
-        return (rig.office is not None and rig.office.contact.looked) or None
+        return len(steps) >= 2 or None
 
-    await rig.eventually(looked, "the gate has looked")
+    await rig.eventually(looked, "the gate has done what it does by itself")
     assert await machine.doubts() == [Doubt.OTHER_MACHINE]
     assert rig.office is not None
     assert rig.office.contact.withheld()
@@ -338,7 +355,7 @@ async def test_reconcile_gives_forgotten_documents_their_numbers(machine: Machin
     assert (code, adopted) == (0, expected)
     assert (await machine.reconcile("--elsewhere-ok"))[1]["contexts"]["gmina"]["adopted"] == []
     await rig.start()
-    await machine.settle(*forgotten)
+    await machine.complete(*forgotten)
     assert machine.posts(*forgotten) == [1, 1, 1]
 
 
@@ -365,7 +382,7 @@ async def test_reconcile_reports_what_it_must_not_change(machine: Machine, forgo
 async def test_two_of_them_never_run_at_once(rig: Rig) -> None:
     """The second says so, with the exit code of "already running"."""
     machine = Machine(rig)
-    with process.desk(rig.state, "reconcile", rig.clock):
+    with process.desk(Paths(rig.state, rig.state), "reconcile", rig.clock):
         done = await machine.command()
     rig.spool.close()
     assert "Śluza już działa (reconcile" in str(done.exception)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from sluza.samples import unit_invoice
-from spool.access import FILE, Looking
+from spool.access import FILE
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import AlreadyRunning
 from spool.lock import LEASE_S, RoleLock, lease
+from spool.looking import Looking
 from tests.integration.test_http_process import Gateway, configuration, give_token
 
 XML = {"Content-Type": "application/xml"}

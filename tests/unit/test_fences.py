@@ -19,6 +19,7 @@ from spool.domain.errors import AlreadyRunning, LeaseLost, SpoolError, SpoolTooN
 from spool.domain.exits import Exit, exit_for
 from spool.domain.invariants import of_the_writers
 from spool.lock import LEASE_S, UNTOLD, RoleLock, expired, lease
+from spool.settings import Paths
 from spool.store import FIRST_HASH, Store
 from spool.store.base import _CHAINED, link
 from tests.spool_story import report_of
@@ -199,16 +200,19 @@ def forget(path: Path) -> None:
 
 def test_fault_F12_two_living_copies_on_one_machine(tmp_path: Path) -> None:
     """A cloned directory does not start beside its original, and starts when that has stopped."""
-    with process.desk(tmp_path / "one", "agent", lambda: NOW) as spool:
+    with process.desk(Paths(tmp_path / "one", tmp_path), "agent", lambda: NOW) as spool:
         (tmp_path / "two").mkdir()
         connection = pysqlite3.connect(spool.path)
         connection.execute("VACUUM INTO ?", (str(tmp_path / "two" / FILE),))
         connection.close()
-        with pytest.raises(AlreadyRunning, match="inna kopia"), process.desk(tmp_path / "two", "agent", lambda: NOW):
+        with (
+            pytest.raises(AlreadyRunning, match="inna kopia"),
+            process.desk(Paths(tmp_path / "two", tmp_path), "agent", lambda: NOW),
+        ):
             pytest.fail("it started")
-        with process.desk(tmp_path / "two", "gateway", lambda: NOW) as other:
+        with process.desk(Paths(tmp_path / "two", tmp_path), "gateway", lambda: NOW) as other:
             assert other.instance == spool.instance
-    with process.desk(tmp_path / "two", "agent", lambda: NOW):
+    with process.desk(Paths(tmp_path / "two", tmp_path), "agent", lambda: NOW):
         pass
 
 

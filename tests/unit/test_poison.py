@@ -10,12 +10,13 @@ import pytest
 from gateway.web.health import Level, findings
 from gateway.web.snapshot import take
 from spool import actions, law, poison
-from spool.access import FILE, Looking, Spool
+from spool.access import FILE, Spool
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import Document
 from spool.domain.municipality import Context, ContextType, Municipality
 from spool.domain.states import State
 from spool.hands import Hands
+from spool.looking import Looking
 from spool.store import Store
 from tests.documents import due, new
 from tests.spool_story import report_of
