@@ -80,7 +80,7 @@ class Receive:
             return pause
         every = timedelta(seconds=self._settings.receive.every_seconds)
         if self._asked is None:
-            await self._recall(every)
+            await self._recall(every, now)
         self._next = {name: min(at, now + every) for name, at in self._next.items()}  # the clock may have gone back
         subject = min(self._next, key=lambda name: self._next[name])
         if (left := (self._next[subject] - now).total_seconds()) > 0:
@@ -103,12 +103,12 @@ class Receive:
             raise
         return 0.0
 
-    async def _recall(self, every: timedelta) -> None:
+    async def _recall(self, every: timedelta, now: datetime) -> None:
         """When an earlier run asked; what lies in the future, because a clock was wrong, does not hold us up."""
         kept = await self._t.spool.read(lambda store: store.condition(self._t.context.id, ASKED))
         self._asked = {name: str(at) for name, at in kept.value.items()} if kept else {}
         for subject in self._next.keys() & self._asked.keys():
-            self._next[subject] = _when(self._asked[subject], self._next[subject] - every) + every
+            self._next[subject] = _when(self._asked[subject], now - every) + every
 
     async def _remember(self, subject: str, now: datetime, every: timedelta) -> None:
         """Before the question, so that a run that dies of its answer has asked all the same."""

@@ -15,6 +15,7 @@ import pysqlite3
 
 from spool import access
 from spool.access import Job, Spool
+from spool.clock import Clock, system_clock
 from spool.store import Store
 from tests.simulation.loop import Process, SimLoop
 
@@ -27,8 +28,8 @@ _NOBODY_ASKS_S = 20.0
 def make_template(directory: Path) -> Path:
     """A fresh, migrated spool with nothing in it."""
     path = directory / "spool.db"
-    access._migrate(path)
     connection = access._connect(path)
+    access._migrate(path, connection)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     return path
@@ -75,6 +76,7 @@ class Disk:
         self.crash_at: tuple[int, bool] | None = None
         self.slow = 0.0
         self.full: dict[str, int] = {}
+        self.clock: Clock = system_clock
         self._news: list[asyncio.Future[None]] = []
         self.eye.execute("BEGIN")
 
@@ -103,9 +105,14 @@ class SimSpool(Spool):
 
     def __init__(self, disk: Disk, process: Process, role: str) -> None:
         self.path = disk.path
-        self._disk, self._process, self._role = disk, process, role
+        self._disk, self._process, self._name = disk, process, role
         self._connection: Any = disk.connection
-        self._store = Store(self._connection)
+        self._role, self._fence, self._lost = (role if role in ("agent", "gateway") else ""), 0, False
+        if self._role:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._fence = Store(self._connection).take_fence(role, "1", disk.clock())
+            self._connection.execute("COMMIT")
+        self._store = Store(self._connection, self._fence)
         self._group: list[tuple[Job, Future[Any]]] = []
         self._seen: dict[Any, int] = {}
 
@@ -140,10 +147,10 @@ class SimSpool(Spool):
 
     def _commit_group(self, group: list[tuple[Job, Future[Any]]]) -> None:
         full = self._disk.full
-        if full.get(self._role, 0):
-            full[self._role] -= 1
+        if full.get(self._name, 0):
+            full[self._name] -= 1
             self._disk.connection.failures = 1
-        access._commit_group(self._connection, self._store, group)
+        access._commit_group(self._connection, self._store, group, self._still_ours)
         self._disk.connection.failures = 0
 
     def _read(self, job: Callable[[Store], T]) -> T:

@@ -39,6 +39,7 @@ _ROUTES: list[tuple[str, re.Pattern[str], str, str]] = [
         ("POST", f"/sessions/online/{_R}/close", "onlineSessionClose", "close"),
         ("POST", "/sessions/batch", "batchSession", "open_batch"),
         ("POST", f"/sessions/batch/{_R}/close", "batchSessionClose", "close_batch"),
+        ("GET", "/sessions", "sessionList", "sessions"),
         ("GET", f"/sessions/{_R}/invoices", "sessionInvoiceList", "listed"),
         ("GET", f"/sessions/{_R}/invoices/ksef/{_R}/upo", "sessionMisc", "upo_by_number"),
         ("GET", f"/sessions/{_R}/invoices/{_R}/upo", "sessionMisc", "upo"),
@@ -249,6 +250,17 @@ class Answers(BatchAnswers):
             if session.says_440_until is not None and self.model.now() < session.says_440_until:
                 code = 440  # as was seen once right after a close
         return _json({"status": {"code": code, "description": ""}, "dateCreated": session.created.isoformat()})
+
+    def _sessions(self, params: Mapping[str, Any], **_: Any) -> Reply:
+        """Newest first, on one page; sessions that we are not shown are not listed."""
+        since = datetime.fromisoformat(str(params["dateCreatedFrom"]))
+        batch = params["sessionType"] == "Batch"
+        mine = [s for s in self.model.sessions.values() if s.batch == batch and s.created >= since and not s.hidden]
+        told = [
+            {"referenceNumber": s.ref, "dateCreated": s.created.isoformat(), "totalInvoiceCount": len(s.entries)}
+            for s in reversed(mine)
+        ]
+        return _json({"sessions": told})
 
     def _listed(self, ref: str, headers: Mapping[str, str], params: Mapping[str, Any], **_: Any) -> Reply:
         """The list lags behind while the session is not final."""

@@ -28,23 +28,19 @@ _AGAIN = (
     '                store.move(document.id, State.QUEUED, now, "agent", "x")\n'
     "                continue\n"
 )
-_CLAIMED = (
-    "            claimed = await t.spool.write(lambda store: _claim(store, document, session.reference, started))\n"
-)
-_UNCLAIMED = (
-    '            claimed = __import__("asyncio").ensure_future(\n'
-    "                t.spool.write(lambda store: _claim(store, document, session.reference, started))\n"
-    "            ) and document\n"
-)
-_CLOSED = "            if no.code not in OVER:\n                raise\n        else:\n            await handed_in(t, session)\n"
+_CLAIMED = "            claimed = await t.spool.write(\n"
+_UNCLAIMED = '            claimed = document\n            __import__("asyncio").ensure_future(t.spool.write(\n'
+_CLAIM_ENDS = "session.reference, started)\n            )\n"
+_CLOSED = "            if no.code not in OVER:\n                raise\n        else:\n"
 _FREED = (
     "            if no.code not in OVER:\n"
     "                await self._release(Package(session, package.context, session, package.created_at, ()))\n"
     "                await t.spool.write(lambda store: store.drop_package(package.name))\n"
-    "                return\n"
+    "                return\n        else:\n"
 )
-_SENT = "        await self._io(lambda: self._writer.sent(told, pdf, now))\n\n"
-_MOVED = "        await self._spool.write(work)\n\n    async def _show_received"
+_LAST = 'WHERE id = (SELECT max(id) FROM attempt WHERE document = ?)""",\n            (stamp(now), outcome'
+_SENT = "        await self._io(lambda: self._writer.sent(told, pdf, now))\n"
+_SHOWN = '        reached("returns.shown", document.id)\n'
 
 MUTANTS = (
     # -- sending one by one ------------------------------------------------------------------------------------
@@ -74,11 +70,16 @@ MUTANTS = (
         "no-intent-row", "The intent of a send is not written", "spool/store/attempts.py",
         '        self._insert("attempt", document', '        dict(document',
     ),
-    _one("intent-not-awaited", "The send does not wait for its intent to be durable", "agent/forward.py", _CLAIMED, _UNCLAIMED),
+    Mutant(
+        "intent-not-awaited", "The send does not wait for its intent to be durable",
+        (
+            ("agent/forward.py", _CLAIMED, _UNCLAIMED),
+            ("agent/forward.py", _CLAIM_ENDS, _CLAIM_ENDS.replace(")\n            )", ")\n            ))")),
+        ),
+    ),
     _one(
         "wrong-attempt-ended", "The result is written to the first attempt of the document", "spool/store/attempts.py",
-        "               WHERE id = (SELECT max(id) FROM attempt WHERE document = ?)\"\"\",\n            (stamp(now), outcome",
-        "               WHERE id = (SELECT min(id) FROM attempt WHERE document = ?)\"\"\",\n            (stamp(now), outcome",
+        _LAST, _LAST.replace("max", "min"),
     ),
     _one(
         "bytes-altered", "A blank at the end of the document is lost before sealing", "agent/forward.py",
@@ -147,7 +148,8 @@ MUTANTS = (
     # -- packages ----------------------------------------------------------------------------------------------
     _one(
         "package-by-position", "The verdicts of a package are dealt out in order, not by hash",
-        "agent/batch_verdicts.py", "statuses.get(document.sha256), random", "next(iter(statuses.values()), None), random",
+        "agent/batch_verdicts.py", "statuses.get(document.sha256), random",
+        "next(iter(statuses.values()), None), random",
     ),
     _one(
         "package-list-at-once", "What the list does not show at once is absent", "agent/batch_verdicts.py",
@@ -177,7 +179,8 @@ MUTANTS = (
     ),
     _one(
         "foreign-bytes-are-mine", "The same bytes from another unit count as one's own", "spool/store/lookup.py",
-        '"SELECT * FROM document WHERE unit = ? AND sha256 = ?"', '"SELECT * FROM document WHERE ? <> \'\' AND sha256 = ?"',
+        '"SELECT * FROM document WHERE unit = ? AND sha256 = ?"',
+        '"SELECT * FROM document WHERE ? <> \'\' AND sha256 = ?"',
     ),
     _one(
         "number-not-looked-up", "A number that a live document holds is not noticed at intake", "gateway/admission.py",
@@ -192,13 +195,13 @@ MUTANTS = (
     Mutant(
         "delivered-before-files", "DELIVERED is written before the files are",
         (
-            ("gateway/folders/returns.py", _SENT, "\n"),
-            ("gateway/folders/returns.py", _MOVED, _MOVED.replace("\n\n", "\n" + _SENT[:-1] + "\n", 1)),
+            ("gateway/folders/returns.py", _SENT, ""),
+            ("gateway/folders/returns.py", _SHOWN, _SENT + _SHOWN),
         ),
     ),
     _one(
         "shown-in-another-unit", "Results are written into the folder of the town hall", "gateway/folders/outcome.py",
-        "layout.require(self._root, document.unit)", 'layout.require(self._root, "urzad")',
+        "ensure_month(self.root, document.unit, layout.SENT", 'ensure_month(self.root, "urzad", layout.SENT',
     ),
     # -- receiving ---------------------------------------------------------------------------------------------
     _one(

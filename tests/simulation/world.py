@@ -8,6 +8,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -118,7 +119,7 @@ class World:
         self.model = Model(Random(self.dice.random()), self.ksef_now, later, shop.keys[:1])
         self.watch = Watch(self.model, self.loop.time, self.trace)
         self.watch.disk = self.disk
-        self.disk.on_commit = self._committed
+        self.disk.on_commit, self.disk.clock = self._committed, self.clock
         self.model.on_registered = self.watch.registered
         answers = Answers(self.model, "http://ksef.model")
         answers.limits = self.watch.limits = dict(LIMITS)
@@ -278,6 +279,7 @@ class Patched:
         self._set(secrets, "token_hex", lambda n=16: own.randbytes(n).hex())
         self._set(os, "fsync", lambda _descriptor: None)  # power loss has its own harness
         self._set(asyncio, "wait_for", _wait_for)
+        self._set(time, "monotonic", world.loop.time)
         self._set(gateway.folders.pickup, "monotonic", world.loop.time)
         self._set(gateway.folders.returns, "monotonic", world.loop.time)
         agent_process.print = lambda *_a, **_k: None  # type: ignore[attr-defined]
