@@ -8,7 +8,7 @@ wheels=""
 config=""
 release=""
 
-test_packages="poppler-utils zbar-tools chromium fonts-dejavu-core"
+test_packages="poppler-utils zbar-tools chromium fonts-dejavu-core gcc libc6-dev"
 
 usage() {
   cat <<'TEXT'

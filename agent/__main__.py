@@ -16,9 +16,9 @@ from agent.law import keep_the_law
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings
 from spool import process
-from spool.access import FILE, Spool
 from spool.domain.exits import Exit
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S
+from spool.hands import Hands
 from spool.store import Store
 from spool.workers import Workers
 
@@ -40,20 +40,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def serve(settings: AgentSettings) -> int:
     """Open everything, say ready, work, close everything."""
-    state = settings.shared.paths.state
-    lock, clock = process.hold(state, ROLE), process.clock_for(settings.shared.clock_url)
-    spool, workers = Spool(state / FILE), Workers(processes=1)
-    try:
-        network = settings.network
-        async with Transport(proxy=network.proxy, extra_ca=network.extra_ca) as transport:
-            patience = _PATIENCE_SANDBOX_S if settings.shared.clock_url else 30.0
-            house = House(settings, spool, transport, workers, clock, Bell(), patience)
-            async with Transport(proxy=network.proxy, extra_ca=network.extra_ca, timeouts=BEACON_TIMES) as outside:
-                await _work(house, beacons(house, outside))
-    finally:
-        workers.close()
-        spool.close()
-        lock.release()
+    paths, clock = settings.shared.paths, process.clock_for(settings.shared.clock_url)
+    with process.desk(paths, ROLE, clock) as spool:
+        spool.verify()
+        workers, network = Workers(processes=1), settings.network
+        hands = Hands(paths.state, ROLE, spool, clock)
+        try:
+            await hands.begin()
+            async with Transport(proxy=network.proxy, extra_ca=network.extra_ca) as transport:
+                patience = _PATIENCE_SANDBOX_S if settings.shared.clock_url else 30.0
+                house = House(settings, spool, transport, workers, clock, Bell(), patience, hands)
+                async with Transport(proxy=network.proxy, extra_ca=network.extra_ca, timeouts=BEACON_TIMES) as outside:
+                    await _work(house, beacons(house, outside))
+        finally:
+            workers.close()
+            hands.close()
     return Exit.OK
 
 
@@ -99,6 +100,8 @@ async def _watch(house: House, offices: list[Office]) -> None:
     """Ring when another process, or we ourselves, committed something; take over what a person lifted."""
     ear, seen = house.bell.listener(), -1
     while not house.bell.stopping:
+        if (lost := house.spool.lost) is not None:
+            raise lost
         version = await house.spool.version()
         if version != seen:
             seen = version

@@ -23,7 +23,9 @@ from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey
 from agent.ksef.session import HIDDEN
 from agent.packing import LARGEST_ARCHIVE, Packing, is_whole, part_file
 from agent.plan import MOST_IN_PACKAGE
+from agent.series import not_in_turn
 from spool.access import Spool
+from spool.crashpoint import reached
 from spool.domain.document import FormCode
 from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import BATCH, Entry, Package, PackedPart, Session
@@ -71,7 +73,7 @@ class Batches:
     async def step(self) -> float:
         """Bring the package on its way one step further, or make the next one."""
         t, now = self._t, self._t.clock()
-        if t.contact.paused:
+        if t.contact.paused or t.contact.withheld():
             return IDLE_S
         if (pause := t.contact.silence()) > 0:
             return pause
@@ -92,12 +94,14 @@ class Batches:
         await self._keys.get(FOR_SESSIONS)  # without one nothing need be claimed
         day = day_at_ksef(now, t.transport.server_now())
         choice = await t.spool.read(lambda store: store.packable(t.context.id, day, now, MOST_IN_PACKAGE))
-        claimed = await self._claim(name, choice.entries, now)
+        claimed = await self._in_turn(name, await self._claim(name, choice.entries, now))
         if not claimed:
             return
+        reached("package.claimed", name)
         t.planner.packing = True
         archive = await self._pack(name, claimed, key)
         if archive is not None:
+            reached("package.packed", name)
             self._packed = _Packed(name, key, archive, choice.offline)
             await self._open(self._packed)
 
@@ -114,12 +118,14 @@ class Batches:
             elif no.code in _UNFIT:
                 self._packed = None
             raise
+        reached("package.opened", opened.reference)
         now = t.clock()
         session = Session(
             opened.reference, t.context.id, FormCode.FA3, now, now + _SESSION_LIVES, None, None,
             ksef=t.context.url, kind=BATCH,
         )  # fmt: skip
         await t.spool.write(lambda store: store.open_package(packed.name, session, opened.parts))
+        reached("package.recorded", opened.reference)
         self._packed = None
         t.planner.opened(now)
         t.contact.log.info("package_opened", session=opened.reference, bytes=archive.size)
@@ -143,6 +149,14 @@ class Batches:
         out = await pack_into(packing, self._t.spool, entries)
         await self._take_out(out)
         return await asyncio.to_thread(packing.finish) if len(out) < len(entries) else None
+
+    async def _in_turn(self, name: str, claimed: list[Entry]) -> list[Entry]:
+        """Without what may not go before an earlier number of its series that is open and not in this package."""
+        if not any(entry.series for entry in claimed):
+            return claimed
+        late = await not_in_turn(self._t.spool, self._t.rules.municipality, name, self._t.clock())
+        await self._take_out(dict.fromkeys(late))
+        return [entry for entry in claimed if entry.id not in late]
 
     async def _take_out(self, out: dict[str, BodyDamaged | None]) -> None:
         """Out of the package again, before anything was sent."""
@@ -221,6 +235,7 @@ class Batches:
                 raise _Lost(f"KSeF nie przyjmuje części {part.ordinal} paczki ({no.code}).") from no
             # The store of packages is not KSeF's API: nothing else stops because of it.
             raise NoAnswer(Reading(no.reading.outcome, f"package:{no.code}", no.reading.hint)) from no
+        reached("package.uploaded", package.name)
         await t.spool.write(lambda store: store.part_sent(package.name, part.ordinal, t.clock()))
 
     async def _close(self, package: Package, session: str) -> None:
@@ -234,7 +249,9 @@ class Batches:
             if no.code not in OVER:
                 raise
         else:
+            reached("package.closed", session)
             await handed_in(t, session)
+            reached("package.handed_in", session)
         now = t.clock()
 
         def job(store: Store) -> None:
@@ -265,15 +282,24 @@ _NEVER = frozenset({"http:400", "http:401", "http:403", "http:404", "http:405", 
 
 
 async def pack_into(packing: Packing, spool: Spool, entries: list[Entry]) -> dict[str, BodyDamaged | None]:
-    """Read and pack these documents, never many at once; which ones stayed out, and what is wrong with their bytes."""
+    """Read and pack these documents, never many at once; which ones stayed out, and what is wrong with their bytes.
+
+    What must not go before an earlier number of its series stays out with it.
+    """
     out: dict[str, BodyDamaged | None] = {}
+    broken = set[tuple[str, str] | None]()
     for group in _groups(entries):
         if packing.size > LARGEST_ARCHIVE - _ROOM:
             out |= dict.fromkeys(entry.id for entry in group)
             continue
         bodies = await spool.read(partial(_bodies, group=group))
-        out |= {document_id: body for document_id, body in bodies.items() if isinstance(body, BodyDamaged)}
-        good = {document_id: body for document_id, body in bodies.items() if isinstance(body, bytes)}
+        for entry in group:
+            if isinstance(body := bodies[entry.id], BodyDamaged):
+                out[entry.id] = body
+                broken.add(entry.series)
+            elif entry.held_back and entry.series in broken:
+                out[entry.id] = None
+        good = {key: body for key, body in bodies.items() if isinstance(body, bytes) and key not in out}
         await asyncio.to_thread(_add_all, packing, good)
     return out
 

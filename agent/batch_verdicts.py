@@ -17,6 +17,7 @@ from agent.ksef.api import Done, InvoiceStatus, NoAnswer, Pending, Reading
 from agent.ksef.login import Keys
 from agent.ksef.session import HIDDEN
 from spool import law
+from spool.crashpoint import reached
 from spool.domain.ledger import BATCH, Session
 from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
@@ -93,6 +94,7 @@ class BatchVerdicts:
     async def _settle(self, session: Session, reading: Reading, listed: list[InvoiceStatus], now: datetime) -> None:
         """Every document of the package by its hash; what is missing from the list for long enough is absent."""
         t, reference = self._t, session.reference
+        reached("package.listed", reference)
         statuses = {status.invoice_hash: status for status in listed}
         since = self._missing.setdefault(reference, now)
         whole = _rejected(reading) or isinstance(reading.outcome, Done)
@@ -105,6 +107,7 @@ class BatchVerdicts:
             left |= missing
         if left and not proven:
             return
+        reached("package.settled", reference)
         self._missing.pop(reference, None)
         await t.spool.write(lambda store: store.end_session(reference, now))
         await self._learn(reading)

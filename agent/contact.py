@@ -5,6 +5,7 @@ change. The pause is decided here and lifted by a person: by a restart for a ref
 """
 
 import random
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +14,11 @@ import structlog
 
 from agent import retry
 from agent.ksef.api import NoAnswer, Reading
-from agent.ksef.errors import is_network
+from agent.ksef.errors import is_network, is_strange
 from agent.ksef.login import Login
 from spool.access import Spool
 from spool.clock import Clock
+from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ledger import Condition
 from spool.domain.outcomes import Later, Scope
 from spool.store import Store
@@ -26,9 +28,14 @@ _LONGEST_SILENCE_S = 60.0
 _PROBE_FIRST_S = 5.0
 """Work looks again so soon while the probe is out; its success wakes everybody at once."""
 _CLOCKS_MAY_DIFFER_S = 120
+_JUMP_S = 60.0
+"""A jump forward by more than this is no correction of a clock that is kept."""
 _ABOUT_ONE = "http:"
 _PACED = ("http:429", "budget:")
 """The budget keeps this group still by itself; the other groups go on (faults K04)."""
+STRANGE = "strange"
+_STRANGE_FROM = 3
+"""So many answers in a row that fit no version we know: one alone may be a front door in the middle of an update."""
 
 
 @dataclass
@@ -37,6 +44,8 @@ class _Known:
     paused: dict[str, Any] | None = None
     login_until: datetime | None = None
     clock_wrong: bool = False
+    reconcile_first: bool = False
+    strange: bool = False
 
 
 class Contact:
@@ -50,10 +59,34 @@ class Contact:
         self._clock = clock
         self._known = _Known()
         self._failures = 0
+        self._strange = 0
         self._quiet_until: datetime | None = None
         self._quiet_for = timedelta()
         self._doubted: set[str] = set()
         self._doubt = False
+        self.looked = False
+        """The gate has asked KSeF since the start whether it knows sessions of ours that the spool does not."""
+        self._runs_ahead = self._ahead()
+
+    def withheld(self) -> bool:
+        """KSeF may know more of us than the spool does: nothing is sent before that is settled (`agent.gate`).
+
+        A machine put back together with its memory starts nothing anew: it goes on, and finds that the time has jumped.
+        """
+        ahead = self._ahead()
+        if ahead - self._runs_ahead > _JUMP_S:
+            self.looked = False
+        self._runs_ahead = ahead
+        return not self.looked or self._known.reconcile_first
+
+    def _ahead(self) -> float:
+        """Seconds by which the clock has run ahead of this process's own running time."""
+        return self._clock().timestamp() - time.monotonic()
+
+    @property
+    def clock_wrong(self) -> bool:
+        """Our clock and KSeF's were too far apart when they were last compared."""
+        return self._known.clock_wrong
 
     @property
     def paused(self) -> bool:
@@ -118,6 +151,8 @@ class Contact:
         if "reachable" in mine:
             self._known.reachable = bool(mine["reachable"].get("ok"))
         self._known.clock_wrong = "clock" in mine
+        self._known.reconcile_first = RECONCILE_FIRST in mine
+        self._known.strange = STRANGE in mine
         was, self._known.paused = self._known.paused, mine.get("paused")
         if was is not None and self._known.paused is None:
             self._login.unblock()
@@ -131,9 +166,12 @@ class Contact:
 
     async def worked(self) -> None:
         """KSeF answered."""
-        self._failures = 0
+        self._failures = self._strange = 0
         self._doubted.clear()
         await self.reached()
+        if self._known.strange:
+            await self._set(STRANGE, None)
+            self._known.strange = False
         if self._login.valid_until is not None and self._login.valid_until != self._known.login_until:
             self._known.login_until = self._login.valid_until
             await self._set("login", {"valid_until": self._login.valid_until.isoformat()})
@@ -143,6 +181,7 @@ class Contact:
         outcome = no.reading.outcome
         if self._login.refused is not None:
             await self.pause(self._login.refused, LOGIN)
+        await self._wonder(no)
         if isinstance(outcome, Later) and not is_network(no.code):
             if outcome.scope is Scope.CONTEXT and not outcome.person and not no.code.startswith(_PACED):
                 self._be_quiet(outcome.after_s or 1.0)
@@ -173,6 +212,14 @@ class Contact:
             if len(self._doubted) == 1:
                 return 0.0
         return await self.failed(no)
+
+    async def _wonder(self, no: NoAnswer) -> None:
+        """KSeF answers, but again and again in a way that no version known here has: people are told (faults K11)."""
+        self._strange = self._strange + 1 if is_strange(no.code) else 0
+        if self._strange >= _STRANGE_FROM and not self._known.strange:
+            self.log.error("ksef_changed", code=no.code)
+            await self._set(STRANGE, {"detail": no.reading.reason, "code": no.code})
+            self._known.strange = True
 
     async def compare_clocks(self, server_now: datetime | None) -> None:
         """KSeF's clock and ours should agree within two minutes; otherwise the page says so (faults F14, K17)."""

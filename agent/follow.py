@@ -13,9 +13,11 @@ from agent.ksef.api import InvoiceStatus, NoAnswer
 from agent.ksef.errors import is_network
 from agent.ksef.session import HIDDEN
 from spool import law
+from spool.crashpoint import reached
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
+from spool.hands import with_hands
 from spool.store import Store
 
 LIST_FROM = 10
@@ -43,6 +45,7 @@ class Verdicts:
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
         session, documents = _largest(due)
         listed = len(documents) >= LIST_FROM and session not in self._unlisted
+        listed = listed and not (t.hands and t.hands.suspicious)  # a suspect is handled by itself
         if listed and t.ksef.wait("sessionInvoiceList") == 0:
             return await self._ask_list(session, documents)
         if (pause := t.ksef.wait("invoiceStatus")) > 0:
@@ -57,7 +60,7 @@ class Verdicts:
                 await t.spool.write(lambda store: _session_gone(store, document, now))
                 return 0.0
             return await give_time(t, document, no)
-        await self._settle([document], [status])
+        await with_hands(t.hands, [document.id], self._settle([document], [status]))
         return 0.0
 
     async def _ask_list(self, session: str, documents: list[Document]) -> float:
@@ -68,7 +71,7 @@ class Verdicts:
             if no.code.startswith("http:") and no.code != "http:429":
                 self._unlisted.add(session)
             return await give_time(self._t, documents[0], no)
-        await self._settle(documents, statuses)
+        await with_hands(self._t.hands, [d.id for d in documents], self._settle(documents, statuses))
         return 0.0
 
     async def _settle(self, documents: list[Document], statuses: list[InvoiceStatus]) -> None:
@@ -89,7 +92,9 @@ class Verdicts:
                 verdict.settle(store, t.rules, document, status.reading, now, random.random())  # noqa: S311 - jitter
                 law.reopen(store, t.rules, document.id, now)
 
+        reached("verdict.read", documents[0].id)
         await t.spool.write(job)
+        reached("verdict.written", documents[0].id)
         await t.contact.worked()
         await after_verdicts(t, statuses)
 

@@ -20,16 +20,19 @@ from agent.ksef.session import Current, Sessions
 from agent.ksef.transport import Transport
 from agent.lanes import Lanes
 from agent.plan import COUNTED, URGENT, Outlook, Planner
+from agent.series import begin_in_turn
 from spool import law
 from spool.access import Spool
 from spool.clock import Clock
+from spool.crashpoint import reached
 from spool.domain.calendar import WARSAW, warsaw_date
 from spool.domain.catalogue import problem
 from spool.domain.errors import BodyDamaged, MoveRefused
 from spool.domain.ledger import Document
-from spool.domain.municipality import Context
+from spool.domain.municipality import Context, Municipality
 from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
+from spool.hands import Hands, with_hands
 from spool.law import Rules
 from spool.store import LONGEST_PAUSE, Store
 
@@ -61,6 +64,7 @@ class Tools:
     transport: Transport
     rules: Rules
     planner: Planner
+    hands: Hands | None = None
 
 
 async def wants_package(t: Tools, now: datetime) -> bool:
@@ -125,7 +129,7 @@ class Forward:
         if self._lanes.full:
             await self._lanes.wait(PATIENCE_S)
             return 0.0
-        if t.contact.paused:
+        if t.contact.paused or t.contact.withheld():
             return self._soon(IDLE_S)
         if (pause := max(t.contact.silence(), t.ksef.wait("invoiceSend"))) > 0:
             return self._soon(pause)
@@ -134,7 +138,7 @@ class Forward:
             return self._soon(await self._until_next(now))
         if not await self._fit(document, now):
             return 0.0
-        self._lanes.start(document.id, self._lane(document))
+        self._lanes.start(document.id, with_hands(t.hands, [document.id], self._lane(document)))
         await self._lanes.wait(PATIENCE_S)
         self._lanes.reap()
         return 0.0
@@ -146,6 +150,7 @@ class Forward:
     async def _lane(self, document: Document) -> None:
         """One document on its way: bytes, session, intent, call, result."""
         t = self._t
+        reached("send.begun", document.id)
         try:
             raw = await t.spool.read(lambda store: store.body(document.sha256))
         except BodyDamaged as damage:
@@ -167,11 +172,15 @@ class Forward:
         t = self._t
         log = t.contact.log.bind(document=document.id, session=session.reference)
         sealed, started = session.seal(raw), t.clock()
+        reached("send.sealed", document.id)
         try:
-            claimed = await t.spool.write(lambda store: _claim(store, document, session.reference, started))
+            claimed = await t.spool.write(
+                lambda store: _claim(store, t.rules.municipality, document, session.reference, started)
+            )
         except MoveRefused:
-            return  # a person withdrew or held it a moment ago
+            return  # a person withdrew or held it a moment ago, or an earlier number came in
         session.sent += 1
+        reached("send.claimed", document.id)
         try:
             offline, corrects = claimed.sent_offline, claimed.corrects
             reference = await t.ksef.send(session.reference, sealed, offline=offline, corrects=corrects)
@@ -180,7 +189,9 @@ class Forward:
             await self._not_sent(claimed, session, no)
             return
         now = t.clock()
+        reached("send.answered", document.id)
         await t.spool.write(lambda store: verdict.submitted(store, claimed, reference, now))
+        reached("send.recorded", document.id)
         await t.contact.worked()
         log.info("sent", invoice=reference)
 
@@ -253,10 +264,10 @@ def flag_damaged(store: Store, document: Document, damage: BodyDamaged, now: dat
     store.postpone(document.id, now + _DAMAGED_AGAIN)
 
 
-def _claim(store: Store, document: Document, session: str, now: datetime) -> Document:
+def _claim(store: Store, town: Municipality, document: Document, session: str, now: datetime) -> Document:
     """The intent; the bytes were read and are right, so an alarm about them is over."""
     store.set_condition(document.context, f"{_DAMAGED}{document.id}", None, now)
-    return store.begin_attempt(document, session, now)
+    return begin_in_turn(store, town, document, session, now)
 
 
 def _refuse_future(store: Store, document: Document, now: datetime) -> None:

@@ -16,6 +16,7 @@ from agent.ksef.errors import garbled
 from agent.ksef.transport import Timeouts, Transport
 from agent.office import House
 from spool import outages
+from spool.crashpoint import reached
 from spool.store import Store
 
 CONDITION = "latarnia"
@@ -54,8 +55,10 @@ class Beacon:
             await self._tell({"ok": False, "status": "", "detail": no.reading.reason})
             return
         now = self._house.clock()
+        reached("latarnia.heard", self.environment)
         changed = await self._house.spool.write(lambda store: outages.hear(store, self.environment, messages, now))
         if changed:
+            reached("latarnia.stored", self.environment)
             _log.info("announced", environment=self.environment, announcements=changed)
         await self._tell({"ok": True, "status": word, "detail": ""})
 

@@ -4,6 +4,8 @@ import structlog
 
 from agent.office import House
 from spool import law
+from spool.crashpoint import reached
+from spool.domain.built import too_early
 
 _LOOK_EVERY_S = 10.0
 
@@ -19,9 +21,10 @@ async def keep_the_law(house: House) -> None:
         while not house.bell.stopping:
             # Most looks find nothing to do, and reading is free; only then the writer is asked.
             now = house.clock()
-            if not await house.spool.read(lambda store: law.wanted(store, rules, now)):  # noqa: B023 - awaited at once
+            if too_early(now) or not await house.spool.read(lambda store: law.wanted(store, rules, now)):  # noqa: B023 - awaited at once
                 break
             changed += await house.spool.write(lambda store: law.recompute(store, rules, now))  # noqa: B023
+            reached("law.chunk")
         if changed:
             _log.info("deadlines_changed", documents=changed)
         await house.bell.rest(ear, min(house.patience, _LOOK_EVERY_S), wake=True)

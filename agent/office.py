@@ -15,6 +15,7 @@ from agent.bench import Bench
 from agent.contact import Contact
 from agent.follow import Verdicts
 from agent.forward import IDLE_S, Forward, Tools
+from agent.gate import Gate
 from agent.ksef.api import NoAnswer
 from agent.ksef.budget import Budget
 from agent.ksef.client import SDK_ERRORS, KsefClient, KsefDoor
@@ -26,15 +27,18 @@ from agent.plan import Planner
 from agent.receipts import Receipts
 from agent.receive import Receive
 from agent.reconcile import Reconcile
+from agent.series import Continuity
 from agent.settings import AgentSettings
 from certs import keyring
 from spool.access import Spool
 from spool.clock import Clock
+from spool.domain.built import too_early
 from spool.domain.errors import SluzaError
 from spool.domain.municipality import Context
+from spool.hands import Hands
 
 _AFTER_TROUBLE_S = 10.0
-_LIMITS_EVERY = timedelta(hours=1)
+_LIMITS_EVERY, _CLOCKS_EVERY = timedelta(hours=1), timedelta(minutes=2)
 _SESSIONS_EVERY_S = 2.0
 _BUDGET_EVERY = timedelta(seconds=5)
 
@@ -84,7 +88,10 @@ class Bell:
 
 @dataclass(frozen=True)
 class House:
-    """What all contexts of one process share; `patience` caps every wait (short under the sandbox's clock)."""
+    """What all contexts of one process share; `patience` caps every wait (short under the sandbox's clock).
+
+    `hands` None: nobody counts what this process dies with.
+    """
 
     settings: AgentSettings
     spool: Spool
@@ -93,6 +100,7 @@ class House:
     clock: Clock
     bell: Bell
     patience: float = IDLE_S
+    hands: Hands | None = None
 
 
 class Office:
@@ -112,7 +120,7 @@ class Office:
         self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock, context.url)
         self._tools = Tools(
             context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench,
-            house.transport, house.settings.shared.rules, Planner(),
+            house.transport, house.settings.shared.rules, Planner(), house.hands,
         )  # fmt: skip
         packages = house.settings.shared.paths.state / "agent" / context.id / "packages"
         self._batches = Batches(self._tools, keys, packages)
@@ -121,21 +129,34 @@ class Office:
         self._verdicts = Verdicts(self._tools)
         self._receipts = Receipts(self._tools)
         self._reconcile = Reconcile(self._tools)
+        self._continuity = Continuity(house.spool, self.contact, house.clock, house.settings.shared.rules.municipality)
         self._receive = Receive(self._tools, keys, house.settings)
+        contexts = list(house.settings.shared.municipality.contexts)
+        self._gate = Gate(self._tools, keys, contexts, house.bell.ring)
         self._limits_asked: datetime | None = None
 
     async def work(self) -> None:
         """Run every loop until the bell says stop. Raises what a loop could not handle by itself."""
+        ear = self._house.bell.listener()
+        while not await self._clock_may_be_right(ear):
+            if self._house.bell.stopping:
+                return
         await self._recall_budget()
+        await self._gate.begin()
         await self._forward.begin()
+        if self._house.hands:
+            await self._house.hands.put_off()
+        await self._continuity.begin()
         await self.contact.begin()
         steps = {
+            "gate": self._gate.step,
             "send": self._forward.step,
             "packages": self._batches.step,
             "package_verdicts": self._batch_verdicts.step,
             "verdicts": self._verdicts.step,
             "receipts": self._receipts.step,
             "reconcile": self._reconcile.step,
+            "series": self._continuity.step,
             "sessions": self._tidy,
             "receive": self._receive.step,
             "limits": self._ask_limits,
@@ -176,6 +197,8 @@ class Office:
         ear = bell.listener()
         while not bell.stopping:
             ear.clear()
+            if not await self._clock_may_be_right(ear):
+                continue
             try:
                 pause, urgent = await step(), True
             except NoAnswer as no:
@@ -187,6 +210,14 @@ class Office:
                 self.contact.log.exception("step_crashed", loop=name)
                 pause, urgent = _AFTER_TROUBLE_S, False
             await bell.rest(ear, min(pause, self._house.patience if urgent else IDLE_S), wake=urgent)
+
+    async def _clock_may_be_right(self, ear: asyncio.Event) -> bool:
+        """False, after a pause, while the clock says a time before this program was made: nothing is asked, judged or
+        sent by such a clock, and the page says why (faults F14)."""
+        if not too_early(self._house.clock()):
+            return True
+        await self._house.bell.rest(ear, min(self._house.patience, IDLE_S), wake=False)
+        return False
 
     async def _probe(self) -> float:
         """While KSeF is or may be down ask it for something public and cheap; Latarnia has no say in this."""
@@ -207,9 +238,13 @@ class Office:
         return 0.2 if changed or wanted else _SESSIONS_EVERY_S
 
     async def _ask_limits(self) -> float:
-        """The limits of this context as KSeF has them; the published ones hold until then."""
+        """The limits of this context as KSeF has them; the published ones hold until then.
+
+        The answer tells KSeF's time, too: while the clocks differ it is asked for more often, until they agree again.
+        """
         now = self._house.clock()
-        if self._limits_asked is not None and abs(now - self._limits_asked) < _LIMITS_EVERY:
+        every = _CLOCKS_EVERY if self.contact.clock_wrong else _LIMITS_EVERY
+        if self._limits_asked is not None and abs(now - self._limits_asked) < every:
             return IDLE_S
         if (pause := self.contact.silence()) > 0:
             return pause

@@ -11,8 +11,11 @@ from functools import partial
 from agent import retry, upo
 from agent.follow import LIST_FROM, give_time, session_list
 from agent.forward import IDLE_S, Tools
-from agent.ksef.api import NoAnswer
+from agent.ksef.api import NoAnswer, Reading
+from spool.crashpoint import reached
 from spool.domain.ledger import Document
+from spool.domain.outcomes import Unknown
+from spool.hands import with_hands
 from spool.store import Store
 
 _UPO_AT_ONCE, _DOWNLOADS = 50, 6
@@ -46,7 +49,8 @@ class Receipts:
         if not waiting:
             return 1.0 if self._overdue else IDLE_S
         together = [d for d in waiting if d.invoice_ref is not None and d.session == waiting[0].session]
-        if len(together) >= LIST_FROM and await self._many(together):
+        alone = t.hands is not None and t.hands.suspicious  # a suspect is handled by itself
+        if len(together) >= LIST_FROM and not alone and await self._many(together):
             return 0.0
         document = waiting[0]
         try:
@@ -59,7 +63,7 @@ class Receipts:
                 await self._not_yet(document)
                 return 0.0
             return await give_time(t, document, no)
-        await self._keep([(document, raw)])
+        await with_hands(t.hands, [document.id], self._keep([(document, raw)]))
         return 0.0
 
     async def _fetch(self, document: Document) -> bytes:
@@ -69,7 +73,9 @@ class Receipts:
         if document.invoice_ref is not None and document.session is not None:
             return await t.ksef.upo(document.session, document.invoice_ref)
         ours = await t.spool.read(lambda store: store.attempt_sessions(document.id))
-        candidates = list(dict.fromkeys([*([document.session] if document.session else []), *ours]))
+        candidates = [name for name in dict.fromkeys([document.session, *ours]) if name]
+        if not candidates:  # registered by a send that nobody here remembers
+            raise NoAnswer(Reading(Unknown("Nie wiadomo, w której sesji KSeF jest ten dokument."), "http:21173"))
         for session in candidates[:-1]:
             try:
                 return await t.ksef.upo_by_number(session, document.ksef_number)
@@ -96,7 +102,9 @@ class Receipts:
                     return document, None  # the address may be too old: the list gives another
 
         got = await asyncio.gather(*(one(d) for d in documents if d.invoice_ref in urls))
-        await self._keep([(document, raw) for document, raw in got if raw is not None])
+        kept = [(document, raw) for document, raw in got if raw is not None]
+        if kept:
+            await with_hands(self._t.hands, [document.id for document, _ in kept], self._keep(kept))
         if missing := [document for document, raw in got if raw is None]:
             self._listed = ("", {})
             now = self._t.clock()
@@ -123,6 +131,7 @@ class Receipts:
     async def _keep(self, got: list[tuple[Document, bytes]]) -> None:
         """Stored only if it names our number and our hash (faults K14); several in one commit."""
         t, now = self._t, self._t.clock()
+        reached("upo.fetched", got[0][0].id)
         named = await self._named(got)
 
         def job(store: Store) -> None:
@@ -133,6 +142,7 @@ class Receipts:
                     _wrong(store, document, now)
 
         await t.spool.write(job)
+        reached("upo.stored", got[0][0].id)
         await t.contact.worked()
         self._overdue -= {str(document.session) for document, _ in got}
 

@@ -24,6 +24,7 @@ from agent.package import BadPackage, Contents
 from agent.settings import AgentSettings
 from agent.trouble import Trouble
 from spool.bodies import sha256_hex
+from spool.crashpoint import reached
 from spool.domain.calendar import WARSAW
 from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived
@@ -39,6 +40,9 @@ _NEW_ENOUGH = timedelta(minutes=1)
 _ABOUT_THE_LINE = ("network:", "auth:", "keys:", "http:401")
 """What fails here for a reason that stops everything else, too."""
 _PACED = ("budget:", "http:429")
+ASKED = "receive_asked"
+"""The condition that keeps when each subject was asked for last: a restart is no reason to ask again (faults K04)."""
+_WORTH_KEEPING = timedelta(minutes=1)
 
 
 def subjects(context: Context) -> tuple[str, ...]:
@@ -67,6 +71,7 @@ class Receive:
         self._seen_bad: set[str] = set()
         self._trouble = Trouble(tools, frozenset(self._next))
         self._told: datetime | None = None
+        self._asked: dict[str, str] | None = None
 
     async def step(self) -> float:
         """One window of the subject whose turn it is; returns seconds until the next turn."""
@@ -74,6 +79,8 @@ class Receive:
         if (pause := t.contact.silence()) > 0:
             return pause
         every = timedelta(seconds=self._settings.receive.every_seconds)
+        if self._asked is None:
+            await self._recall(every)
         self._next = {name: min(at, now + every) for name, at in self._next.items()}  # the clock may have gone back
         subject = min(self._next, key=lambda name: self._next[name])
         if (left := (self._next[subject] - now).total_seconds()) > 0:
@@ -81,6 +88,7 @@ class Receive:
         if (pause := t.ksef.wait("invoiceExport")) > 0:
             return pause
         self._next[subject] = now + every
+        await self._remember(subject, now, every)
         try:
             if await self._one(subject):
                 self._next[subject] = now
@@ -95,6 +103,21 @@ class Receive:
             raise
         return 0.0
 
+    async def _recall(self, every: timedelta) -> None:
+        """When an earlier run asked; what lies in the future, because a clock was wrong, does not hold us up."""
+        kept = await self._t.spool.read(lambda store: store.condition(self._t.context.id, ASKED))
+        self._asked = {name: str(at) for name, at in kept.value.items()} if kept else {}
+        for subject in self._next.keys() & self._asked.keys():
+            self._next[subject] = _when(self._asked[subject], self._next[subject] - every) + every
+
+    async def _remember(self, subject: str, now: datetime, every: timedelta) -> None:
+        """Before the question, so that a run that dies of its answer has asked all the same."""
+        assert self._asked is not None, "recalled by the first step"
+        if every >= _WORTH_KEEPING:
+            self._asked[subject] = now.isoformat()
+            kept = dict(self._asked)
+            await self._t.spool.write(lambda store: store.set_condition(self._t.context.id, ASKED, kept, now))
+
     async def _one(self, subject: str) -> bool:
         """Fetch one window; True when there is more to fetch at once."""
         window = await self._window(subject)
@@ -103,6 +126,7 @@ class Receive:
             public = await self._keys.get(FOR_SESSIONS)
             wrapped = key.wrapped_for(public)
             reference = await self._t.ksef.start_export(wrapped, subject, window.since, window.until)
+            reached("receive.started", reference)
             export = await exports.ready(self._t.ksef, reference)
         except NoAnswer as no:
             if isinstance(no.reading.outcome, Later) and no.reading.outcome.new_keys:
@@ -134,6 +158,7 @@ class Receive:
             archive = directory / "package.zip"
             for part in export.parts:
                 await exports.fetch(self._t.ksef, part, key, directory / "part.aes", archive)
+            reached("receive.fetched", self._t.context.id)
             try:
                 inside = await self._t.bench.run(package.contents, archive)
                 if inside.strange:
@@ -151,6 +176,7 @@ class Receive:
             if broken := tuple(n for n, raw in zip(numbers, bodies, strict=True) if not raw):
                 await self._t.spool.write(partial(self._note_bad, names=broken, why="nie daje się rozpakować"))
             new += await self._t.spool.write(partial(self._store, entries=entries, metadata=inside.metadata))
+            reached("receive.stored", numbers[0])
         return new
 
     def _note_bad(self, store: Store, names: tuple[str, ...], why: str) -> None:
@@ -210,9 +236,10 @@ class Receive:
             self._resume[window.subject] = upto
         if not export.truncated and window.until is not None:
             upto = min(upto, window.until)
-        reached = upto
-        await t.spool.write(lambda store: store.set_mark(t.context.id, window.subject, reached))
-        return reached
+        mark = upto
+        await t.spool.write(lambda store: store.set_mark(t.context.id, window.subject, mark))
+        reached("receive.marked", window.subject)
+        return mark
 
     async def _tell(self, subject: str, new: int) -> None:
         """When we last heard everything; written for news, and otherwise once in a while."""

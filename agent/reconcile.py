@@ -20,10 +20,12 @@ from agent.ksef.session import HIDDEN
 from agent.ksef.values import day_of, is_ksef_number, is_reference, subject_for
 from spool import law
 from spool.bodies import sha256_hex
+from spool.crashpoint import reached
 from spool.domain.calendar import WARSAW
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Unknown
 from spool.domain.states import State
+from spool.hands import with_hands
 from spool.store import Store
 
 OTHER_DOCUMENT = "Ten numer faktury ma już w KSeF inny dokument. Decyzję musi podjąć człowiek."
@@ -64,8 +66,13 @@ class Reconcile:
         if not due:
             at = await t.spool.read(lambda store: store.next_action(t.context.id, [State.UNKNOWN]))
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
-        document = due[0]
+        return await with_hands(t.hands, [due[0].id], self._settle(due[0]))
+
+    async def _settle(self, document: Document) -> float:
+        """The next question about one document; seconds until another may be asked."""
+        t = self._t
         assert document.session is not None
+        reached("doubt.begun", document.id)
         try:
             if document.invoice_ref is None:
                 await self._look_for(document, document.session)
@@ -92,6 +99,7 @@ class Reconcile:
         now, dice = t.clock(), random.random()  # noqa: S311 - jitter
         if found is not None:
             reference, handed_over = found.reference, found.invoicing_date
+            reached("doubt.found", document.id)
             await t.spool.write(lambda store: verdict.submitted(store, document, reference, now, handed_over))
             self._in_doubt.discard(session)
         elif over:

@@ -1,4 +1,5 @@
-"""Reading KSeF's register for `sluza check --against-ksef`: what was registered in the name of our sellers. Only reads.
+"""Reading KSeF's register for `sluza check --against-ksef` and `sluza reconcile`: what was registered in the name of
+our sellers. Only reads.
 
 A package of facts holds 10,000 invoices, and KSeF gives twenty packages an hour to a context, which the agent needs for
 receiving, too: here half of them are used, and a ban is waited out.
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 from agent import exports, package
 from agent.bench import Bench
-from agent.ksef.api import Export, NoAnswer
+from agent.ksef.api import Export, Ksef, NoAnswer
 from agent.ksef.budget import Budget
 from agent.ksef.client import SDK_ERRORS, KsefClient, KsefDoor
 from agent.ksef.errors import garbled
@@ -39,26 +40,29 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Ways:
-    """What reading needs: the way out, a bench for what comes from outside, a clock, and whom to tell of a wait."""
+    """What reading needs: the way out, a bench for what comes from outside, a clock, and whom to tell of a wait.
+
+    A wait longer than `longest_s` is an answer that did not come.
+    """
 
     transport: Transport
     bench: Bench
     clock: Clock
     waiting: Callable[[float], None]
+    longest_s: float = _LONGEST_BAN_S
 
 
 class RegisterOf:
     """KSeF's register as one context sees it."""
 
-    def __init__(self, ways: Ways, context: Context) -> None:
-        """Reads the credential. Raises ConfigError by field."""
+    def __init__(self, ways: Ways, context: Context, within: tuple[Ksef, Keys] | None = None) -> None:
+        """`within` is a login that there is already; without it one of its own, for which it reads the credential.
+
+        Raises ConfigError by field.
+        """
         self._ways = ways
         self._context = context
-        line = Line(ways.transport, context.url, Budget(_HALF), ways.clock, SDK_ERRORS)
-        door = KsefDoor(line, context)
-        self._keys = Keys(door, ways.clock)
-        login = Login(door, self._keys, keyring.authentication(context), keyring.token(context), ways.clock)
-        self._ksef = KsefClient(line, login)
+        self.ksef, self._keys = within or _enter(ways, context)
 
     async def read(self, seller: Seller, keep: Callable[[Sequence[Registered]], None]) -> datetime | None:
         """Hand everything of this seller to `keep`; returns up to when it is all. Raises NoAnswer."""
@@ -85,11 +89,11 @@ class RegisterOf:
 
         async def start() -> str:
             wrapped = key.wrapped_for(await self._keys.get(FOR_SESSIONS))
-            return await self._ksef.start_export(wrapped, self._subject(seller), since, until, facts_of=seller.nip)
+            return await self.ksef.start_export(wrapped, self._subject(seller), since, until, facts_of=seller.nip)
 
         try:
-            reference = await self._patiently(start)
-            return await self._patiently(lambda: exports.ready(self._ksef, reference)), key
+            reference = await self.patiently(start)
+            return await self.patiently(lambda: exports.ready(self.ksef, reference)), key
         except NoAnswer as no:
             if no.code in exports.NOTHING_YET:
                 return None, key
@@ -107,7 +111,7 @@ class RegisterOf:
         with tempfile.TemporaryDirectory(prefix="sluza-check-") as place:
             archive = Path(place) / "package.zip"
             for part in export.parts:
-                await exports.fetch(self._ksef, part, key, Path(place) / "part.aes", archive)
+                await exports.fetch(self.ksef, part, key, Path(place) / "part.aes", archive)
             try:
                 inside = await self._ways.bench.run(package.contents, archive)
             except BadPackage as error:
@@ -116,7 +120,7 @@ class RegisterOf:
             raise garbled("liczba faktur w paczce eksportu")
         return [_registered(number, about) for number, about in inside.metadata.items()]
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Wait as long as the budget or KSeF says, and try again; what fails for another reason is raised."""
         for last in (False,) * (_TRIES - 1) + (True,):
             try:
@@ -125,11 +129,21 @@ class RegisterOf:
                 outcome = no.reading.outcome
                 pause = outcome.after_s if isinstance(outcome, Later) else None
                 paced = no.code.startswith("budget:") or no.code == "http:429"
-                if last or not paced or pause is None or pause > _LONGEST_BAN_S:
+                if last or not paced or pause is None or pause > self._ways.longest_s:
                     raise
                 self._ways.waiting(pause)
                 await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+
+def _enter(ways: Ways, context: Context) -> tuple[Ksef, Keys]:
+    """A line, a login and half a budget of our own, beside those of an agent that may be running."""
+    line = Line(ways.transport, context.url, Budget(_HALF), ways.clock, SDK_ERRORS)
+    door = KsefDoor(line, context)
+    keys = Keys(door, ways.clock)
+    return KsefClient(
+        line, Login(door, keys, keyring.authentication(context), keyring.token(context), ways.clock)
+    ), keys
 
 
 def _registered(number: str, about: dict[str, Any]) -> Registered:

@@ -1,6 +1,7 @@
 """What a verdict does to a document: outcome in, moves of the store out. Every function is one transaction's job.
 
 Nothing here talks to KSeF; the callers are `agent.forward` (after a send), `agent.follow` and `agent.reconcile`.
+They hand over the document as it was when KSeF was asked: an answer counts only while that attempt is open (`_late`).
 """
 
 from dataclasses import replace
@@ -23,6 +24,8 @@ MOST_TRIES = 5
 _FEWER_TRIES = {"invoice:435": 2, "invoice:500": 3}
 """Protocol §6.4: 435 once more with a new key, then configuration; 500 with care, then the operator."""
 STUCK_AFTER = timedelta(minutes=30)
+_ASKED = frozenset({State.SUBMITTED, State.UNKNOWN})
+_LATE = "Spóźniona odpowiedź KSeF na wcześniejsze pytanie; niczego nie zmienia."
 _LONG = {
     State.SUBMITTED: (
         "stuck",
@@ -39,6 +42,8 @@ def submitted(
     store: Store, document: Document, reference: str, now: datetime, handed_over: datetime | None = None
 ) -> None:
     """KSeF took the document in and gave it a reference; no verdict yet. The hand-over is KSeF's moment, or ours."""
+    if _late(store, document, now, frozenset({State.SENDING, State.UNKNOWN})):
+        return
     store.end_attempt(document.id, "submitted", now, reference)
     store.move(
         document.id, State.SUBMITTED, now, "agent", "KSeF przyjął dokument do przetworzenia.",
@@ -73,6 +78,8 @@ def not_packed(store: Store, document: Document, now: datetime, note: str) -> No
 
 def not_sent(store: Store, document: Document, no: NoAnswer, now: datetime, random: float) -> None:
     """The send gave no reference: back to the queue if nothing happened, UNKNOWN if nobody knows."""
+    if _late(store, document, now, frozenset({State.SENDING})):
+        return
     outcome = no.reading.outcome
     if isinstance(outcome, Refused):
         refused(store, document, outcome, now)
@@ -88,6 +95,8 @@ def not_sent(store: Store, document: Document, no: NoAnswer, now: datetime, rand
 def settle(store: Store, rules: Rules, document: Document, reading: Reading, now: datetime, random: float) -> None:
     """A verdict that KSeF gave on a submitted or unknown document. Pending only sets the time of the next look."""
     outcome = reading.outcome
+    if _late(store, document, now, number=outcome.ksef_number if isinstance(outcome, Accepted) else ""):
+        return
     if isinstance(outcome, Pending):
         _look_again(store, document, now)
         return
@@ -114,6 +123,8 @@ def accepted(
     **changes: Any,
 ) -> None:
     """It has its KSeF number; a number that another document of ours has is a conflict, never taken twice."""
+    if _late(store, document, now, number=ksef_number):
+        return
     other = store.ours(ksef_number, "")
     if other is not None and other.id != document.id:
         conflict(store, document, "Ten numer KSeF ma już inny dokument w Śluzie.", now)
@@ -203,6 +214,8 @@ NOT_STORED = "KSeF nie pokazuje tej sesji, a w jego rejestrze nie ma tego dokume
 def absent(store: Store, document: Document, now: datetime, random: float, note: str) -> None:
     """Proven, as `note` says (faults K01). The same bytes go again after a pause, or a person looks when that has
     happened too often."""
+    if _late(store, document, now):
+        return
     if document.attempts >= MOST_TRIES:
         store.end_attempt(document.id, "held", now)
         reason = f"Wysłano {document.attempts} razy, a KSeF za każdym razem nie ma tego dokumentu."
@@ -216,6 +229,8 @@ def absent(store: Store, document: Document, now: datetime, random: float, note:
 
 def conflict(store: Store, document: Document, reason: str, now: datetime, number: str = "") -> None:
     """A person has to decide; the document keeps its number reserved. The other's KSeF number is for admins only."""
+    if _late(store, document, now):
+        return
     store.move(document.id, State.CONFLICT, now, "agent", reason, reason=reason)
     if number:
         note = "Numer KSeF drugiego dokumentu jest w danych tego wpisu."
@@ -231,6 +246,22 @@ def overdue(store: Store, document: Document, now: datetime) -> None:
     move, note = _LONG.get(document.state, ("", ""))
     if move and now - since > STUCK_AFTER and all(event.move != move for event in store.history(document.id)):
         store.log(document.id, move, now, "agent", note, {"since": since.isoformat()})
+
+
+def _late(
+    store: Store, document: Document, now: datetime, open_in: frozenset[State] = _ASKED, number: str = ""
+) -> bool:
+    """True for an answer whose attempt is over, or was answered already: it moves nothing (faults K02).
+
+    An attempt is known by its session, because no session ever takes the same document twice. Once per document the
+    history says that it happened, with the KSeF number that a late answer named.
+    """
+    found = store.document(document.id)
+    if found.state in open_in and (found.session, found.attempts) == (document.session, document.attempts):
+        return False
+    if all(event.move != "late_answer" for event in store.history(document.id)):
+        store.log(document.id, "late_answer", now, "agent", _LATE, {"session": document.session, "ksef_number": number})
+    return True
 
 
 def _hold(store: Store, document: Document, reason: str, now: datetime) -> None:

@@ -4,9 +4,9 @@
 
 The floor of a package is what nobody can go below: a bare login, two round trips (open, close) and KSeF's own work on
 it, from the close until the session is final, as the sandbox itself dates them. The floor of an interactive session is
-a bare login, the opening, the sends as fast as the limit of ten a second lets them through, and KSeF's work on the
-last. Everything of ours comes on top: claiming, packing, encrypting, looking, reading the list, writing every verdict.
-Both programs share the machine, and the uplink is a loopback.
+a bare login, the opening, the sends as fast as the limit of ten a second allows, and KSeF's work on the last.
+Everything of ours comes on top: claiming, packing, encrypting, looking, reading the list, writing every verdict. Both
+programs share the machine, and the uplink is a loopback.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from tests.integration.agent_rig import UNITS, Rig, Sandbox, make_context, runni
 
 _CASES = ((30, 1.2), (1_000, 1.1), (10_000, 1.1))
 _A_SECOND, _ONE_BY_ONE_S = 10, 1.5
-"""KSeF's limit of sends, and the sandbox's work on a document (`invoice_accept_delay_s`, `invoice_process_delay_s`)."""
+"""KSeF's limit of sends, and the sandbox's work on one document (its switches `invoice_…_delay_s`)."""
 _CHUNK = 500
 _PATIENCE_S = 1800.0
 

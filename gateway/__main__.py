@@ -33,10 +33,11 @@ from gateway.settings import GatewaySettings
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate, read_token
 from spool import process
-from spool.access import FILE, Spool
+from spool.access import Spool
 from spool.clock import Clock, system_clock
-from spool.domain.errors import SluzaError
+from spool.domain.errors import LeaseLost, SluzaError
 from spool.domain.exits import Exit
+from spool.hands import Hands
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
 ROLE = "gateway"
@@ -64,15 +65,17 @@ async def serve(settings: GatewaySettings) -> int:
         settings.alerts.smtp.password()  # a file that is missing, or open to everybody, is said before the first alarm
     state = settings.shared.paths.state
     with contextlib.ExitStack() as closing:
-        closing.callback(process.hold(state, ROLE).release)
         clock = process.clock_for(settings.shared.clock_url)
-        desk = Spool(state / FILE)
-        closing.callback(desk.close)
+        desk = closing.enter_context(process.desk(settings.shared.paths, ROLE, clock))
+        desk.verify(meanwhile=True)
         workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
         closing.callback(workers.close)
         closing.callback(drawing.close)
         await _warm(workers, drawing)
-        return await _run(settings, desk, (workers, drawing), clock, stop)
+        hands = Hands(state, ROLE, desk, clock)
+        closing.callback(hands.close)
+        await hands.begin()
+        return await _run(settings, desk, (workers, drawing), clock, hands, stop)
 
 
 async def _warm(*pools: Workers) -> None:
@@ -88,13 +91,18 @@ async def _warm(*pools: Workers) -> None:
 
 
 async def _run(
-    settings: GatewaySettings, desk: Spool, pools: tuple[Workers, Workers], clock: Clock, stop: asyncio.Event
+    settings: GatewaySettings,
+    desk: Spool,
+    pools: tuple[Workers, Workers],
+    clock: Clock,
+    hands: Hands,
+    stop: asyncio.Event,
 ) -> int:
     """The parts around one spool, until `stop` or until one of them ends by itself. `pools`: reading, drawing."""
     workers, drawing = pools
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
     seals = Seals(municipality, clock)
-    door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals)
+    door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals, hands)
     names = [*settings.http.names, *_own_name()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None
@@ -107,10 +115,10 @@ async def _run(
         await admin.start()
         parts: dict[str, Awaitable[None]] = {
             "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
-            "returns": Returns(desk, drawing, municipality, folders, clock, seals, door.crowded).run(stop),
+            "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands, door.crowded).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
-        parts |= _alarms(settings, desk, clock, stop)
+        parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)
         _say_ready(drop_point, admin, material if settings.http.tls else None)
@@ -132,21 +140,29 @@ def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.
 
 
 async def _watch_over(parts: Mapping[str, Awaitable[None]], stop: asyncio.Event) -> int:
-    """Wait for `stop`; a part that ends before it, with or without an error, ends the process with code 5."""
+    """Wait for `stop`; a part that ends before it ends the process: with its sentence, or with code 5.
+
+    Raises LeaseLost when another process has taken our role over.
+    """
     tasks = [asyncio.ensure_future(part) for part in parts.values()]
     names = dict(zip(tasks, parts, strict=True))
     asked = asyncio.ensure_future(stop.wait())
     await asyncio.wait([asked, *tasks], return_when=asyncio.FIRST_COMPLETED)
     died = [] if stop.is_set() else [task for task in tasks if task.done()]
     for task in died:
-        log.error("part_died", part=names[task], exc_info=task.exception())
+        if not isinstance(task.exception(), LeaseLost):
+            log.error("part_died", part=names[task], exc_info=task.exception())
     stop.set()
     await asked
     late = (await asyncio.wait(tasks, timeout=_PARTS_STOP_S))[1]
     for task in late:
         log.warning("part_late", part=names[task])
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    if (lost := next((end for end in ends if isinstance(end, LeaseLost)), None)) is not None:
+        raise lost
+    if failure := next((error for task in died if isinstance(error := task.exception(), SluzaError)), None):
+        raise failure
     return Exit.FAILED if died else Exit.OK
 
 

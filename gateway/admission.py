@@ -18,6 +18,7 @@ from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused, Problem
 from spool.domain.ledger import Document, Kod2, NewDocument
 from spool.domain.modes import Issue
+from spool.domain.series import place
 from spool.domain.states import HOLDS_NUMBER, State
 from spool.law import Rules
 from spool.store import Store
@@ -61,7 +62,7 @@ class Admission:
 
     def take(self, store: Store, judged: Judged, now: datetime) -> Verdict:
         """DESIGN 4.4, "The same again", then what the spool knows of it, then the row."""
-        new = judged.new
+        new = self._placed(judged.new)
         known = store.of_bytes(new.unit, new.sha256)
         if known and known.state in HOLDS_NUMBER:
             store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
@@ -83,6 +84,11 @@ class Admission:
         if law.cease(store, document, now):
             document = store.document(document.id)
         return Verdict("new", judged.name, document)
+
+    def _placed(self, new: NewDocument) -> NewDocument:
+        """With its place in a numbering series of its unit."""
+        unit = self.rules.municipality.units.get(new.unit)
+        return replace(new, place=place(unit, new.facts.number_key)) if unit else new
 
     def _issue(self, store: Store, new: NewDocument, now: datetime) -> NewDocument:
         """Legal mode, deadline, first state and KOD II; refused where the mayor's order does not allow offline24.

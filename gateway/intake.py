@@ -15,14 +15,18 @@ from gateway.settings import Policies
 from spool.access import Spool
 from spool.bodies import sha256_hex
 from spool.clock import Clock
+from spool.crashpoint import reached
+from spool.domain.built import too_early, wrong_clock
 from spool.domain.calendar import warsaw_date
 from spool.domain.catalogue import problem
 from spool.domain.document import Facts, Mode
-from spool.domain.errors import Problem
+from spool.domain.errors import ClockWrong, Problem
 from spool.domain.ledger import Document, NewDocument
 from spool.domain.municipality import Municipality, Unit
-from spool.domain.states import State
+from spool.domain.states import HOLDS_NUMBER, State
+from spool.hands import Hands
 from spool.law import Law, Rules
+from spool.poison import DELIVERY, TOO_OFTEN
 from spool.store import Store
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 from spool.xml import Examined, content_change, examine
@@ -66,12 +70,15 @@ class FrontDoor:
         clock: Clock,
         law: Law = Law(),  # noqa: B008 - frozen
         seal: Seal = no_seal,
+        hands: Hands | None = None,
     ) -> None:
+        """`hands` None: nobody counts what this process dies with, as for a command of a person."""
         self._spool = spool
         self._workers = workers
         self._municipality = municipality
         self._admission = Admission(policies, Rules(law, municipality), seal)
         self._clock = clock
+        self._hands = hands
         self._failed: dict[str, int] = {}
         self._deliveries = 0
 
@@ -84,17 +91,29 @@ class FrontDoor:
 
         With `may_wait` a half-written file is answered `incomplete` and nothing is stored, so that the caller can
         look again later; without it the same bytes are refused. Raises WorkerTimeout or WorkerCrashed when the
-        worker, and a second one after it, gave no answer: nothing was stored, and the caller may come again.
+        worker, and a second one after it, gave no answer, ClockWrong, and NoRoom on a full disk: nothing was stored,
+        and the caller may come again.
         """
+        self._need_room()
         self._deliveries += 1
         try:
-            return await self._accept(raw, origin, may_wait)
+            return await self._take(raw, origin, may_wait)
         finally:
             self._deliveries -= 1
 
-    async def _accept(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
+    async def _take(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
         if (big := archive.too_big(len(raw), zipped=archive.is_zip(raw))) is not None:
             return [Verdict("refused", origin.name, problems=(big,))]
+        if self._hands is None:
+            return await self._accept(raw, origin, may_wait)
+        subject = DELIVERY + sha256_hex(raw)
+        if await self._hands.poison(subject):
+            return [await self._not_again(raw, origin)]
+        async with self._hands.on(subject):
+            return await self._accept(raw, origin, may_wait)
+
+    async def _accept(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
+        reached("intake.read", sha256_hex(raw))
         if not archive.is_zip(raw):
             examined = await self._examine(raw)
             if may_wait and not examined.complete:
@@ -113,11 +132,20 @@ class FrontDoor:
         ]
         return await self._commit(judged, raw, origin)
 
+    async def _not_again(self, raw: bytes, origin: Origin) -> Verdict:
+        """Bytes that ended this process several times: not touched any more, and kept by whoever brought them."""
+        known = await self._spool.read(lambda store: store.of_bytes(origin.unit.id, sha256_hex(raw)))
+        if known and known.state in HOLDS_NUMBER:
+            return Verdict("same", origin.name, known)
+        told = known if known and known.state is State.QUARANTINED else None  # its row is shown to the unit
+        return Verdict("refused", origin.name, told, (problem("poison", times=str(TOO_OFTEN)),))
+
     async def correct(self, raw: bytes, original: Document, origin: Origin) -> Verdict:
         """Take a technical correction of a refused offline invoice: other bytes, the same content, the same deadline.
 
         Raises what `accept` raises, and MoveRefused when the original cannot be corrected this way.
         """
+        self._need_room()
         if (big := archive.too_big(len(raw), zipped=False)) is not None:
             return Verdict("refused", origin.name, problems=(big,))
         before = await self._spool.read(lambda store: store.body(original.sha256))
@@ -127,6 +155,11 @@ class FrontDoor:
             new = new.refused([changed])
         [verdict] = await self._commit([replace(judged, new=new)], raw, origin)
         return verdict
+
+    def _need_room(self) -> None:
+        """Raises NoRoom while what room there is belongs to the documents already taken in (faults F04)."""
+        if (shortage := self._spool.reserve.shortage()) is not None:
+            raise shortage
 
     async def _examine(self, raw: bytes) -> Examined:
         """The byte rules and the schema, in a worker. A document that kills its workers is refused, not the service."""
@@ -163,8 +196,10 @@ class FrontDoor:
             del self._failed[next(iter(self._failed))]
 
     def _judge(self, raw: bytes, examined: Examined, origin: Origin) -> Judged:
-        """Our own checks: everything that needs no look into the spool."""
+        """Our own checks: everything that needs no look into the spool. Raises ClockWrong."""
         now = self._clock()
+        if too_early(now):
+            raise ClockWrong(wrong_clock(now))
         facts = examined.facts or Facts()
         problems = list(examined.problems)
         if examined.facts is not None and not problems:
@@ -189,11 +224,16 @@ class FrontDoor:
 
     async def _commit(self, judged: Sequence[Judged], raw: bytes, origin: Origin) -> list[Verdict]:
         """All rows of one delivery in one transaction; returns after it is durable."""
+        sha256 = sha256_hex(raw)
 
         def work(store: Store) -> list[Verdict]:
+            self._need_room()  # the disk may have filled up with this very commit: the reserve is not for what is new
             now = self._clock()
-            if origin.key and not store.use_key(origin.unit.id, origin.key, sha256_hex(raw), now):
+            if origin.key and not store.use_key(origin.unit.id, origin.key, sha256, now):
                 return [Verdict("refused", origin.name, problems=(problem("idempotency_key_reused"),))]
             return [self._admission.take(store, one, now) for one in judged]
 
-        return await self._spool.write(work)
+        reached("intake.judged", sha256)
+        verdicts = await self._spool.write(work)
+        reached("intake.committed", sha256)
+        return verdicts

@@ -25,6 +25,7 @@ VERBS = {
     "unit": "unit",
     "alerts": "alerts",
     "check": "check",
+    "reconcile": "reconcile",
     "check-config": "check_config",
 }
 

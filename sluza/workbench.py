@@ -7,11 +7,12 @@ from pathlib import Path
 
 from gateway import settings as gateway_settings
 from spool import process, settings
-from spool.access import FILE, Looking, Spool
+from spool.access import FILE, Spool
 from spool.clock import Clock, system_clock
 from spool.domain.environments import SANDBOX
 from spool.domain.errors import ConfigError, SluzaError, SpoolError
 from spool.domain.ledger import ALIVE
+from spool.looking import Looking
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,22 @@ def spool_path(shared: settings.Settings) -> Path:
     return shared.paths.state / FILE
 
 
+def begun(shared: settings.Settings) -> Path:
+    """The file of the spool. Raises ConfigError when Śluza has never run here."""
+    path = spool_path(shared)
+    if not path.exists():
+        raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
+    return path
+
+
 @contextlib.contextmanager
 def bench(config: str | None) -> Iterator[Bench]:
     """Open the spool for one command. Raises ConfigError when Śluza has never run here."""
     found = read_settings(config)
-    path = spool_path(found.shared)
-    if not path.exists():
-        raise ConfigError(f"Nie ma jeszcze spoolu {path}.", "Najpierw proszę uruchomić: sluza gateway")
-    spool = Spool(path)
+    path = begun(found.shared)
+    spool = Spool(path, reserve=found.shared.paths.reserve)
     try:
-        yield Bench(found, spool, _clock(found, spool))
+        yield Bench(found, spool, clock_of(found.shared, spool))
     finally:
         spool.close()
 
@@ -54,16 +61,16 @@ def looking(config: str | None) -> Iterator[tuple[gateway_settings.GatewaySettin
     found = read_settings(config)
     spool = Looking(spool_path(found.shared))
     try:
-        yield found, spool, _clock(found, spool)
+        yield found, spool, clock_of(found.shared, spool)
     finally:
         spool.close()
 
 
-def _clock(found: gateway_settings.GatewaySettings, spool: Spool | Looking) -> Clock:
+def clock_of(shared: settings.Settings, spool: Spool | Looking) -> Clock:
     """The clock that the processes live by: in a training set-up the sandbox's, also for a command not told so."""
-    if found.shared.clock_url:
-        return process.clock_for(found.shared.clock_url)
-    contexts = found.shared.municipality.contexts.values()
+    if shared.clock_url:
+        return process.clock_for(shared.clock_url)
+    contexts = shared.municipality.contexts.values()
     try:
         alive = spool.read_now(lambda store: store.condition("", ALIVE))
     except SpoolError:

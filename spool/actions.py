@@ -5,19 +5,32 @@ document goes back to the queue only through `gateway.intake`, which judges its 
 """
 
 from datetime import datetime
+from typing import Any
 
 from spool import law
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import Document
 from spool.domain.states import LABELS, State
 from spool.law import Rules
+from spool.poison import DELIVERY, TOO_OFTEN
 from spool.store import Store
 
 
 def hold(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
-    """Keep a waiting document back. Raises MoveRefused when it is already on its way, KeyError when unknown."""
-    _need(store, document_id, {State.QUEUED, State.WAITING})
+    """Keep a waiting document back. Raises MoveRefused when it is already on its way, KeyError when unknown.
+
+    The later numbers of its series do not wait for it meanwhile: where they otherwise would, a reason is required
+    (JST rule S3). That goes for a document that a program holds, too: from now on it is this person's.
+    """
+    document = _need(store, document_id, {State.QUEUED, State.WAITING, State.HELD})
+    if document.state is State.HELD and document.parked:
+        raise MoveRefused("Ten dokument jest już wstrzymany przez człowieka.")
+    if document.in_order and not reason:
+        text = "Następne numery tej serii przestaną na nią czekać, więc wstrzymanie wymaga podania powodu (--reason)."
+        raise MoveRefused(text)
     note = reason or "Wstrzymano ręcznie."
+    if document.state is State.HELD:
+        return store.park(document, now, actor, note)
     return store.move(document_id, State.HELD, now, actor, note, reason=note)
 
 
@@ -31,11 +44,12 @@ def release(store: Store, document_id: str, now: datetime, actor: str, reason: s
 def withdraw(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
     """Take a document back before it was sent; its number is free again. Never while an attempt lacks a verdict.
 
-    An offline invoice that KSeF rejected is not owed any more: nobody is warned of its date (it stays refused).
+    An offline invoice that KSeF rejected, or a quarantined one, is not owed any more: nobody is warned of its date (its
+    state stays).
     When it was the last held one, a pause that a refused send had put on its context has nothing left to wait for.
     """
     document = store.document(document_id)
-    if document.state is State.REFUSED and document.owed:
+    if document.state in {State.REFUSED, State.QUARANTINED} and document.owed:
         store.forgive(document, now, actor, reason or "Wycofano ręcznie: faktura nie trafiła do nabywcy.")
         return store.document(document_id)
     document = _need(store, document_id, {State.QUEUED, State.WAITING, State.HELD})
@@ -55,12 +69,35 @@ def send_all_the_same(store: Store, document_id: str, now: datetime, actor: str,
     document = _need(store, document_id, {State.CEASED})
     if not reason:
         raise MoveRefused("Wysłanie faktury, której obowiązek wygasł, wymaga podania powodu (--reason).")
-    facts = document.facts
-    if store.holder(facts.seller_nip, facts.kind, facts.number_key) is not None:
-        raise MoveRefused("Numer tej faktury ma już inny dokument.")
+    _need_free_number(store, document)
     back = store.move(document_id, State.QUEUED, now, actor, f"Na polecenie skarbnika: {reason}", attempts=0)
     law.apply(store, rules, back, rules.heard(store, back), now)
     return store.document(document_id)
+
+
+def out_of_quarantine(store: Store, document_id: str, now: datetime, actor: str, reason: str, rules: Rules) -> Document:
+    """A person has looked at what ended the program, and has the document sent after all (faults F19).
+
+    Raises MoveRefused while another document holds its number.
+    """
+    document = _need(store, document_id, {State.QUARANTINED})
+    _need_free_number(store, document)
+    store.forget_crashes(document.id)
+    store.forget_crashes(f"{DELIVERY}{document.sha256}")
+    back: dict[str, Any] = {"attempts": 0, "owed": 0, "problems": ()}
+    note = reason or "Przywrócono z kwarantanny ręcznie."
+    queued = store.move(document_id, State.QUEUED, now, actor, note, **back)
+    law.apply(store, rules, queued, rules.heard(store, queued), now)
+    return store.document(document_id)
+
+
+def try_again(store: Store, subject: str, now: datetime, actor: str) -> bool:
+    """What was set aside in its state, a document or a received invoice, is handled again; False when it was not."""
+    aside = subject in store.crashed(TOO_OFTEN) and store.forget_crashes(subject)
+    if aside:
+        store.log(subject, "tried_again", now, actor, "Odłożony dokument przywrócono do obsługi.")
+        store.postpone(subject, now)
+    return aside
 
 
 def ask_again(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
@@ -68,6 +105,12 @@ def ask_again(store: Store, document_id: str, now: datetime, actor: str, reason:
     _need(store, document_id, {State.CONFLICT})
     note = reason or "Sprawdzamy w KSeF jeszcze raz, na prośbę człowieka."
     return store.move(document_id, State.UNKNOWN, now, actor, note, reason=note)
+
+
+def _need_free_number(store: Store, document: Document) -> None:
+    facts = document.facts
+    if store.holder(facts.seller_nip, facts.kind, facts.number_key) is not None:
+        raise MoveRefused("Numer tej faktury ma już inny dokument.")
 
 
 def _resume(store: Store, context: str, now: datetime, actor: str) -> None:

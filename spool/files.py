@@ -7,10 +7,14 @@ sees the old file or the whole new one, never a part, and after a power cut the 
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-TEMPORARY_PREFIX = ".sluza-"
-"""Our unfinished files; a dot name, so that our own watcher and most programs ignore it."""
+from spool.crashpoint import reached
+
+TEMPORARY_PREFIX = ".sluza-t"
+"""Our unfinished files: this, the writing process and some chance; a dot name, which our own watcher and most programs
+ignore."""
 
 
 def write(path: Path, content: bytes, mode: int = 0o640) -> None:
@@ -18,20 +22,51 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
 
     Raises OSError; then the old file, if any, is untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    make_directory(path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=_own_prefix(), dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as handle:
             handle.write(content)
             handle.flush()
+            reached("files.written", path.name)
             os.fchmod(handle.fileno(), mode)
             os.fsync(handle.fileno())
+        reached("files.synced", path.name)
         Path(name).replace(path)
+        reached("files.renamed", path.name)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
         raise
     sync_directory(path.parent)
+
+
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make a directory and its missing parents durably; `mode` (before the umask) is for `path` itself only.
+
+    A file is no safer than the names on the way to it: each new one is synced in the directory that holds it.
+    """
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    path.mkdir(mode, exist_ok=True)
+    sync_directory(path.parent)
+
+
+def sweep(directory: Path, names: Iterable[str] | None = None) -> None:
+    """Remove what a killed process left unfinished in a directory that only this process writes into.
+
+    `names` where they are known already. A file that cannot be removed stays: it harms nobody.
+    """
+    own = _own_prefix()
+    for name in os.listdir(directory) if names is None else names:  # noqa: PTH208 - names are all that is wanted
+        if name.startswith(TEMPORARY_PREFIX) and not name.startswith(own):
+            with contextlib.suppress(OSError):
+                (directory / name).unlink()
+
+
+def _own_prefix() -> str:
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-"
 
 
 def remove(path: Path) -> None:

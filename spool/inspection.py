@@ -117,6 +117,8 @@ def _lives(store: Store, report: Report, now: datetime, tell: Tell) -> None:
     for life in _counted("dokumenty", store.lives(), store.rows_in("document"), tell):
         report.saw(*_OF_A_LIFE)
         report.add(invariants.of_a_life(life, around))
+    text = "Dokument czeka na wcześniejszy numer swojej serii, a żaden nie jest w drodze."
+    report.add(Finding("I11", subject, text, REPORT) for subject in store.held_back_for_nothing())
 
 
 def _around(store: Store, now: datetime) -> Around:
@@ -175,9 +177,11 @@ _RECEIVED = {
 
 
 def _history(store: Store, report: Report, _now: datetime, tell: Tell) -> None:
-    """I15: nobody changed, removed or slipped in an entry; each warning has its own."""
+    """I14 and I15: each entry is of whoever might write it, and nobody changed, removed or slipped in one; each warning
+    has its own."""
     tell("łańcuch historii", 0, 0)
-    report.saw("I15", count=store.rows_in("event"))
+    report.saw("I14", "I15", count=store.rows_in("event"))
+    report.add(invariants.of_the_writers(store.fences(), store.fenced_events()))
     if (seq := store.broken_link()) is not None:
         text = "Od tego wpisu historia nie zgadza się ze swoim łańcuchem skrótów: ktoś ją zmienił albo jest uszkodzona."
         report.add([Finding("I15", f"event:{seq}", text, "Proszę zabezpieczyć plik spoolu i porównać go z kopią.")])

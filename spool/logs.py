@@ -1,13 +1,17 @@
 """Logging of a process: one JSON object per line on stderr, secrets blacked out, and never in the way of work.
 
-structlog hands everything to the standard library's handler, which swallows a full or closed log (faults F20); JSON
-escapes line breaks and control characters (X14).
+structlog hands everything to a handler of the standard library, which puts the line into a queue of bounded length. A
+thread of its own writes it: a full disk, a closed log and a reader that has stopped reading cost lines, never work
+(faults F20). JSON escapes line breaks and control characters (X14).
 """
 
+import contextlib
 import json
 import logging
+import queue
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
@@ -35,6 +39,50 @@ def _one_line(event: Any, **options: Any) -> str:
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+class Aside(logging.Handler):
+    """Writes to a stream that may block or fail. What does not fit into the queue is counted, and told when it can."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: queue.Queue[str | threading.Event] = queue.Queue(_QUEUED)
+        self._lost = 0
+        threading.Thread(target=self._write, name="log-write", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never waits."""
+        try:
+            self._lines.put_nowait(self.format(record))
+        except queue.Full:
+            self._lost += 1
+        except Exception:  # a record that cannot be put into words
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait a moment for the lines so far: at the end of the process the last ones say why."""
+        written = threading.Event()
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(written)
+            written.wait(_LAST_WORDS_S)
+
+    def _write(self) -> None:
+        while True:
+            line = self._lines.get()
+            if isinstance(line, threading.Event):
+                line.set()
+                continue
+            if lost := self._lost:
+                self._lost -= lost
+                line = f"{_one_line({'event': 'log_lines_lost', 'level': 'warning', 'count': lost})}\n{line}"
+            with contextlib.suppress(OSError, ValueError):  # full or closed: this line is lost, the next may not be
+                self._stream.write(line + "\n")
+                self._stream.flush()
+
+
+_QUEUED = 10_000
+_LAST_WORDS_S = 2.0
+
+
 def to_stderr(stream: TextIO | None = None) -> None:
     """Send every log line of this process to stderr (or `stream`) as JSON; call once at start."""
     shared: list[structlog.typing.Processor] = [
@@ -49,7 +97,7 @@ def to_stderr(stream: TextIO | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(stream) if stream else Aside(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -336,8 +336,82 @@ def m0006_packages(db: Database) -> None:
         db.execute(statement)
 
 
+_IDENTITY = """
+CREATE TABLE fence (                  -- one row for each time that a program took its role; the newest one writes
+    number      INTEGER PRIMARY KEY,  -- rises over all roles: it names one run of one program
+    role        TEXT NOT NULL,        -- gateway | agent | reconcile
+    holder      TEXT NOT NULL,        -- its process, as the lock file names it
+    taken_at    TEXT NOT NULL,
+    after_event INTEGER NOT NULL      -- the last history row before it
+);
+CREATE INDEX fence_role ON fence (role, number);
+
+CREATE TABLE identity (               -- one row: which installation this is, and where it lives
+    instance TEXT NOT NULL,
+    machine  TEXT NOT NULL,           -- hash of the machine's own id; empty where it has none
+    inode    INTEGER NOT NULL         -- of this file: another one after it was copied
+);
+
+ALTER TABLE event ADD COLUMN fence INTEGER; -- the run that wrote it, 0 for a command; NULL before this step
+"""
+
+
 @steps()
-def m0007_names_without_case(db: Database) -> None:
+def m0007_identity(db: Database) -> None:
+    """Who may write (faults F13), which installation this is (F11, F12), and which run wrote each history row (I14)."""
+    for statement in _statements(_IDENTITY):
+        db.execute(statement)
+
+
+_CRASHES = """
+CREATE TABLE crash (                  -- what a process had in its hands when it died, until it was handled well
+    subject TEXT NOT NULL,            -- document id, KSeF number of a received invoice, sha256:<hash of a delivery>
+    role    TEXT NOT NULL,            -- gateway | agent
+    times   INTEGER NOT NULL,
+    at      TEXT NOT NULL,            -- of the last time
+    PRIMARY KEY (subject, role)
+) WITHOUT ROWID;
+DROP INDEX received_unmirrored;
+CREATE INDEX received_unmirrored ON received (unit, cursor) WHERE mirrored_at IS NULL;
+"""
+
+
+@steps()
+def m0009_crashes(db: Database) -> None:
+    """Crashes by what was being handled; purchases that no folder has yet are looked for unit by unit."""
+    for statement in _statements(_CRASHES):
+        db.execute(statement)
+
+
+_SERIES = """
+ALTER TABLE document ADD COLUMN series TEXT NOT NULL DEFAULT '';       -- its number without the running part; '': none
+ALTER TABLE document ADD COLUMN series_n INTEGER NOT NULL DEFAULT 0;   -- the running part
+ALTER TABLE document ADD COLUMN in_order INTEGER NOT NULL DEFAULT 0;   -- goes only after the earlier numbers
+ALTER TABLE document ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;  -- while QUEUED: an earlier number is open
+ALTER TABLE document ADD COLUMN parked INTEGER NOT NULL DEFAULT 0;     -- while HELD: a person holds it
+UPDATE document SET parked = 1 WHERE state = 'HELD' AND (SELECT actor FROM event WHERE subject = document.id
+    AND move LIKE '%>HELD' ORDER BY seq DESC LIMIT 1) NOT IN ('agent', 'gateway', 'spool');
+DROP INDEX document_queue;
+CREATE INDEX document_queue ON document (context, ifnull(due_safe, '~'), unit, seq)
+    WHERE state = 'QUEUED' AND NOT held_back;
+CREATE INDEX document_held_back ON document (context, unit, series, ifnull(due_safe, '~'))
+    WHERE state = 'QUEUED' AND held_back;
+CREATE INDEX document_series ON document (unit, series, series_n) WHERE series <> ''
+    AND (state IN ('QUEUED', 'WAITING', 'SENDING', 'SUBMITTED', 'UNKNOWN') OR (state = 'HELD' AND NOT parked));
+CREATE INDEX document_in_turn ON document (unit, series, series_n) WHERE state = 'QUEUED' AND in_order
+    AND NOT held_back;
+"""
+
+
+@steps()
+def m0010_series(db: Database) -> None:
+    """Numbering series: which number a document has in which series, and whether it waits for an earlier one."""
+    for statement in _statements(_SERIES):
+        db.execute(statement)
+
+
+@steps()
+def m0011_names_without_case(db: Database) -> None:
     """A unit's file names are looked up without regard to case, at every intake: through an index that ignores it."""
     db.execute("DROP INDEX document_name")
     db.execute("CREATE INDEX document_name ON document (unit, name COLLATE NOCASE)")

@@ -61,7 +61,8 @@ def document(row: pysqlite3.Row) -> Document:
     values["state"] = State(values["state"])
     values["mode"], values["wish"] = Mode(values["mode"]), Mode(values["wish"])
     values["deemed"], values["due_state"] = bool(values["deemed"]), DueState(values["due_state"])
-    values["owed"] = bool(values["owed"])
+    for name in ("owed", "in_order", "held_back", "parked"):
+        values[name] = bool(values[name])
     values["announcements"] = tuple(_list(values["announcements"]))
     values["facts"] = facts_from_dict(json.loads(values["facts"]))
     values["problems"] = tuple(Problem(**p) for p in _list(values["problems"]))

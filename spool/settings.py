@@ -31,10 +31,14 @@ _RESERVED = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") fo
 
 @dataclass(frozen=True)
 class Paths:
-    """`state` holds spool, locks and TLS material (0700); `folders` is the root of the units' folders."""
+    """`state` holds spool, locks and TLS material (0700); `folders` is the root of the units' folders.
+
+    `reserve` bytes beside the spool are kept for documents under way on a full disk (`spool.room`).
+    """
 
     state: Path
     folders: Path
+    reserve: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,11 @@ def read(path: Path) -> tuple[Settings, Table]:
 
 def _paths(table: Table) -> Paths:
     state, folders = table.path("state", "/var/lib/sluza"), table.path("folders", "/srv/sluza")
+    reserve = table.number("reserve_mb", 64, 0, 100_000)
     table.done()
     assert state is not None
     assert folders is not None
-    return Paths(state, folders)
+    return Paths(state, folders, int(reserve * 1_000_000))
 
 
 def policy(table: Table, key: str, default: str, choices: tuple[str, ...]) -> Policy:
@@ -172,9 +177,11 @@ def _unit(table: Table, contexts: dict[str, Context]) -> Unit:
     if unit.idwew and not internal_id_is_valid(unit.idwew):
         raise table.bad("idwew", unit.idwew, "zła cyfra kontrolna albo budowa NIP-ddddc")
     try:
-        re.compile(unit.series)
+        groups = re.compile(unit.series).groupindex
     except re.error as error:
         raise table.bad("series", unit.series, f"to nie jest wyrażenie regularne: {error}") from error
+    if unit.series and "n" not in groups:
+        raise table.bad("series", unit.series, "brak grupy (?P<n>…), która wskazuje kolejny numer w serii")
     return unit
 
 

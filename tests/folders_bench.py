@@ -83,11 +83,13 @@ class CountingDoor(FrontDoor):
 class Bench:
     """One town with two units."""
 
-    def __init__(self, tmp_path: Path, municipality: Municipality = MUNICIPALITY) -> None:
+    def __init__(
+        self, tmp_path: Path, municipality: Municipality = MUNICIPALITY, *, state: Path | None = None, reserve: int = 0
+    ) -> None:
         self.root = tmp_path / "folders"
-        self.state = tmp_path / "state"
+        self.state = state or tmp_path / "state"
         self.municipality = municipality
-        self.spool = Spool(self.state / FILE)
+        self.spool = Spool(self.state / FILE, reserve=reserve)
         self.workers = ThreadWorkers()
         self.now = NOW
         self.clock: Clock = lambda: self.now

@@ -10,14 +10,14 @@ import pysqlite3
 from gateway.alarms.settings import Alerts
 from gateway.alarms.watch import Alarms
 from spool import actions, law
-from spool.access import Looking
 from spool.domain.invariants import Finding
 from spool.domain.ledger import ALIVE, Document
 from spool.domain.states import State
 from spool.inspection import Report, inspect
 from spool.law import Law, Rules
+from spool.looking import Looking
 from spool.store import FIRST_HASH, Store
-from spool.store.base import _CHAINED, _chain
+from spool.store.base import link
 from tests.folders_bench import WELFARE, Bench, sale
 
 
@@ -88,8 +88,7 @@ class Broken:
         connection.row_factory = pysqlite3.Row
         previous = FIRST_HASH
         for row in connection.execute("SELECT * FROM event ORDER BY seq").fetchall():
-            fields = tuple({**dict(row), "previous": previous}[name] for name in _CHAINED)
-            values = (previous, _chain(fields), row["seq"])
+            values = (previous, link({**dict(row), "previous": previous}), row["seq"])
             connection.execute("UPDATE event SET previous = ?, hash = ? WHERE seq = ?", values)
             previous = values[1]
         connection.commit()
@@ -169,6 +168,6 @@ def story_in(directory: Path) -> Story:
 def entry(subject: str, actor: str, move: str) -> str:
     """An INSERT of one history row; `subject` is an SQL expression."""
     return (
-        "INSERT INTO event (at, subject, actor, move, note, data, previous, hash) "
-        f"SELECT max(at), {subject}, '{actor}', '{move}', 'x', '{{}}', '', '' FROM event"
+        "INSERT INTO event (at, subject, actor, move, note, data, previous, hash, fence) "
+        f"SELECT max(at), {subject}, '{actor}', '{move}', 'x', '{{}}', '', '', 0 FROM event"
     )

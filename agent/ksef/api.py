@@ -114,6 +114,16 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class ListedSession:
+    """A session as the list of a context's sessions shows it; `online` or batch, with how many documents it has."""
+
+    reference: str
+    online: bool
+    created: datetime
+    invoices: int
+
+
+@dataclass(frozen=True)
 class Archive:
     """A packed batch: size and Base64 SHA-256 of the tar.gz before it was cut and encrypted, and its parts."""
 
@@ -272,6 +282,9 @@ class Ksef(Protocol):
 
     async def session_status(self, reference: str, kind: str = ONLINE) -> Reading:
         """Pending while it may still change."""
+
+    async def sessions_since(self, since: datetime) -> list[ListedSession]:
+        """Sessions of this context and credential that were opened since then, by KSeF's clock."""
 
     async def send(self, session: str, sealed: Sealed, *, offline: bool, corrects: str = "") -> str:
         """Send one document; returns KSeF's reference of it in that session.

@@ -24,7 +24,7 @@ from ksef_client.http import HttpResponse
 from ksef_client.services.auth import build_auth_token_request_xml, build_ksef_token_auth_request
 from ksef_client.services.xades import sign_xades_enveloped
 
-from agent.ksef import batch, errors, query
+from agent.ksef import batch, errors, listing, query
 from agent.ksef.api import (
     Archive,
     AuthOperation,
@@ -34,6 +34,7 @@ from agent.ksef.api import (
     Export,
     Found,
     InvoiceStatus,
+    ListedSession,
     NoAnswer,
     Opened,
     OpenedBatch,
@@ -237,6 +238,9 @@ class KsefClient:
             return errors.read_status(Kind.BATCH if kind == BATCH else Kind.SESSION, body["status"])
 
         return await self._in("sessionMisc", call)
+
+    async def sessions_since(self, since: datetime) -> list[ListedSession]:
+        return await listing.sessions_since(self._line, partial(self._in, "sessionList"), since)
 
     async def send(self, session: str, sealed: Sealed, *, offline: bool, corrects: str = "") -> str:
         request = models.SendInvoiceRequest(

@@ -248,6 +248,11 @@ def is_network(code: str) -> bool:
     return code.startswith("network:") or code in {"http:garbled", "http:500", "http:502", "http:503", "http:504"}
 
 
+def is_strange(code: str) -> bool:
+    """True when KSeF is there but does not know the address or the way we ask: its API has changed (faults K11)."""
+    return code in {"http:404", "http:405", "http:410", "http:415", "http:400", "http:426", "http:501"}
+
+
 def _read_400(body: Mapping[str, Any]) -> Reading:
     """The legacy envelope or problem+json; the first code we know decides."""
     found = _exceptions(body)

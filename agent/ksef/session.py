@@ -15,6 +15,7 @@ from agent.ksef.login import Keys
 from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey
 from spool.access import Spool
 from spool.clock import Clock
+from spool.crashpoint import reached
 from spool.domain.document import FormCode
 from spool.domain.ledger import Session
 from spool.domain.outcomes import Later
@@ -85,6 +86,7 @@ class Sessions:
     async def _new(self) -> Current:
         key = SymmetricKey()
         opened = await self._open(key.wrapped_for(await self._keys.get(FOR_SESSIONS)))
+        reached("session.opened", opened.reference)
         now = self._clock()
         session = Session(
             opened.reference, self._context, FormCode.FA3, now, opened.valid_until, None, None, ksef=self._url
@@ -96,6 +98,7 @@ class Sessions:
         except BaseException:
             self.leave(current.reference)
             raise
+        reached("session.recorded", current.reference)
         return current
 
     async def _open(self, key: WrappedKey) -> Opened:
@@ -153,11 +156,13 @@ class Sessions:
         closed = session.closed_at is not None
         if not closed:
             await self._ksef.close_session(session.reference)
+            reached("session.closed", session.reference)
             await self._spool.write(lambda store: store.close_session(session.reference, now))
         reading = await self._ksef.session_status(session.reference)
         if isinstance(reading.outcome, Pending):
             return not closed
         if isinstance(reading.outcome, Done) or reading.code == "session:415":
             await self._spool.write(lambda store: store.end_session(session.reference, now))
+            reached("session.ended", session.reference)
             return True
         return not closed

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from gateway.web.health import said
+from gateway.web.health import not_compared, said
 from gateway.web.words import counted, left, one_line, plural
 from spool.domain import penalties
 from spool.domain.alarms import Subject
 from spool.domain.calendar import WARSAW
 from spool.domain.catalogue import printable
 from spool.domain.document import Mode
+from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ladder import Call, Step
 from spool.domain.ledger import Condition, Document
 from spool.domain.penalties import Exposure
@@ -130,6 +131,8 @@ def _what_to_do(facts: Facts) -> list[str]:
                 f"Wysyłka „{condition.context}” jest wstrzymana i bez człowieka nie ruszy. {why} "
                 "Po usunięciu przyczyny: sluza queue release ID (gdy chodzi o logowanie: ponowne uruchomienie Śluzy)."
             )
+        elif condition.name == RECONCILE_FIRST:
+            lines.append(one_line(not_compared(condition, moment(condition.at)), 600))
     states = facts.subject.states
     lines += [f"{counted(states[s])}: {advice}" for s, advice in _ADVICE.items() if states.get(s)]
     if facts.agent_silent:

@@ -20,6 +20,7 @@ from pathlib import Path
 from gateway.folders.renaming import rename_to_free
 from gateway.folders.settling import Writer
 from spool import files
+from spool.crashpoint import reached
 
 HELD_PREFIX = ".sluza-odbior-"
 """A file on its way out has this name for a moment; a dot name, so it is never taken as a new drop."""
@@ -109,7 +110,9 @@ class Drop:
         if not self._is(held, file) or file.writer() is Writer.SOME or file.digest() != sha256:
             self._put_back(held, file.name)
             return False
+        reached("intake.held", file.name)
         os.unlink(held, dir_fd=self._fd)
+        reached("intake.removed", file.name)
         return True
 
     def move(self, file: "DropFile", target: Path) -> bool:

@@ -123,7 +123,7 @@ def _set_up_before(store: Store) -> set[str]:
 
 
 def _make(root: Path, names: Iterable[str], new: Iterable[str]) -> None:
-    root.mkdir(parents=True, exist_ok=True)
+    files.make_directory(root)
     for unit in new:
         folder = ensure_directory(unit_folder(root, unit))
         if not (folder / MARKER).exists():
@@ -131,3 +131,11 @@ def _make(root: Path, names: Iterable[str], new: Iterable[str]) -> None:
     for unit in names:
         if available(root, unit):
             ensure_missing(root, unit)
+            _sweep(unit_folder(root, unit))
+
+
+def _sweep(folder: Path) -> None:
+    """Months are swept when something is written there; in these two nothing may ever be written again."""
+    files.sweep(folder)
+    if (folder / PENDING).is_dir():
+        files.sweep(folder / PENDING)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.names import LONGEST, distinct, safe_stem
+from spool import files
 from spool.bodies import sha256_hex
 
 XML, UPO, PDF, JSON, NOTE = ".xml", ".upo.xml", ".pdf", ".json", ".blad.txt"
@@ -58,7 +59,9 @@ class Shelf:
         with self._guard:
             known = self._known.get(key)
             if known is None or known[0] != changed:
-                known = (changed, {fold(s): s for s in map(_stem_of, os.listdir(directory))})  # noqa: PTH208
+                names = os.listdir(directory)  # noqa: PTH208 - names are all that is wanted
+                files.sweep(directory, names)
+                known = (changed, {fold(s): s for s in map(_stem_of, names)})
                 self._known[key] = known
             self._known.move_to_end(key)
             while len(self._known) > _DIRECTORIES_KEPT:

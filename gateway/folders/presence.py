@@ -16,8 +16,10 @@ import structlog
 from gateway.folders import layout
 from spool.access import Spool
 from spool.clock import Clock
-from spool.domain.ledger import FOLDER
+from spool.domain.errors import NoRoom
+from spool.domain.ledger import DISK_OF_FOLDERS, FOLDER
 from spool.domain.municipality import Municipality
+from spool.room import FOLDERS, shortage
 from spool.store import Store
 
 _ROOT = ""
@@ -41,6 +43,7 @@ class Presence:
         self._names = (_ROOT, *municipality.units, layout.CENTRAL)
         self._threads = ThreadPoolExecutor(_THREADS, "presence")
         self._looks: dict[str, asyncio.Future[str]] = {}
+        self._disk: asyncio.Future[NoRoom | None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`; a condition is written when a folder is lost and lifted when it is back."""
@@ -74,6 +77,20 @@ class Presence:
         known = await self._spool.read(_known)
         if lost.keys() != known:
             await self._spool.write(lambda store: _write(store, lost, known, now))
+        await self._look_at_disk(now)
+
+    async def _look_at_disk(self, now: datetime) -> None:
+        """Can results be written? One sentence for all folders; a folder that does not answer is told above."""
+        if self._disk is None:
+            self._disk = asyncio.get_running_loop().run_in_executor(self._threads, shortage, self._root, FOLDERS)
+        await asyncio.wait([self._disk], timeout=_ANSWERS_WITHIN_S)
+        if not self._disk.done():
+            return  # asked once, however long it hangs
+        found, self._disk = self._disk.result(), None
+        told = {"since": now.isoformat(), "detail": str(found), "hint": found.hint} if found else None
+        before = await self._spool.read(lambda store: store.condition("", DISK_OF_FOLDERS))
+        if (told is None) != (before is None):
+            await self._spool.write(lambda store: store.set_condition("", DISK_OF_FOLDERS, told, now))
 
 
 def _why_not(root: Path, name: str) -> str:

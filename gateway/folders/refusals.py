@@ -1,7 +1,7 @@
 """Putting a refused drop aside: the file itself into `odrzucone/`, with its note and JSON.
 
 For what gets no row in the spool (too big, empty, not an invoice, a broken archive) this is the only place where it
-goes on existing, so the note is written first, then the file is moved, and only the move takes it from the drop
+goes on existing, so note and JSON are written first, then the file is moved, and only the move takes it from the drop
 folder. After a crash the same steps lead to the same names.
 """
 
@@ -20,6 +20,7 @@ from gateway.folders.placing import JSON, NOTE, Shelf, beside, stem_for_source
 from gateway.results import SCHEMA, local
 from spool import files
 from spool.bodies import sha256_hex
+from spool.crashpoint import reached
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document
@@ -39,7 +40,10 @@ class Refusal:
 
 
 def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Refusal) -> bool:
-    """Note, file, JSON; True when the file has left the drop folder. Raises OSError, then it is still there."""
+    """Note, JSON, file; True when the file has left the drop folder. Raises OSError, then it is still there.
+
+    The file last: once it has left the drop folder nothing would bring anybody back to write the rest.
+    """
     hashed = file.size <= MAX_ZIP
     fingerprint = file.digest() if hashed else file.fingerprint()
     directory = layout.ensure_month(root, refusal.unit.id, layout.REFUSED, refusal.at)
@@ -50,14 +54,15 @@ def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Ref
         if there and not _same(target, file, fingerprint):
             raise FileExistsError(errno.EEXIST, "other bytes have this name", str(target))
         files.write(note, _note(refusal, fingerprint))
-        gone = drop.remove(file, fingerprint) if there else _move(drop, file, target, fingerprint)
-        if not gone:
-            if not target.exists():
-                files.remove(note)
-            return False
         said = _json(refusal, file.size, fingerprint if hashed else None)
         files.write(beside(stem, JSON), (json.dumps(said, ensure_ascii=False, indent=2) + "\n").encode())
-    return True
+        reached("aside.noted", file.name)
+        gone = drop.remove(file, fingerprint) if there else _move(drop, file, target, fingerprint)
+        if not gone and not target.exists():
+            files.remove(beside(stem, JSON))
+            files.remove(note)
+        reached("aside.moved", file.name)
+    return gone
 
 
 def _same(target: Path, file: DropFile, fingerprint: str) -> bool:

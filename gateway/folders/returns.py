@@ -24,17 +24,20 @@ from gateway.folders.placing import Shelf
 from gateway.seals import Seal, no_seal
 from spool.access import Spool
 from spool.clock import Clock
-from spool.domain.errors import BodyDamaged
+from spool.crashpoint import reached
+from spool.domain.errors import SluzaError
 from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
+from spool.hands import Hands, with_hands
+from spool.poison import TOO_OFTEN
+from spool.series import explained
 from spool.store import Store
 from spool.workers import Workers
 
 _POLL_S = 0.25
 _PAGE = 20
-"""Documents of one unit that are looked at together."""
-_PAGE_RECEIVED = 200
+"""Documents, and received invoices, of one unit that are looked at together."""
 _LONGEST_PAGE = 20_000
 _AT_ONCE = 8
 _AT_ONCE_PER_UNIT = 3
@@ -69,15 +72,20 @@ class Returns:
         folders_root: Path,
         clock: Clock,
         seal: Seal = no_seal,
+        hands: Hands | None = None,
         crowded: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`crowded` tells whether so many deliveries are being taken in that the folders had better wait a little."""
+        """`hands` None: nobody counts what this process dies with.
+
+        `crowded` tells whether so many deliveries are being taken in that the folders had better wait a little.
+        """
         self._spool = spool
         self._workers = workers
         self._municipality = municipality
         self._root = folders_root
         self._clock = clock
         self._seal = seal
+        self._hands = hands
         self._crowded = crowded
         self._threads = ThreadPoolExecutor(_AT_ONCE, "returns")
         self._shelf = Shelf()
@@ -131,10 +139,11 @@ class Returns:
     async def _start_what_waits(self) -> None:
         """Fill the free places, round robin by unit. A page taken up by units that must wait makes us read further."""
         page = self._page
-        found = await self._spool.read(lambda store: _waiting(store, self._municipality, page))
+        found, poison = await self._spool.read(lambda store: _waiting(store, self._municipality, page))
         started = 0
+        free = (t for t in found if t not in self._busy and t.key not in poison and not self._pauses.holds(t))
         places = _AT_ONCE_BESIDE_A_CROWD if self._crowded() else _AT_ONCE
-        for task in _round_robin(t for t in found if t not in self._busy and not self._pauses.holds(t)):
+        for task in _round_robin(free):
             if len(self._busy) >= places:
                 break
             if sum(busy.unit == task.unit for busy in self._busy) < _AT_ONCE_PER_UNIT:
@@ -149,7 +158,7 @@ class Returns:
     def _start(self, task: _Task) -> None:
         async def work() -> None:
             try:
-                await self._show(task)
+                await with_hands(self._hands, [task.key], self._show(task))
             finally:
                 del self._busy[task]
                 if not self._crowded():
@@ -161,7 +170,7 @@ class Returns:
         """Show one thing; whatever fails is tried again later, and holds up only its unit or only itself."""
         try:
             await (self._show_received(task.key) if task.received else self._show_document(task.key))
-        except (OSError, BodyDamaged) as error:
+        except (OSError, SluzaError) as error:
             self._pauses.failed(task, error)
         except Exception as error:
             _log.exception("not_shown", id=task.key, unit=task.unit)
@@ -170,6 +179,7 @@ class Returns:
             self._pauses.succeeded(task)
 
     async def _show_document(self, document_id: str) -> None:
+        reached("returns.begun", document_id)
         told = await self._spool.read(lambda store: _told(store, document_id))
         document = told.document
         if document.shown >= document.version:
@@ -188,7 +198,9 @@ class Returns:
             await self._io(lambda: self._writer.progress(told))
             if document.mode.offline and not document.ksef_number:
                 await self._pending_copy(told)
+        reached("returns.written", document_id)
         await self._spool.write(lambda store: store.mark_shown(document))
+        reached("returns.shown", document_id)
 
     async def _sealed(self, told: Told) -> Told:
         """With KOD II: a document that became an offline one after its intake is signed now, with the key of now."""
@@ -218,7 +230,9 @@ class Returns:
         await self._io(lambda: layout.require(self._root, document.unit))  # before the work of rendering
         pdf = await self._pdf_of(told)
         now = self._clock()
+        reached("returns.drawn", document.id)
         await self._io(lambda: self._writer.sent(told, pdf, now))
+        reached("returns.written", document.id)
 
         def work(store: Store) -> None:
             if pdf is None:
@@ -226,8 +240,10 @@ class Returns:
             store.mark_shown(store.move(document.id, State.DELIVERED, now, "gateway", DELIVERED_NOTE))
 
         await self._spool.write(work)
+        reached("returns.shown", document.id)
 
     async def _show_received(self, ksef_number: str) -> None:
+        reached("mirror.begun", ksef_number)
         invoice, raw = await self._spool.read(lambda store: _received(store, ksef_number))
         if invoice.mirrored_at is not None:
             return
@@ -236,7 +252,9 @@ class Returns:
         pdf = await copies.pdf(self._workers, raw, marks, ksef_number)
         await self._io(lambda: mirror.write(self._root, self._shelf, self._municipality, invoice, raw, pdf))
         now = self._clock()
+        reached("mirror.written", ksef_number)
         await self._spool.write(lambda store: store.mark_mirrored(ksef_number, now))
+        reached("mirror.marked", ksef_number)
 
     async def _pdf_of(self, told: Told) -> bytes | None:
         marks = copies.marks_of_document(told.document, self._municipality)
@@ -309,17 +327,21 @@ class _Pauses:
         return self._alerts.setdefault(unit, Alerts(unit))
 
 
-def _waiting(store: Store, municipality: Municipality, limit: int) -> list[_Task]:
-    """What is to be shown; documents of units no longer configured have no folder, the status page tells of them."""
+def _waiting(store: Store, municipality: Municipality, limit: int) -> tuple[list[_Task], frozenset[str]]:
+    """What is to be shown, and what nobody is to touch (`spool.poison`).
+
+    Documents of units no longer configured have no folder, the status page tells of them.
+    """
     documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, municipality.units)]
-    invoices = store.unmirrored(max(limit, _PAGE_RECEIVED))
-    return documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
+    invoices = store.unmirrored(limit, municipality.units)
+    found = documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
+    return found, frozenset(store.crashed(TOO_OFTEN))
 
 
 def _full(found: list[_Task], page: int) -> bool:
     """True when there may be more than was read."""
-    documents = Counter(task.unit for task in found if not task.received)
-    return max(documents.values(), default=0) >= page or len(found) - documents.total() >= max(page, _PAGE_RECEIVED)
+    lots = Counter((task.unit, task.received) for task in found)
+    return max(lots.values(), default=0) >= page
 
 
 def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:
@@ -333,7 +355,7 @@ def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:
 
 
 def _told(store: Store, document_id: str) -> Told:
-    document = store.document(document_id)
+    document = explained(store, store.document(document_id))
     upo = store.body(document.upo_sha256) if document.upo_sha256 else None
     return Told(document, tuple(store.history(document_id)), store.body(document.sha256), upo)
 

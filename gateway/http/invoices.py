@@ -16,6 +16,7 @@ from gateway.results import local, result, told
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document
 from spool.domain.municipality import Unit
+from spool.series import explained
 from spool.store import Store
 
 
@@ -123,7 +124,8 @@ async def page(request: web.Request, unit: Unit) -> web.Response:
 
     def look(store: Store) -> list[Document]:
         seq = store.document(after, unit=unit.id).seq if after else 0
-        return store.documents(unit=unit.id, states=states, after=seq, limit=limit + 1)
+        found = store.documents(unit=unit.id, states=states, after=seq, limit=limit + 1)
+        return [explained(store, document) for document in found]
 
     try:
         found = await request.app[PARTS].spool.read(look)
@@ -152,7 +154,9 @@ async def _own(request: web.Request, unit: Unit) -> Document:
     """The document named in the path, if it is this unit's. Foreign and absent end in the same 404 (I7)."""
     document_id = request.match_info["id"]
     try:
-        document = await request.app[PARTS].spool.read(lambda store: store.document(document_id, unit=unit.id))
+        document = await request.app[PARTS].spool.read(
+            lambda store: explained(store, store.document(document_id, unit=unit.id))
+        )
     except (KeyError, UnicodeEncodeError):
         raise HttpProblem("not_found") from None
     log_fields(request)["document"] = document.id

@@ -13,7 +13,7 @@ from typing import Any
 import pysqlite3
 from aiohttp import web
 
-from spool.domain.errors import BodyDamaged, Problem, SpoolError
+from spool.domain.errors import BodyDamaged, ClockWrong, NoRoom, Problem, SpoolError
 from spool.workers import WorkerCrashed, WorkerTimeout
 
 CONTENT_TYPE = "application/problem+json"
@@ -100,9 +100,19 @@ ROWS: dict[str, Row] = {
     "disk_full": Row(
         507, "Na dysku bramki brakuje miejsca; nic nie zapisano.", "Informatyk urzędu musi zwolnić miejsce. " + _LATER
     ),
+    "disk_inodes": Row(
+        507,
+        "Na dysku bramki brakuje i-węzłów (inodes); nic nie zapisano.",
+        "Informatyk urzędu musi usunąć zbędne pliki. " + _LATER,
+    ),
+    "disk_read_only": Row(
+        507,
+        "Dysk bramki jest tylko do odczytu; nic nie zapisano.",
+        "Informatyk urzędu musi sprawdzić dysk i zamontować go ponownie do zapisu. " + _LATER,
+    ),
 }
 
-RETRY_AFTER_S = {"busy": 5, "pdf_later": 10, "disk_full": 60}
+RETRY_AFTER_S = {"busy": 5, "pdf_later": 10, "disk_full": 60, "disk_inodes": 60, "disk_read_only": 60}
 
 
 class HttpProblem(Exception):  # noqa: N818 - an answer, not always an error of ours
@@ -178,11 +188,12 @@ def from_exception(error: Exception) -> HttpProblem:
             return HttpProblem(_BY_STATUS.get(error.status, "bad_request"), headers={"Allow": allow} if allow else None)
         case BodyDamaged():
             return HttpProblem("body_damaged")
-        case WorkerTimeout() | WorkerCrashed() | SpoolError():
+        case NoRoom():
+            return HttpProblem(error.code)
+        case WorkerTimeout() | WorkerCrashed() | SpoolError() | ClockWrong():
             return HttpProblem("busy")
         case pysqlite3.Error():
-            full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
-            return HttpProblem("disk_full" if full else "busy")
+            return HttpProblem("busy")
         case OSError(errno=number) if number in _FULL:
             return HttpProblem("disk_full")
         case _:

@@ -1,7 +1,6 @@
 """The admin listener as an application: status page, its files, `/readyz`, `/metrics`. Read-only."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.catalogue import printable
 from spool.domain.municipality import Municipality
+from spool.room import look
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -66,7 +66,7 @@ async def ready(request: web.Request) -> web.Response:
     try:
         async with asyncio.timeout(_READ_WITHIN_S):
             snapshot = await request.app[LOOKER].look()
-        checks |= {"spool": "ok", "disk": _disk(parts.spool.path.parent)}
+        checks |= {"spool": "ok", "disk": _disk(parts.spool)}
         if unavailable_folders(snapshot):
             checks["folders"] = "unavailable"
         details = view.details(snapshot, parts.municipality)
@@ -77,9 +77,10 @@ async def ready(request: web.Request) -> web.Response:
     return as_json({"ready": good, "checks": checks} | details, 200 if good else 503)
 
 
-def _disk(state: Path) -> str:
-    free = os.statvfs(state)
-    return "ok" if free.f_bavail * free.f_frsize >= _LEAST_FREE_BYTES else "low"
+def _disk(spool: Spool) -> str:
+    if (shortage := spool.reserve.shortage()) is not None:
+        return shortage.code
+    return "ok" if look(spool.path.parent).free >= _LEAST_FREE_BYTES else "low"
 
 
 async def numbers(request: web.Request) -> web.Response:

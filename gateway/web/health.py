@@ -9,7 +9,9 @@ from gateway.web import outages
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
-from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, FOLDER, Condition, Document, Outage, Received
+from spool.domain.built import too_early, wrong_clock
+from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
+from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, DISK_OF_FOLDERS, FOLDER, Condition, Document, Outage, Received
 from spool.domain.states import LIVE, State
 
 SOON = timedelta(hours=2)
@@ -48,6 +50,7 @@ class Lingering:
     without_due: int = 0
     owed: int = 0
     ceased_for_nothing: int = 0
+    set_aside: Sequence[str] = ()
     homeless: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -67,6 +70,8 @@ class Snapshot:
     outages: Sequence[Outage] = ()
     alarms: Sequence[Alarm] = ()
     unsent: Sequence[Mail] = ()
+    shortage: str = ""
+    """Why nothing new can be stored beside the spool; the sentence comes from the disk itself, not from the spool."""
 
     @property
     def waiting(self) -> int:
@@ -95,7 +100,8 @@ def unreachable(condition: Condition | None) -> bool:
 
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
-    found = [*_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
+    found = [Finding(Level.ALARM, wrong_clock(snapshot.at))] if too_early(snapshot.at) else []
+    found += [*_disks(snapshot), *_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
     found += [
         Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
     ]
@@ -114,6 +120,19 @@ def in_order(snapshot: Snapshot) -> str:
     until = f"; najbliższy termin: {moment(nearest, snapshot.at)}" if nearest else ""
     verb = plural(snapshot.waiting, ("czeka", "czekają", "czeka"))
     return f"Na numer KSeF {verb} {counted(snapshot.waiting)}{until}."
+
+
+def _disks(snapshot: Snapshot) -> list[Finding]:
+    """A full disk, one without inodes, one that became read-only (faults F04 to F06)."""
+    found = []
+    if snapshot.shortage:
+        text = f"Nowych faktur Śluza nie przyjmuje, przyjęte wysyła dalej. {snapshot.shortage}"
+        found.append(Finding(Level.ALARM, text))
+    told = snapshot.condition("", DISK_OF_FOLDERS)
+    if told is not None:
+        text = f"Wyników nie można teraz zapisać w folderach; czekają bezpiecznie. {said(told)}"
+        found.append(Finding(Level.ALARM, text))
+    return found
 
 
 def _deadlines(snapshot: Snapshot) -> list[Finding]:
@@ -139,12 +158,34 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
         elif condition.name == "reachable" and unreachable(condition):
             text = f"KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same."
             found.append(Finding(Level.LOOK, text))
+        elif condition.name == "strange":
+            text = (
+                f"KSeF odpowiada od {since} inaczej, niż zna ta wersja Śluzy („{name}”). Faktury czekają bezpiecznie, "
+                f"a terminy biegną: proszę sprawdzić, czy jest nowsza wersja programu. {said(condition)}"
+            )
+            found.append(Finding(Level.ALARM, text.strip()))
         elif condition.name.startswith("damaged"):
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
             found.append(Finding(Level.ALARM, text))
+        elif condition.name == RECONCILE_FIRST:
+            found.append(Finding(Level.ALARM, not_compared(condition, since)))
         elif condition.name == "clock":
             found.append(Finding(Level.ALARM, _clock(condition)))
     return found
+
+
+def not_compared(condition: Condition, since: str) -> str:
+    """Nothing is sent until KSeF was compared with the spool (faults F11, F12)."""
+    of = f" „{condition.context}”" if condition.context else ""
+    cure = "Zostanie wznowiona po porównaniu z KSeF, które agent robi sam; można je też uruchomić: sluza reconcile."
+    if _by_a_person(condition):
+        cure = "Jeśli poprzedni serwer na pewno już nie działa, proszę uruchomić: sluza reconcile."
+    return f"Wysyłka{of} jest wstrzymana od {since}. {said(condition)} {cure}"
+
+
+def _by_a_person(condition: Condition) -> bool:
+    """Only a person can say that nobody else sends in our name."""
+    return bool(FOR_A_PERSON & {Doubt(name) for name in condition.value.get("doubts", ())})
 
 
 def silent(alive: Condition | None, now: datetime) -> bool:
@@ -215,6 +256,10 @@ def _lingering(seen: Lingering) -> list[Finding]:
             "całkowitej odwołano. Same nie zostaną wysłane, a termin biegnie: sluza queue list --state CEASED, potem "
             "sluza queue retry ID --reason POWÓD."
         )
+        found.append(Finding(Level.ALARM, text))
+    if seen.set_aside:
+        named = ", ".join(seen.set_aside[:_NAMED]) + (" i inne" if len(seen.set_aside) > _NAMED else "")
+        text = f"Odłożono na bok, bo przerywa pracę programu: {named}. Przywraca: sluza queue retry ID."
         found.append(Finding(Level.ALARM, text))
     for unit, count in sorted(seen.homeless.items()):
         text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."
@@ -291,6 +336,12 @@ _NEED_PEOPLE: dict[State, tuple[Level, str, str, str]] = {
         "czeka na decyzję człowieka: jej numer zajmuje w KSeF inny dokument.",
         "czekają na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
         "czeka na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
+    ),
+    State.QUARANTINED: (
+        Level.ALARM,
+        "jest w kwarantannie, bo przerywała pracę programu. Nie zostanie wysłana bez człowieka (sluza queue retry).",
+        "są w kwarantannie, bo przerywały pracę programu. Nie zostaną wysłane bez człowieka (sluza queue retry).",
+        "jest w kwarantannie, bo przerywały pracę programu. Nie zostaną wysłane bez człowieka (sluza queue retry).",
     ),
     State.HELD: (
         Level.LOOK,

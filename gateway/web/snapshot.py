@@ -3,13 +3,17 @@
 import asyncio
 import time
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Lingering, Snapshot
 from gateway.web.warned import MOST, UNSENT_SHOWN
+from spool import room
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.municipality import Municipality
+from spool.poison import TOO_OFTEN
+from spool.series import explained
 from spool.store import Store
 
 _FRESH_S = 1.0
@@ -32,9 +36,8 @@ class Looker:
         """A snapshot at most one second old. Raises what the spool raises."""
         async with self._lock:
             if self._kept is None or time.monotonic() - self._kept_at >= _FRESH_S:
-                self._kept = await self._spool.read(
-                    lambda store: take(store, self._contexts, self._clock(), self._units)
-                )
+                kept = await self._spool.read(lambda store: take(store, self._contexts, self._clock(), self._units))
+                self._kept = replace(kept, shortage=room.said(self._spool.reserve))
                 self._kept_at = time.monotonic()
             return self._kept
 
@@ -48,7 +51,7 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
     return Snapshot(
         at=now,
         contexts=tuple(contexts),
-        queue=store.by_due(SHOWN + 1),
+        queue=[explained(store, document) for document in store.by_due(SHOWN + 1)],
         counts=store.counts(),
         conditions=store.conditions(),
         received_total=received["total"],
@@ -70,6 +73,7 @@ def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Li
         unanswered=store.unanswered_long(now - UNANSWERED_LONG),
         without_due=store.without_due(),
         owed=store.owed(),
+        set_aside=store.crashed(TOO_OFTEN),
         ceased_for_nothing=store.ceased_for_nothing(),
         homeless={unit: count for unit, count in unshown.items() if unit not in (units or ())},
     )

@@ -11,6 +11,7 @@ from gateway.web.health import SHOWN, Finding, Level, Snapshot, findings, in_ord
 from gateway.web.words import clock, counted, left, moment, number
 from spool.domain.document import MODE_LABELS, Mode
 from spool.domain.environments import BY_NAME
+from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Context, Municipality
 from spool.domain.states import LABELS, State
@@ -108,17 +109,20 @@ def _row(document: Document, now: datetime, municipality: Municipality) -> Row:
 
 
 def _context(context: Context, snapshot: Snapshot) -> dict[str, str]:
-    """KSeF as one context sees it: paused outranks unreachable."""
+    """KSeF as one context sees it: paused outranks the comparison that is due, and that unreachable."""
     paused, reachable = snapshot.condition(context.id, "paused"), snapshot.condition(context.id, "reachable")
+    doubted = snapshot.condition(context.id, RECONCILE_FIRST)
     if paused:
         tone, state, note = "alarm", "wysyłka wstrzymana", said(paused)
+    elif doubted:
+        tone, state, note = "alarm", "najpierw porównanie z KSeF", said(doubted)
     elif reachable is None:
         tone, state, note = "unknown", "jeszcze nie sprawdzono", "Agent nie połączył się jeszcze z KSeF."
     elif unreachable(reachable):
         tone, state, note = "look", "nie odpowiada", said(reachable)
     else:
         tone, state, note = "fine", "działa", ""
-    condition = paused or reachable
+    condition = paused or doubted or reachable
     return {
         "id": context.id,
         "value": context.value,

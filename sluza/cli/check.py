@@ -4,30 +4,29 @@ It only reads, on one snapshot of the spool, and may run while gateway and agent
 """
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from agent import settings as agent_settings
 from agent.ksef.api import NoAnswer
 from agent.ksef.transport import Transport
 from agent.register import RegisterOf, Ways
 from sluza import options
-from sluza.console import emit, err, out, plain, sentence, table
+from sluza.console import emit, out, plain, sentence, table
+from sluza.progress import progress
 from sluza.workbench import looking
 from spool import settings
-from spool.access import Looking
 from spool.clock import Clock
 from spool.domain.errors import SpoolError
 from spool.domain.exits import Exit
 from spool.domain.invariants import KSEF, MEANING, RESTORE, SPOOL, Finding
 from spool.domain.registered import Registered, Seller
 from spool.inspection import Report, Tell, compare, inspect
+from spool.looking import Looking
 from spool.workers import Workers
 
 _NAMED = 5
@@ -43,7 +42,7 @@ def check(config: str | None, own_config: str | None, against_ksef: bool, elsewh
     """Sprawdź niezmienniki: czy nic nie zginęło, nic nie jest podwójne i nic nie milczy."""
     chosen = options.chosen(config, own_config)
     try:
-        with looking(chosen) as (_, spool, clock), _progress() as tell:
+        with looking(chosen) as (_, spool, clock), progress() as tell:
             asked = _ask_ksef(chosen, spool, clock, tell) if against_ksef else None
             report = spool.read_now(lambda store: inspect(store, clock(), tell))
             if asked is not None:
@@ -110,23 +109,6 @@ async def _read(register: RegisterOf | None, spool: Looking, seller: Seller, tel
     if upto is not None:
         spool.aside(lambda store: store.heard_upto(seller, upto))
     return None
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Tell]:
-    """A line that tells how far it is, on a terminal only."""
-    if not err.is_terminal:
-        yield lambda _what, _done, _total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"))
-    with Progress(*columns, console=err, transient=True) as progress:
-        line: TaskID = progress.add_task("…", total=None, done="")
-
-        def tell(what: str, done: int, total: int) -> None:
-            said = f"{done} / {total}" if total else str(done or "")
-            progress.update(line, description=what, completed=done, total=total or None, done=said)
-
-        yield tell
 
 
 def _as_dict(report: Report) -> dict[str, Any]:

@@ -11,14 +11,15 @@ import click
 from gateway.results import result
 from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state, table
-from sluza.workbench import bench
-from spool import actions
+from sluza.workbench import Bench, bench
+from spool import actions, series
 from spool.domain.booking import jpk_mark, payment_title
 from spool.domain.document import MODE_LABELS
 from spool.domain.errors import ConfigError, Problem
 from spool.domain.exits import Exit
-from spool.domain.ledger import Document
+from spool.domain.ledger import Document, Event
 from spool.domain.states import LIVE, State
+from spool.store import Store
 
 
 @click.group()
@@ -46,7 +47,9 @@ def list_documents(
     """Dokumenty w kolejce, najpilniejsze na górze."""
     wanted = states or (() if everything else tuple(LIVE))
     with bench(options.chosen(config, own_config)) as opened:
-        found = opened.spool.read_now(lambda s: s.most_urgent(unit=unit_id, states=wanted, limit=limit))
+        found = opened.spool.read_now(
+            lambda s: [series.explained(s, d) for d in s.most_urgent(unit=unit_id, states=wanted, limit=limit)]
+        )
         town = opened.settings.shared.municipality
         now = opened.clock()
     if as_json:
@@ -85,7 +88,7 @@ def show(config: str | None, own_config: str | None, document_id: str, as_json: 
     """Jeden dokument z całą historią."""
     with bench(options.chosen(config, own_config)) as opened:
         try:
-            document, history = opened.spool.read_now(lambda s: (s.document(document_id), s.history(document_id)))
+            document, history, memo = opened.spool.read_now(lambda s: _told(s, document_id))
         except KeyError:
             raise _absent(document_id) from None
         town = opened.settings.shared.municipality
@@ -111,8 +114,19 @@ def show(config: str | None, own_config: str | None, document_id: str, as_json: 
         out.print(f"  {label:<12} {plain(value)}")
     for found in document.problems:
         out.print(f"  [red]•[/] {plain(found.message)}\n    → {plain(found.hint)}")
-    lines = [(moment(e.at), plain(e.actor), plain(e.move), plain(e.note)) for e in history]
+    lines = [
+        (moment(e.at), plain(e.actor), plain(e.move), plain("projekt niżej" if e.move == series.MEMO else e.note))
+        for e in history
+    ]
     table("Historia", ("Kiedy", "Kto", "Zdarzenie", "Opis"), lines)
+    for line in (memo or "").splitlines():
+        out.print(f"  {plain(line)}")
+
+
+def _told(store: Store, document_id: str) -> tuple[Document, list[Event], str | None]:
+    """A document, its history, and the memo that concerns it."""
+    document = series.explained(store, store.document(document_id))
+    return document, store.history(document_id), series.memo(store, document_id)
 
 
 def _action(name: str, does: Callable[..., Document], text: str) -> None:
@@ -181,25 +195,38 @@ def _tell(name: str, done: Document | None, problems: tuple[Problem, ...]) -> No
 def retry(config: str | None, own_config: str | None, document_id: str, reason: str, as_json: bool) -> None:
     """Sprawdź i skieruj do wysyłki dokument odrzucony albo wycofany; konflikt sprawdź w KSeF jeszcze raz.
 
+    Dokument z kwarantanny wraca do kolejki, a odłożony (także faktura otrzymana, po numerze KSeF) do obsługi.
     Dokument, którego obowiązek wygasł, wraca do kolejki na polecenie skarbnika (--reason jest wtedy wymagane).
     """
     with bench(options.chosen(config, own_config)) as opened:
-        now, actor, rules = opened.clock(), getpass.getuser(), opened.settings.shared.rules
-        try:
-            document = opened.spool.read_now(lambda s: s.document(document_id))
-        except KeyError:
-            raise _absent(document_id) from None
-        if document.state in {State.REFUSED, State.WITHDRAWN}:
-            done = by_hand.again(opened, document, actor)
-        elif document.state is State.CEASED:
-            done = opened.spool.write_now(
-                lambda s: actions.send_all_the_same(s, document_id, now, actor, reason, rules)
-            )
-        else:
-            done = opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))
+        done = _retried(opened, document_id, reason)
         town = opened.settings.shared.municipality
+    if done is None:
+        out.print(f"{plain(document_id)}: spróbujemy ponownie")
+        return
     if as_json:
         emit(result(done, (), town))
     else:
         _tell(done.source_name, done, done.problems)
     sys.exit(Exit.REFUSED if done.state is State.REFUSED else Exit.OK)
+
+
+def _retried(opened: Bench, document_id: str, reason: str) -> Document | None:
+    """The document after what its state allows; None for something else that was set aside."""
+    now, actor, rules = opened.clock(), getpass.getuser(), opened.settings.shared.rules
+    aside = opened.spool.write_now(lambda s: actions.try_again(s, document_id, now, actor))
+    try:
+        document = opened.spool.read_now(lambda s: s.document(document_id))
+    except KeyError:
+        if aside:
+            return None
+        raise _absent(document_id) from None
+    if aside:
+        return document
+    if document.state in {State.REFUSED, State.WITHDRAWN}:
+        return by_hand.again(opened, document, actor)
+    if document.state is State.QUARANTINED:
+        return opened.spool.write_now(lambda s: actions.out_of_quarantine(s, document_id, now, actor, reason, rules))
+    if document.state is State.CEASED:
+        return opened.spool.write_now(lambda s: actions.send_all_the_same(s, document_id, now, actor, reason, rules))
+    return opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))

@@ -1,5 +1,6 @@
 """`sluza status`: is everything all right, what is late next, is KSeF up — on one screen."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -9,7 +10,8 @@ from gateway.web.health import Level, Snapshot, findings, in_order, overdue
 from gateway.web.snapshot import take
 from sluza import options
 from sluza.console import COLOURS, emit, moment, out, plain, state, table
-from sluza.workbench import bench
+from sluza.workbench import begun, looking, read_settings
+from spool import room
 from spool.domain.states import LABELS, State
 
 _ROWS = 15
@@ -22,9 +24,12 @@ _COLOUR = {Level.FINE: "green", Level.LOOK: "yellow", Level.ALARM: "red"}
 @click.pass_obj
 def status(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Stan Śluzy na jednym ekranie."""
-    with bench(options.chosen(config, own_config)) as opened:
-        municipality, now = opened.settings.shared.municipality, opened.clock()
-        seen = opened.spool.read_now(lambda store: take(store, municipality.contexts, now, municipality.units))
+    chosen = options.chosen(config, own_config)
+    begun(read_settings(chosen).shared)
+    with looking(chosen) as (settings, spool, clock):  # works on a full disk, too
+        municipality, paths, now = settings.shared.municipality, settings.shared.paths, clock()
+        seen = spool.read_now(lambda store: take(store, municipality.contexts, now, municipality.units))
+    seen = replace(seen, shortage=room.said(room.Reserve(paths.state, paths.reserve)))
     emit(_as_dict(seen)) if as_json else _show(seen)
 
 

@@ -271,7 +271,7 @@ MUNICIPAL: dict[str, Entry] = {
         "Nadaj fakturze następny wolny numer. Jeśli miała to być poprawka, wystaw fakturę korygującą.",
     ),
     "put_away_before": Entry(
-        "Ten sam plik przyszedł już wcześniej i uprawniona osoba zdecydowała, że nie zostanie wysłany do KSeF.",
+        "Ten sam plik przyszedł już wcześniej i został odłożony: bez decyzji uprawnionej osoby nie trafi do KSeF.",
         "Nie wysyłaj go ponownie. Skontaktuj się z administratorem albo ze skarbnikiem gminy.",
     ),
     "idempotency_key_reused": Entry(
@@ -326,6 +326,10 @@ MUNICIPAL: dict[str, Entry] = {
     "worker_crashed": Entry(
         "Pliku nie udało się sprawdzić, bo jego odczyt przerywa pracę programu.",
         "Nie wysyłaj go ponownie w tej postaci. Przekaż plik administratorowi.",
+    ),
+    "poison": Entry(
+        "Dokument odłożono do kwarantanny, bo program {times} razy przerwał pracę przy jego obsłudze.",
+        "Nie wysyłaj go ponownie. Administrator może go przywrócić (sluza queue retry). Termin przesłania biegnie.",
     ),
 }
 

@@ -2,10 +2,15 @@
 
     Problem                  one thing wrong with one document: code, field, line, sentence, cure (data, not raised)
     SluzaError               base of everything we raise; carries a stable code, a Polish sentence and a hint
+    ├── ClockWrong           this machine's clock says a time that cannot be
     ├── ConfigError          the configuration file or a credential is wrong; names field and value
     └── SpoolError           the spool cannot be used
         ├── SpoolTooNew      the schema was written by a newer program
+        ├── SpoolDamaged     the file is not what we left: nothing is taken in or sent
+        ├── SpoolFailed      the disk did not confirm a commit: nothing is promised until it is read anew
+        ├── NoRoom           a disk is full, without inodes or read-only
         ├── AlreadyRunning   another process holds this role on this spool
+        │   └── LeaseLost    this process held the role; another has taken it over
         ├── BodyDamaged      stored bytes no longer match their SHA-256
         └── MoveRefused      the document is not in a state that this move may leave
 
@@ -54,6 +59,12 @@ class ConfigError(SluzaError):
     code = "config"
 
 
+class ClockWrong(SluzaError):  # noqa: N818 - reads as the fact it states
+    """The clock of this machine says a time before this program was made: nothing is judged by it (faults F14)."""
+
+    code = "clock_wrong"
+
+
 class SpoolError(SluzaError):
     """The spool cannot be used as it is."""
 
@@ -66,10 +77,36 @@ class SpoolTooNew(SpoolError):  # noqa: N818 - reads as the fact it states
     code = "spool_too_new"
 
 
+class SpoolDamaged(SpoolError):  # noqa: N818 - reads as the fact it states
+    """The spool is not what we left in it: it must be restored before anything is taken in or sent."""
+
+    code = "spool_damaged"
+
+
+class SpoolFailed(SpoolError):  # noqa: N818 - reads as the fact it states
+    """A sync failed. What the kernel holds and what the disk holds may differ: this process must end."""
+
+    code = "spool_failed"
+
+
+class NoRoom(SpoolError):  # noqa: N818 - reads as the fact it states
+    """Nothing more can be written there; `code` is disk_full, disk_inodes or disk_read_only."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+
 class AlreadyRunning(SpoolError):  # noqa: N818 - reads as the fact it states
     """Another process already has this role on this spool."""
 
     code = "already_running"
+
+
+class LeaseLost(AlreadyRunning):
+    """This process had the role, did not say for too long that it lives, and another has taken over (faults F13)."""
+
+    code = "lease_lost"
 
 
 class BodyDamaged(SpoolError):  # noqa: N818 - reads as the fact it states

@@ -5,11 +5,14 @@ spool and not of one document (a body, a double number, the chain) is put into w
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spool.domain.document import Mode
+from spool.domain.identity import RECONCILE_FIRST
+from spool.domain.ledger import PROGRAMS
 from spool.domain.states import FIRST, LABELS, LIVE, MOVES, NUMBERED, TERMINAL, State
 from spool.domain.terms import DueState
 
@@ -34,6 +37,7 @@ MEANING = {
     "I11": "żaden dokument nie śpi bez powodu",
     "I12": "każdy termin jest znany, a miniony zgłoszony",
     "I13": "każda faktura otrzymana jest raz",
+    "I14": "w każdej roli pisze jeden proces naraz",
     "I15": "historia jest nienaruszona",
     "I17": "liczby dokumentów się zgadzają",
 }
@@ -44,7 +48,6 @@ SLEEPS_AFTER = timedelta(days=1)
 SENDING_TAKES = timedelta(minutes=15)
 """A call to KSeF ends within a minute and a half; then the intent has an answer, or is in doubt."""
 _TICK = timedelta(minutes=1)
-_PROGRAMS = frozenset({"gateway", "agent", "spool"})
 _FOR_PEOPLE_ONLY = frozenset({State.CEASED, State.QUARANTINED})
 _WITHOUT_DATE = frozenset({DueState.PENDING.value, DueState.CEASED.value})
 _GOES_BY_ITSELF = frozenset({State.QUEUED, State.SUBMITTED, State.UNKNOWN, State.ACCEPTED})
@@ -109,6 +112,7 @@ class Life:
     next_action_at: datetime | None
     moves: tuple[Move, ...]
     attempts: tuple[Try, ...]
+    held_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ def _allowed(move: Move) -> bool:
 
 def _way_back(move: Move) -> bool:
     """As DESIGN 4.6 has it: what ceased or was quarantined comes back by a person's word only."""
-    by_itself = move.before in _FOR_PEOPLE_ONLY and move.actor in _PROGRAMS
+    by_itself = move.before in _FOR_PEOPLE_ONLY and move.actor in PROGRAMS
     return _allowed(move) and not by_itself
 
 
@@ -226,13 +230,15 @@ def _next_step(life: Life, around: Around) -> Iterator[Finding]:
         text = "Następna czynność jest zaplanowana dalej, niż cokolwiek wolno odłożyć."
         yield Finding("I11", life.id, text, "Proszę sprawdzić zegar serwera.")
         return
-    told = around.silent or life.context in around.down or bool(named & {"paused", "clock"})
+    told = around.silent or life.context in around.down or bool(named & {"paused", "clock", RECONCILE_FIRST})
     if told:
         return
     if life.state == State.SENDING:
         asleep = bool(life.attempts) and _older(life.attempts[-1].started_at, now - SENDING_TAKES)
     elif life.state == State.ACCEPTED:
         return  # the receipt is asked for every hour, the folder tells its own troubles
+    elif life.state == State.QUEUED and life.held_back:
+        return  # it waits for an earlier number, and is told so; that one is judged by itself
     else:
         asleep = at < now - SLEEPS_AFTER and around.last_send.get(life.context, at) < now - SLEEPS_AFTER
     if asleep:
@@ -247,6 +253,29 @@ def _deadline(life: Life) -> Iterator[Finding]:
     outside = life.due_state == DueState.NONE and life.mode == Mode.TOTAL_FAILURE
     if life.due_state not in _WITHOUT_DATE and not outside:
         yield Finding("I12", life.id, "Dokument nie ma terminu przesłania do KSeF.", REPORT)
+
+
+def of_the_writers(
+    fences: Iterable[tuple[int, str, int]], events: Iterable[tuple[int, int | None]]
+) -> Iterator[Finding]:
+    """I14: no history row was written by a run whose role another had taken by then, or by a run that never was.
+
+    `fences` are (number, role, last row before it), `events` (row, number of its writer), both in order. Rows without
+    a number are older than the numbers; 0 is a command.
+    """
+    coming, newest, role_of, numbered = deque(fences), dict[str, int](), dict[int, str](), False
+    for row, number in events:
+        while coming and coming[0][2] < row:
+            taken, role, _ = coming.popleft()
+            newest[role], role_of[taken] = taken, role
+        if number is None and numbered:
+            yield Finding("I14", f"event:{row}", "Wpis nie mówi, który proces go zapisał.", REPORT)
+        elif number and number not in role_of:
+            yield Finding("I14", f"event:{row}", "Wpis zapisał proces, który nie miał żadnej roli.", REPORT)
+        elif number and newest[role_of[number]] != number:
+            text = f"Wpis zapisał proces, którego rolę ({role_of[number]}) miał już inny."
+            yield Finding("I14", f"event:{row}", text, REPORT)
+        numbered = numbered or number is not None
 
 
 def _older(stamp: str, moment: datetime) -> bool:

@@ -9,6 +9,7 @@ from spool.domain.announcements import Announcement, Category
 from spool.domain.deadlines import Deadline
 from spool.domain.document import Facts, Mode
 from spool.domain.errors import Problem
+from spool.domain.series import NO_PLACE, Place
 from spool.domain.states import State
 from spool.domain.terms import DueState
 
@@ -17,10 +18,14 @@ ONLINE, BATCH = "online", "batch"
 ALIVE = "agent_alive"
 """The condition, of no context, by which the agent says that it lives; its `at` is the last time."""
 ALIVE_EVERY_S = 30.0
+PROGRAMS = frozenset({"gateway", "agent", "spool"})
+"""Actors of the history that are no people."""
 NO_CERTIFICATE = "no_offline_certificate"
 """The condition of a context in which an offline document could not get its KOD II."""
 FOLDER = "folder:"
 """Begins the name of the condition, of no context, of a unit's folder that is not there; alone it is the root."""
+DISK_OF_FOLDERS = "disk:folders"
+"""The condition, of no context, of a disk of the units' folders that takes nothing more."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class NewDocument:
 
     `wish` (online or offline24) and `asked_at` are what the unit did; `due` is what the law makes of it, None for a
     refused document. `corrects` is the SHA-256 of the original of a technical correction; `awaits` the number of the
-    original whose KSeF number a refused correcting invoice needs.
+    original whose KSeF number a refused correcting invoice needs; `place` is its place in a numbering series.
     """
 
     unit: str
@@ -57,6 +62,7 @@ class NewDocument:
     corrects: str = ""
     awaits: str = ""
     actor: str = "gateway"
+    place: Place = NO_PLACE
 
     def refused(self, problems: Sequence[Problem], awaits: str = "") -> "NewDocument":
         """The same, refused; `awaits` is the number of an original that has no KSeF number yet."""
@@ -65,7 +71,10 @@ class NewDocument:
 
 @dataclass(frozen=True)
 class Document:
-    """One outgoing document as the spool has it."""
+    """One outgoing document as the spool has it.
+
+    `held_back` counts while it is queued, `parked` (a person holds it) while it is held: `spool.domain.series`.
+    """
 
     seq: int
     id: str
@@ -109,6 +118,11 @@ class Document:
     corrects: str
     awaits: str
     owed: bool
+    series: str = ""
+    series_n: int = 0
+    in_order: bool = False
+    held_back: bool = False
+    parked: bool = False
 
     @property
     def sent_offline(self) -> bool:
@@ -190,11 +204,17 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Entry:
-    """One document chosen for a batch package: no more of it than packing needs."""
+    """One document for a batch package: no more of it than choosing and packing need.
+
+    `series` is unit and name of its numbering series, `n` its number there; `held_back`: not before the earlier ones.
+    """
 
     id: str
     sha256: str
     size: int
+    series: tuple[str, str] | None = None
+    n: int = 0
+    held_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,6 +223,15 @@ class Choice:
 
     offline: bool
     entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class HeldSeries:
+    """A numbering series in which documents are held back; `due` is the nearest safe date of those, if any has one."""
+
+    unit: str
+    series: str
+    due: datetime | None
 
 
 @dataclass(frozen=True)

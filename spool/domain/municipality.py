@@ -44,7 +44,9 @@ class Context:
 class Unit:
     """A unit of the municipality: `id` is folder, share and API name; `context` where its sales go.
 
-    `alerts` are e-mail addresses that get the warnings about this unit's documents, beside the municipality's own.
+    `series` is a regular expression for whole invoice numbers, with the running part in its group `n`; `series_order`
+    (off, warn, strict) says what follows from it: `spool.domain.series`. `alerts` are e-mail addresses that get the
+    warnings about this unit's documents, beside the municipality's own.
     """
 
     id: str

@@ -4,24 +4,29 @@ A `Store` works on one connection inside the transaction that `spool.access` ope
 commit). A history row goes with every change.
 
     base ─ bodies, history, helpers        lookup ─ reading documents      documents ─ changing them
+    series ─ who waits for which number
     attempts ─ sends and their outcomes    packages ─ batch packages        received ─ purchases
     sessions ─ sessions, conditions
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
-    inspection, register ─ facts for `sluza check`
+    inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is
+    recovery ─ what KSeF has and the spool has forgotten    crashes ─ what a process died with
 """
 
 from spool.store.alarms import Alarms
 from spool.store.base import FIRST_HASH, Unreadable
+from spool.store.crashes import Crashes
+from spool.store.fences import Fences
 from spool.store.inspection import Inspection
-from spool.store.lookup import LONGEST_PAUSE
 from spool.store.outages import Outages
 from spool.store.packages import Packages
 from spool.store.received import ReceivedInvoices
+from spool.store.recovery import Recovery
 from spool.store.register import Register
+from spool.store.series import LONGEST_PAUSE
 from spool.store.tokens import KEEP_KEYS, Tokens
 
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store", "Unreadable"]
 
 
-class Store(Packages, Outages, ReceivedInvoices, Alarms, Tokens, Inspection, Register):
+class Store(Packages, Recovery, Outages, ReceivedInvoices, Alarms, Tokens, Crashes, Inspection, Register, Fences):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,8 +25,10 @@ _CHAINED = ("at", "subject", "actor", "move", "note", "data", "previous")
 class Base:
     """One connection inside a transaction that somebody else opened. Instants in, instants out; no clock here."""
 
-    def __init__(self, connection: pysqlite3.Connection) -> None:
+    def __init__(self, connection: pysqlite3.Connection, fence: int = 0) -> None:
+        """`fence` is the number of the run that writes (`Fences`); 0 is a command."""
         self._db = connection
+        self._fence = fence
 
     # -- bodies ------------------------------------------------------------------------------------------------
 
@@ -61,19 +63,29 @@ class Base:
         last = self._one("SELECT hash FROM event ORDER BY seq DESC LIMIT 1")
         previous = last["hash"] if last else FIRST_HASH
         fields = (stamp(now), subject, actor, move, note, dump(data or {}), previous)
-        self._insert("event", **dict(zip(_CHAINED, fields, strict=True)), hash=_chain(fields))
+        row = dict(zip(_CHAINED, fields, strict=True)) | {"fence": self._fence}
+        self._insert("event", **row, hash=link(row))
 
     def history(self, subject: str) -> list[Event]:
         """All events of one document, received invoice, context or unit, oldest first."""
         found = self._db.execute("SELECT * FROM event WHERE subject = ? ORDER BY seq", (subject,))
         return [rows.event(r) for r in found]
 
+    def last_link(self) -> tuple[int, str] | None:
+        """`seq` and hash of the last history row."""
+        row = self._one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
+        return (row["seq"], row["hash"]) if row else None
+
+    def link(self, seq: int) -> str | None:
+        """The hash of one history row, if it is there."""
+        row = self._one("SELECT hash FROM event WHERE seq = ?", seq)
+        return row["hash"] if row else None
+
     def broken_link(self) -> int | None:
         """The `seq` of the first history row whose hash does not follow from the one before; None when all do."""
         previous = FIRST_HASH
         for row in self._db.execute("SELECT * FROM event ORDER BY seq"):
-            fields = tuple(row[name] for name in _CHAINED)
-            if row["previous"] != previous or row["hash"] != _chain(fields):
+            if row["previous"] != previous or row["hash"] != link(row):
                 return int(row["seq"])
             previous = row["hash"]
         return None
@@ -90,7 +102,11 @@ class Base:
         return self._db.execute(sql, values).fetchone()
 
 
-def _chain(fields: tuple[str, ...]) -> str:
+def link(row: Mapping[str, Any] | pysqlite3.Row) -> str:
+    """The hash of a history row. Rows from before there were fencing numbers have none, and hash without one."""
+    fields = [row[name] for name in _CHAINED]
+    if row["fence"] is not None:
+        fields.append(row["fence"])
     return hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from spool import rows
 from spool.domain.deadlines import Deadline
 from spool.domain.document import Mode
-from spool.domain.errors import MoveRefused
-from spool.domain.ledger import NO_CERTIFICATE, Document, Kod2, NewDocument
+from spool.domain.errors import MoveRefused, SpoolDamaged
+from spool.domain.invariants import RESTORE
+from spool.domain.ledger import NO_CERTIFICATE, PROGRAMS, Document, Kod2, NewDocument
 from spool.domain.states import State, sources
 from spool.domain.terms import DueState
 from spool.rows import dump, stamp
@@ -44,6 +45,8 @@ class Documents(Lookup, Sessions):
         )
         note = new.problems[0].message if new.problems else new.reason or "Przyjęto i zapisano."
         self.log(document_id, f">{new.state}", now, new.actor, note, {"sha256": new.sha256, "source": new.source})
+        if new.place.series:
+            self.keep_order(new.unit, new.place.series, now)
         return self.document(document_id)
 
     def take_again(self, document: Document, new: NewDocument, name: str, now: datetime) -> Document:
@@ -86,12 +89,13 @@ class Documents(Lookup, Sessions):
     ) -> Document:
         """Change the state where the table of moves allows it, with its history row.
 
-        `changes` are further columns. Raises MoveRefused when the document is in no state that `target` may follow.
+        `changes` are further columns. Raises MoveRefused when the document is in no state that `target` may follow,
+        SpoolDamaged when by its history it is in another one than its row says: nothing may be sent on such a word.
         """
         allowed = sorted(sources(target))
         was = self._one(
             f"""UPDATE document SET updated_at = ?, version = version + 1, state = '{target}'
-                WHERE id = ? AND state IN ({marks(allowed)}) RETURNING seq""",  # noqa: S608 - enum and marks only
+                WHERE id = ? AND state IN ({marks(allowed)}) RETURNING unit, series""",  # noqa: S608 - enum and marks only
             stamp(now),
             document_id,
             *allowed,
@@ -99,10 +103,18 @@ class Documents(Lookup, Sessions):
         if was is None:
             raise MoveRefused(f"Dokument {document_id} nie może teraz przejść do stanu {target}.")
         before = self._state_before(document_id)
+        if before not in allowed:
+            raise SpoolDamaged(
+                f"Stan dokumentu {document_id} nie wynika z jego historii ({before or 'brak'}).", RESTORE
+            )
         changes.setdefault("reason", "")
         changes.setdefault("next_action_at", stamp(now))
+        if target is State.HELD:
+            changes["parked"] = int(actor not in PROGRAMS)
         self._update_document(document_id, now, **changes)
         self.log(document_id, f"{before}>{target}", now, actor, note, data)
+        if series := changes.get("series", was["series"]):
+            self.keep_order(was["unit"], series, now)
         return self.document(document_id)
 
     def touch(self, document_id: str, now: datetime, **changes: Any) -> None:
@@ -143,6 +155,14 @@ class Documents(Lookup, Sessions):
         """Nothing to do with this document before then; not a change that anybody is shown."""
         self._db.execute("UPDATE document SET next_action_at = ? WHERE id = ?", (stamp(until), document_id))
 
+    def park(self, document: Document, now: datetime, actor: str, note: str) -> Document:
+        """A person looks after a document that a program holds: later numbers of its series wait for it no more."""
+        self._update_document(document.id, now, parked=1, reason=note)
+        self.log(document.id, "parked", now, actor, note)
+        if document.series:
+            self.keep_order(document.unit, document.series, now)
+        return self.document(document.id)
+
     def mark_shown(self, document: Document) -> None:
         """The unit's folder now says what this version of the document says."""
         self._db.execute("UPDATE document SET shown = ? WHERE id = ?", (document.version, document.id))
@@ -164,6 +184,9 @@ class Documents(Lookup, Sessions):
             "corrects": new.corrects,
             "owed": 0,
             "awaits": new.awaits,
+            "series": new.place.series,
+            "series_n": new.place.n,
+            "in_order": int(new.place.strict),
             "kod2_url": new.kod2.url if new.kod2 else "",
             "cert_serial": new.kod2.serial if new.kod2 else "",
             **_deadline(new.due, new.wish, new.asked_at),

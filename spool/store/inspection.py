@@ -12,12 +12,14 @@ from typing import Any
 
 from spool import rows
 from spool.domain.invariants import Life, Move, Try
-from spool.domain.states import HOLDS_NUMBER
+from spool.domain.states import HOLDS_NUMBER, TERMINAL
 from spool.rows import stamp
 from spool.store.alarms import OPEN, PASSING
 from spool.store.base import Base, quoted
+from spool.store.series import IN_SERIES
 
 _HOLDERS = quoted(HOLDS_NUMBER)
+_ENDED = quoted(TERMINAL)
 _USES = (
     "SELECT id AS subject, sha256, size FROM document",
     "SELECT id, upo_sha256, NULL FROM document WHERE upo_sha256 IS NOT NULL",
@@ -28,10 +30,31 @@ _USES = (
 class Inspection(Base):
     """Facts for `sluza check`."""
 
-    def file_damage(self, most: int) -> list[str]:
-        """What SQLite itself finds wrong with the file, at most so many sentences (English, its own)."""
-        found = self._db.execute(f"PRAGMA quick_check({most:d})")
+    def file_damage(self, most: int, *, indexes: bool = False) -> list[str]:
+        """What SQLite itself finds wrong with the file, at most so many sentences (English, its own).
+
+        With `indexes` each of them is laid beside its table, too: that finds changed values in sound pages.
+        """
+        found = self._db.execute(f"PRAGMA {'integrity_check' if indexes else 'quick_check'}({most:d})")
         return [str(r[0]) for r in found if r[0] != "ok"]
+
+    def pages(self) -> tuple[int, int]:
+        """How many pages the database has, and the bytes of each."""
+        return tuple(int(self._db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "page_size"))  # type: ignore[return-value]
+
+    def checkpointed(self) -> bool:
+        """Move what can be moved from the WAL into the file; True when the WAL has nothing that the file has not."""
+        busy, logged, moved = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return not busy and logged == moved
+
+    def rows_unlike_history(self) -> Iterator[str]:
+        """Living documents whose state is not the one that their history led to. Raises what an unreadable one does."""
+        for row in self._db.execute(
+            f"""SELECT *, (SELECT move FROM event WHERE subject = document.id AND move LIKE '%>%'
+                ORDER BY seq DESC LIMIT 1) AS last_move FROM document WHERE state NOT IN ({_ENDED})"""  # noqa: S608
+        ):
+            if rows.document(row).state != str(row["last_move"]).rpartition(">")[2]:
+                yield row["id"]
 
     # -- bodies ------------------------------------------------------------------------------------------------
 
@@ -71,7 +94,7 @@ class Inspection(Base):
         )
         for row in self._db.execute(
             """SELECT id, context, sha256, state, reason, problems, ksef_number, mode, due_state, due_safe,
-               next_action_at FROM document ORDER BY id"""
+               next_action_at, held_back FROM document ORDER BY id"""
         ):
             yield Life(
                 row["id"], row["context"], row["sha256"], row["state"], row["reason"], _texts(row["problems"]),
@@ -79,7 +102,18 @@ class Inspection(Base):
                 _moment(row["next_action_at"]),
                 tuple(Move(m["at"], m["actor"], m["move"], m["note"]) for m in moves.of(row["id"])),
                 tuple(Try(a["sha256"], a["started_at"], a["outcome"] or "") for a in attempts.of(row["id"])),
+                bool(row["held_back"]),
             )  # fmt: skip
+
+    def held_back_for_nothing(self) -> Iterator[str]:
+        """Queued documents that wait for an earlier number of their series while none is open."""
+        found = self._db.execute(
+            f"""SELECT waits.id FROM document AS waits NOT INDEXED LEFT JOIN (SELECT unit, series, min(series_n) AS n
+                FROM document NOT INDEXED WHERE {IN_SERIES} GROUP BY unit, series) AS first
+                ON first.unit = waits.unit AND first.series = waits.series AND first.n < waits.series_n
+                WHERE waits.state = 'QUEUED' AND waits.held_back AND first.n IS NULL"""  # noqa: S608 - our own words
+        )
+        yield from (r["id"] for r in found)
 
     def documents_lost(self) -> Iterator[str]:
         """Documents that entered by the history and of which there is no row."""

@@ -1,23 +1,22 @@
 """Finding outgoing documents. The filter by unit lives here: foreign and absent look the same."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from spool import rows
 from spool.domain.ledger import Document, Waiting
 from spool.domain.states import HOLDS_NUMBER, LIVE, State
 from spool.rows import stamp
-from spool.store.base import Base, marks, quoted, where
+from spool.store.base import marks, quoted, where
+from spool.store.series import LONGEST_PAUSE, SeriesOrder
 
-LONGEST_PAUSE = timedelta(days=1)
-"""Nothing is ever put off for longer, so a time further ahead was written by a clock that has since gone back."""
 SENT_OFFLINE = "(corrects <> '' OR (mode <> 'online' AND NOT deemed))"
 """`Document.sent_offline`, in SQL."""
 _HOLDERS = quoted(HOLDS_NUMBER)
 _LIVE = quoted(LIVE)
 
 
-class Lookup(Base):
+class Lookup(SeriesOrder):
     """Reading outgoing documents."""
 
     def document(self, document_id: str, unit: str | None = None) -> Document:
@@ -152,14 +151,15 @@ class Lookup(Base):
     ) -> Document | None:
         """The queued document to send on its own next: the nearest deadline, and of equal ones the next unit in turn.
 
-        Documents with an attachment go by batch only and are never given. `taken` are ids that somebody has in hand;
+        Documents with an attachment go by batch only, and what waits for an earlier number of its series not yet: they
+        are never given. `taken` are ids that somebody has in hand;
         `after_unit` had its turn last; with `due_before` only what is due by then. One seek in the index, however long
         the queue.
         """
         only = f"AND id NOT IN ({marks(taken)})" + (" AND corrects <> ''" if corrections_only else "")
         values = (stamp(now), stamp(now + LONGEST_PAUSE), *taken)
         source = f"""SELECT * FROM document INDEXED BY document_queue WHERE context = ? AND state = 'QUEUED' AND %s
-            AND NOT attachment AND (next_action_at <= ? OR next_action_at > ?) {only}
+            AND NOT held_back AND NOT attachment AND (next_action_at <= ? OR next_action_at > ?) {only}
             ORDER BY ifnull(due_safe, '~'), unit, seq LIMIT 1"""  # noqa: S608 - marks
         first = self._one(
             source % "ifnull(due_safe, '~') <= ?", context, stamp(due_before) if due_before else "~", *values
@@ -175,16 +175,18 @@ class Lookup(Base):
         ready, limits = "(next_action_at <= ? OR next_action_at > ?)", (stamp(now), stamp(now + LONGEST_PAUSE))
         plain = self._db.execute(
             f"""SELECT count(*) AS n FROM (SELECT 1 FROM document INDEXED BY document_queue WHERE context = ?
-                AND state = 'QUEUED' AND {ready} AND NOT attachment AND corrects = '' LIMIT ?)""",  # noqa: S608
+                AND state = 'QUEUED' AND NOT held_back AND {ready} AND NOT attachment AND corrects = '' LIMIT ?)""",  # noqa: S608
             (context, *limits, most),
-        ).fetchone()
+        ).fetchone()["n"]
         attached = self._one(
             f"""SELECT 1 FROM document INDEXED BY document_queue_attached WHERE context = ? AND state = 'QUEUED'
-                AND attachment AND {ready}""",  # noqa: S608
+                AND attachment AND NOT held_back AND {ready}""",  # noqa: S608
             context,
             *limits,
         )
-        return Waiting(int(plain["n"]), attached is not None)
+        if plain < most:
+            plain += self.following(context, now, most - plain)
+        return Waiting(plain, attached is not None)
 
     def without_upo(self, context: str, now: datetime, limit: int) -> list[Document]:
         """Numbered documents of a context whose receipt is still missing and may be asked for now."""
@@ -247,7 +249,7 @@ class Lookup(Base):
 
     def owed(self) -> int:
         """How many offline invoices KSeF rejected and nothing has replaced yet."""
-        row = self._one("SELECT count(*) AS n FROM document INDEXED BY document_owed WHERE owed")
+        row = self._one("SELECT count(*) AS n FROM document INDEXED BY document_owed WHERE owed AND state = 'REFUSED'")
         return int(row["n"]) if row else 0
 
     def without_due(self) -> int:

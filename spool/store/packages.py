@@ -3,17 +3,20 @@
 import json
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any
 
 from spool import rows
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import Choice, Document, Entry, Package, PackedPart, Session
+from spool.domain.series import together
 from spool.domain.states import State
 from spool.domain.terms import DueState
 from spool.rows import dump, stamp
 from spool.store.attempts import Attempts
 from spool.store.base import quoted
-from spool.store.lookup import LONGEST_PAUSE, SENT_OFFLINE
+from spool.store.lookup import SENT_OFFLINE
+from spool.store.series import IN_SERIES, LONGEST_PAUSE
 
 _OPEN = quoted({State.SENDING, State.SUBMITTED, State.UNKNOWN})
 
@@ -26,25 +29,47 @@ class Packages(Attempts):
 
         A package is sent offline as a whole or not at all; the most urgent document decides. Left out are technical
         corrections, which go into interactive sessions only (protocol §11), what is issued after `day`, which KSeF
-        would refuse, and what there is no duty to send.
+        would refuse, what there is no duty to send, and what waits for an earlier number of its series that cannot be
+        in this package.
         """
-        ready = f"""FROM document INDEXED BY document_queue WHERE context = ? AND state = 'QUEUED' AND corrects = ''
+        ready = f"""context = ? AND state = 'QUEUED' AND corrects = ''
             AND issue_date <= ? AND (next_action_at <= ? OR next_action_at > ?)
             AND due_state <> '{DueState.CEASED}' AND mode <> '{Mode.TOTAL_FAILURE}'"""
         values = (context, day.isoformat(), stamp(now), stamp(now + LONGEST_PAUSE))
         first = self._one(
-            f"SELECT {SENT_OFFLINE} AS offline {ready} ORDER BY ifnull(due_safe, '~'), unit, seq LIMIT 1",
+            f"""SELECT {SENT_OFFLINE} AS offline FROM document INDEXED BY document_queue
+                WHERE {ready} AND NOT held_back ORDER BY ifnull(due_safe, '~'), unit, seq LIMIT 1""",  # noqa: S608
             *values,
         )
         if first is None:
             return Choice(False, ())
+        fits, for_fits = f"{ready} AND {SENT_OFFLINE} = ?", (*values, first["offline"])
+        wanted = "id, sha256, size, unit, series, series_n, held_back, seq, ifnull(due_safe, '~') AS due"
         found = self._db.execute(
-            f"""SELECT id, sha256, size FROM (SELECT id, sha256, size, seq, ifnull(due_safe, '~') AS due,
-                    row_number() OVER (PARTITION BY ifnull(due_safe, '~'), unit ORDER BY seq) AS turn
-                    {ready} AND {SENT_OFFLINE} = ?) ORDER BY due, turn, seq LIMIT ?""",  # noqa: S608 - our own words
-            (*values, first["offline"], limit),
+            f"""SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY due, unit ORDER BY seq) AS turn FROM (
+                    SELECT {wanted} FROM document INDEXED BY document_queue WHERE {fits} AND NOT held_back UNION ALL
+                    SELECT {wanted} FROM document INDEXED BY document_held_back WHERE {fits} AND held_back))
+                ORDER BY due, turn, seq LIMIT ?""",  # noqa: S608 - our own words
+            (*for_fits, *for_fits, -1 if self.any_in_series() else limit),
         )
-        return Choice(bool(first["offline"]), tuple(Entry(r["id"], r["sha256"], r["size"]) for r in found))
+        entries = [
+            Entry(
+                r["id"], r["sha256"], r["size"], (r["unit"], r["series"]) if r["series"] else None, r["series_n"],
+                bool(r["held_back"]),
+            )
+            for r in found
+        ]  # fmt: skip
+        stops = self._stops(fits, for_fits) if any(entry.held_back for entry in entries) else {}
+        return Choice(bool(first["offline"]), tuple(together(entries, stops, limit)))
+
+    def _stops(self, fits: str, values: tuple[Any, ...]) -> dict[tuple[str, str], int]:
+        """The first open number of each series that does not fit into the package."""
+        found = self._db.execute(
+            f"""SELECT unit, series, min(series_n) AS n FROM document INDEXED BY document_series
+                WHERE {IN_SERIES} AND NOT ({fits}) GROUP BY unit, series""",  # noqa: S608 - our own words
+            values,
+        )
+        return {(r["unit"], r["series"]): r["n"] for r in found}
 
     def interrupted(self, context: str) -> list[Document]:
         """Documents of interactive sessions between intent and answer. Packages know themselves how far they are."""

@@ -1,12 +1,13 @@
 """Received invoices, and how far receiving has come."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from spool import rows
 from spool.domain.ledger import NewReceived, Received
 from spool.rows import dump, stamp
-from spool.store.base import Base, where
+from spool.store.base import Base, marks, where
 
 
 class ReceivedInvoices(Base):
@@ -70,10 +71,19 @@ class ReceivedInvoices(Base):
         )
         return dict(row) if row else {}
 
-    def unmirrored(self, limit: int = 200) -> list[Received]:
-        """Received invoices not yet written into a folder."""
-        found = self._db.execute("SELECT * FROM received WHERE mirrored_at IS NULL ORDER BY cursor LIMIT ?", (limit,))
-        return [rows.received(r) for r in found]
+    def unmirrored(self, limit: int, units: Iterable[str]) -> list[Received]:
+        """Of each of these units, and of the central tray, the first invoices not yet in a folder, at most `limit`.
+
+        By unit, because the thousands of one must not stand before the only one of another. In the tray is what has no
+        unit, or one that is not among these.
+        """
+        known = sorted(units)
+        one = """SELECT * FROM received INDEXED BY received_unmirrored WHERE mirrored_at IS NULL AND unit = ?
+                 ORDER BY cursor LIMIT ?"""
+        tray = f"""SELECT * FROM received INDEXED BY received_unmirrored WHERE mirrored_at IS NULL
+                   AND (unit IS NULL OR unit NOT IN ({marks(known)})) ORDER BY cursor LIMIT ?"""  # noqa: S608 - marks
+        found = [row for unit in known for row in self._db.execute(one, (unit, limit)).fetchall()]
+        return [rows.received(r) for r in [*found, *self._db.execute(tray, (*known, limit))]]
 
     def mark_mirrored(self, ksef_number: str, now: datetime) -> None:
         """The invoice lies in its unit's folder, or in the central tray."""

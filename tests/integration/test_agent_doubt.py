@@ -24,7 +24,7 @@ UPO = STATUS + "/upo"
 SELLER = "5250000021"
 
 
-async def test_second_send_is_not_matched_with_the_first(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K02_second_send_is_not_matched_with_the_first(rig: Rig, sandbox: Sandbox) -> None:
     """Held after 410, released, sent again, answer lost: the old verdict is not taken for the new one's."""
     document = await rig.put_new("A1/1", seller_nip=SELLER)
     await rig.start()
@@ -57,7 +57,7 @@ async def test_sending_never_stays(rig: Rig, sandbox: Sandbox, monkeypatch: pyte
     assert "SENDING>UNKNOWN" in await _moves(rig, document)
 
 
-async def test_absence_again_and_again_holds_the_document(rig: Rig) -> None:
+async def test_fault_K01_absence_again_and_again_holds_the_document(rig: Rig) -> None:
     """Never sent for ever: a pause after each proof of absence, a person after the fifth; the context goes on."""
     document = await rig.put_new("C6/1")
     pauses = []
@@ -80,7 +80,7 @@ async def test_absence_again_and_again_holds_the_document(rig: Rig) -> None:
     assert "unknown_long" in await _moves(rig, document)
 
 
-async def test_one_poisoned_receipt_stops_nothing(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K14_one_poisoned_receipt_stops_nothing(rig: Rig, sandbox: Sandbox) -> None:
     """KSeF answers 500 for the receipt of one document only: the others get theirs, KSeF is not "unreachable"."""
     fault = sandbox.fault(UPO, "http_500", None)
     poisoned, other = await rig.put_new("C7/1"), await rig.put_new("C7/2")
@@ -97,7 +97,7 @@ async def test_one_poisoned_receipt_stops_nothing(rig: Rig, sandbox: Sandbox) ->
     assert (await rig.read(poisoned)).upo_sha256 is None
 
 
-async def test_unknown_session_proves_nothing(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K01_unknown_session_proves_nothing(rig: Rig, sandbox: Sandbox) -> None:
     """KSeF does not know the session on closing it: that is no proof of absence, nothing is sent again."""
     sandbox.fault(SEND, "timeout_before", 1, hold_s=0.05)
     document = await rig.put_new("A2/1")
@@ -116,7 +116,7 @@ async def test_unknown_session_proves_nothing(rig: Rig, sandbox: Sandbox) -> Non
     assert (await rig.read(document)).attempts == 1
 
 
-async def test_no_verdict_raises_the_alarm_whatever_the_question_meets(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K07_no_verdict_raises_the_alarm_whatever_the_question_meets(rig: Rig, sandbox: Sandbox) -> None:
     """The status itself cannot be read: after half an hour the document says so, once."""
     sandbox.fault(STATUS, "empty_403", None)
     document = await rig.put_new("C5/1")
@@ -126,7 +126,7 @@ async def test_no_verdict_raises_the_alarm_whatever_the_question_meets(rig: Rig,
     await _until_event(rig, document, "stuck")
 
 
-async def test_adopted_without_metadata_has_a_day(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_fault_K05_adopted_without_metadata_has_a_day(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
     """The query does not show the original yet: the day in its number stands for its acquisition."""
     raw = invoice(number="C4/1", issue_date=rig.today())
     await _send_elsewhere(rig, tmp_path, raw)
@@ -143,7 +143,7 @@ async def test_adopted_without_metadata_has_a_day(rig: Rig, sandbox: Sandbox, tm
     assert abs(done.acquisition_date - rig.clock()) < timedelta(days=2)
 
 
-async def test_receipt_of_another_program_is_said_to_be_missing(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_fault_K05_wrong_original_session_is_no_obstacle(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
     """The original's session does not show us its receipt: people are told once, the number stays."""
     sandbox.switch(duplicate_wrong_session=True)
     raw = invoice(number="C4/2", issue_date=rig.today())
@@ -156,7 +156,7 @@ async def test_receipt_of_another_program_is_said_to_be_missing(rig: Rig, sandbo
     assert (await rig.condition(f"no_upo:{document.id}"))["document"] == document.id
 
 
-async def test_front_door_is_no_conflict(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_fault_K05_front_door_is_no_conflict(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
     """An empty 403 while the original is fetched says nothing about it: asked again, then adopted."""
     raw = invoice(number="C10/1", issue_date=rig.today())
     await _send_elsewhere(rig, tmp_path, raw)

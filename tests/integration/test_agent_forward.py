@@ -70,7 +70,7 @@ async def test_fault_K01_truncated_answer(rig: Rig, sandbox: Sandbox) -> None:
     assert sandbox.ledger()[done.sha256]["posts"] == 1
 
 
-async def test_killed_during_the_call(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_F01_killed_during_the_call(rig: Rig, sandbox: Sandbox) -> None:
     """The process dies between intent and answer: the next one reads KSeF first and sends nothing twice (F01)."""
     sandbox.fault(SEND, "timeout_after", 1, hold_s=1.5)
     document = await rig.put_new("F01/kill")
@@ -87,7 +87,7 @@ async def test_killed_during_the_call(rig: Rig, sandbox: Sandbox) -> None:
     assert sandbox.ledger()[done.sha256]["posts"] == 1
 
 
-async def test_lost_answer_of_open_costs_nothing(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K01_lost_answer_of_open_costs_nothing(rig: Rig, sandbox: Sandbox) -> None:
     """The opening's answer is lost: another session is opened, the document never left the queue."""
     sandbox.fault(OPEN, "timeout_after", 1, hold_s=0.05)
     document = await rig.put_new("OPEN/1")
@@ -107,7 +107,7 @@ async def test_session_is_rotated_on_21184(rig: Rig, sandbox: Sandbox) -> None:
     assert "SENDING>QUEUED" in await _moves(rig, document)
 
 
-async def test_session_is_rotated_after_twelve_hours(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K09_session_is_left_after_twelve_hours(rig: Rig, sandbox: Sandbox) -> None:
     """A session is left before its end; the old one is followed to its final status (K09)."""
     first = await rig.put_new("K09/1")
     await rig.start()
@@ -143,7 +143,7 @@ async def test_sessions_of_an_earlier_run_are_closed(rig: Rig, sandbox: Sandbox)
     await rig.eventually(ended, "the old session final")
 
 
-async def test_rotated_key_is_fetched_anew(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K11_rotated_key_is_fetched_anew(rig: Rig, sandbox: Sandbox) -> None:
     """KSeF replaces its key at once: 21470, fetch the keys, go on (K11)."""
     first = await rig.put_new("KEY/1")
     await rig.start()
@@ -236,7 +236,7 @@ async def test_fault_K04_ban_is_obeyed(rig: Rig, sandbox: Sandbox) -> None:
     assert sandbox.ledger()[second.sha256]["posts"] == 1
 
 
-async def test_own_budget_keeps_clear_of_429(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K04_own_budget_keeps_clear_of_429(rig: Rig, sandbox: Sandbox) -> None:
     """With KSeF's limits on, a burst is paced by ourselves: not one request too many."""
     sandbox.switch(rate_limits="on")
     documents = [await rig.put_new(f"PACE/{n}") for n in range(12)]
@@ -397,7 +397,7 @@ async def test_fault_K14_receipt_of_another_document_is_not_stored(rig: Rig) -> 
     assert done.upo_sha256 != foreign.upo_sha256
 
 
-async def test_long_doubt_raises_an_alarm(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K01_long_doubt_raises_an_alarm(rig: Rig, sandbox: Sandbox) -> None:
     """Half an hour without knowing: one alarm, still no resend; when the list can be read, the truth is there."""
     sandbox.fault("GET /v2/sessions/{referenceNumber}/invoices", "http_502", None)
     sandbox.fault(SEND, "timeout_after", 1, hold_s=0.05)

@@ -1,11 +1,12 @@
 """Every way into KSeF against the sandbox: EC and RSA certificates, PKCS#12, token; renewal, refusal, pause."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from agent.ksef.api import NoAnswer
+from agent.ksef.api import NoAnswer, Token
 from sluza.samples import SCHOOL_IDWEW, unit_invoice
 from spool.domain.municipality import ContextType
 from spool.domain.states import State
@@ -61,7 +62,7 @@ async def test_token_login(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
     await _works(rig, "L/token")
 
 
-async def test_refused_token_pauses_the_context(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_fault_K10_a_refused_token_pauses_the_context(rig: Rig, sandbox: Sandbox, tmp_path: Path) -> None:
     """When KSeF takes no tokens any more, the context is paused and its documents stay queued (K10)."""
     path = await _ksef_token(rig, sandbox, tmp_path)
     sandbox.switch(no_tokens=True)
@@ -81,7 +82,7 @@ async def test_refused_token_pauses_the_context(rig: Rig, sandbox: Sandbox, tmp_
     assert "paused" not in await rig.conditions()
 
 
-async def test_expired_access_token_is_refreshed(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K10_an_expired_access_token_is_refreshed(rig: Rig, sandbox: Sandbox) -> None:
     """After fifteen minutes the refresh token gives a new access token; nobody signs again."""
     await _works(rig, "R/1")
     await rig.advance(minutes=16)
@@ -92,7 +93,7 @@ async def test_expired_access_token_is_refreshed(rig: Rig, sandbox: Sandbox) -> 
     assert calls["POST /v2/auth/token/refresh"] >= 1
 
 
-async def test_expired_refresh_token_means_a_new_login(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K10_an_expired_refresh_token_means_a_new_login(rig: Rig, sandbox: Sandbox) -> None:
     """After eight days away a full login is made by itself."""
     await _works(rig, "R/3")
     await rig.advance(days=8)
@@ -101,7 +102,7 @@ async def test_expired_refresh_token_means_a_new_login(rig: Rig, sandbox: Sandbo
     assert sandbox.requests()["by_endpoint"]["POST /v2/auth/xades-signature"] == 2
 
 
-async def test_revoked_session_means_a_new_login(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K10_a_revoked_session_means_a_new_login(rig: Rig, sandbox: Sandbox) -> None:
     """A refresh token that KSeF no longer takes is replaced by a full login."""
     await _works(rig, "R/5")
     sandbox.fault("POST /v2/auth/token/refresh", "empty_403", 1)
@@ -111,7 +112,7 @@ async def test_revoked_session_means_a_new_login(rig: Rig, sandbox: Sandbox) -> 
     assert sandbox.requests()["by_endpoint"]["POST /v2/auth/xades-signature"] == 2
 
 
-async def test_blocked_context_pauses(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K10_a_blocked_context_pauses(rig: Rig, sandbox: Sandbox) -> None:
     """Status 480 stops everything until a person has spoken with the ministry."""
     sandbox.call("POST", "/v2/testdata/context/block", {"contextIdentifier": {"type": "Nip", "value": NIP}})
     try:
@@ -124,6 +125,89 @@ async def test_blocked_context_pauses(rig: Rig, sandbox: Sandbox) -> None:
         assert (await rig.read(document)).state is State.QUEUED
     finally:
         sandbox.call("POST", "/v2/testdata/context/unblock", {"contextIdentifier": {"type": "Nip", "value": NIP}})
+
+
+async def test_fault_K10_a_token_that_ksef_rejects_is_replaced_once(rig: Rig, sandbox: Sandbox) -> None:
+    """KSeF answers 401 to the token we hold: one renewal, and the very call that met it goes through."""
+    await _works(rig, "K10/401/1")
+    assert rig.office is not None
+    before = sandbox.requests()["by_endpoint"]
+    rig.office.login._access = Token("unieważniony", rig.clock() + timedelta(minutes=10))
+    assert await rig.office._tools.ksef.rate_limits()
+    document = await rig.put_new("K10/401/2")
+    done = await rig.until(document, State.ACCEPTED)
+    after = sandbox.requests()["by_endpoint"]
+    assert after["POST /v2/auth/token/refresh"] - before.get("POST /v2/auth/token/refresh", 0) == 1
+    assert (done.attempts, sandbox.ledger()[done.sha256]["posts"]) == (1, 1)
+
+
+async def _paused(rig: Rig, code: str) -> None:
+    """A login of this context was refused for good: told with its cure, and KSeF is left alone."""
+    paused = await rig.condition("paused")
+    assert (paused["kind"], paused["code"]) == ("login", code)
+    assert paused["reason"]
+    assert paused["hint"]
+
+
+@pytest.mark.parametrize("how", ["expired", "not trusted any more"])
+async def test_fault_K10_a_certificate_that_has_ended_pauses(
+    rig: Rig, sandbox: Sandbox, tmp_path: Path, how: str
+) -> None:
+    """It worked yesterday; at the next login KSeF says 460. What is queued stays queued, and goes when it is mended."""
+    until = sandbox.now() + timedelta(days=2) if how == "expired" else None
+    cert, key = credentials.seal(NIP, until=until).write_pem(tmp_path, "ending")
+    rig.context = make_context(sandbox, tmp_path, auth_cert=cert, auth_key=key)
+    await _works(rig, f"K10/460/1/{how}")
+    sandbox.switch(accept_self_signed=how == "expired")
+    await rig.advance(days=8)
+    document = await rig.put_new(f"K10/460/2/{how}")
+    await _paused(rig, "auth:460")
+    assert (await rig.read(document)).state is State.QUEUED
+    assert sandbox.requests()["by_endpoint"]["POST /v2/auth/xades-signature"] == 2
+    await rig.stop()
+    sandbox.switch(accept_self_signed=True)
+    rig.context = make_context(sandbox, tmp_path)
+    await rig.start()
+    await rig.until(document, State.ACCEPTED)
+
+
+async def test_fault_K10_a_withdrawn_permission_stops_only_its_context(
+    rig: Rig, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Somebody else's seal sends for us by permission; withdrawn, that context stops, the other one goes on."""
+    helper = "5250000021"
+    subject = {
+        "contextIdentifier": {"type": "Nip", "value": NIP},
+        "authorizedIdentifier": {"type": "Nip", "value": helper},
+    }
+    rights = [{"permissionType": name, "description": "Śluza"} for name in ("InvoiceWrite", "InvoiceRead")]
+    sandbox.call("POST", "/v2/testdata/permissions", subject | {"permissions": rights})
+    cert, key = credentials.seal(helper).write_pem(tmp_path, "helper")
+    theirs = make_context(sandbox, tmp_path, id="pomoc", auth_cert=cert, auth_key=key)
+    async with replace(rig, context=theirs) as other:
+        await _works(other, "K10/415/1")
+        sandbox.call("POST", "/v2/testdata/permissions/revoke", subject)
+        await other.advance(days=8)
+        stopped = await other.put_new("K10/415/2")
+        await _paused(other, "auth:415")
+        going = await rig.put_new("K10/415/3")
+        await rig.start()
+        await rig.until(going, State.ACCEPTED)
+        assert (await other.read(stopped)).state is State.QUEUED
+        assert "paused" not in await rig.conditions()
+
+
+async def test_fault_K10_a_wrong_context_pauses_before_anything_is_sent(
+    rig: Rig, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A credential without any right in this context: 415 at the first login, nothing sent, the document queued."""
+    cert, key = credentials.seal("7770001111").write_pem(tmp_path, "wrong")
+    rig.context = make_context(sandbox, tmp_path, auth_cert=cert, auth_key=key)
+    document = await rig.put_new("K10/wrong")
+    await rig.start()
+    await _paused(rig, "auth:415")
+    assert (await rig.read(document)).state is State.QUEUED
+    assert document.sha256 not in sandbox.ledger()
 
 
 async def test_unreachable_is_a_condition_and_heals(rig: Rig, sandbox: Sandbox) -> None:

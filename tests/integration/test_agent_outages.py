@@ -148,7 +148,7 @@ async def test_online_that_misses_midnight_becomes_offline24(quiet: Rig) -> None
     assert [e.note for e in events[len(before) :] if e.move == "due"][-1] == f"Termin przeliczony. {missed.due_why}"
 
 
-async def test_only_the_probe_asks_while_ksef_is_down(quiet: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K03_only_the_probe_asks_while_ksef_is_down(quiet: Rig, sandbox: Sandbox) -> None:
     """Twenty invoices wait through an outage without twenty doubts: at most one was tried."""
     documents = [await quiet.put_new(f"SONDA/{n}") for n in range(20)]
     await quiet.condition("reachable")

@@ -1,9 +1,13 @@
 """Receiving against the sandbox: packages up to the high-water mark, each invoice once, to its unit or the tray."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from agent import exports
 from agent.receive import Receive
+from agent.settings import POLITE_SECONDS
 from sluza.samples import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
 from spool.domain.document import ROLE_JST_RECIPIENT, ThirdParty
 from spool.domain.ledger import Received
@@ -40,7 +44,7 @@ async def _exports(rig: Rig, sandbox: Sandbox, more: int) -> None:
     await rig.eventually(look, f"{more} more exports")
 
 
-async def test_purchases_find_their_units_once(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K16_purchases_find_their_units_or_the_tray_once(rig: Rig, sandbox: Sandbox) -> None:
     """Two go to their units by NIP and IDWew, one to the tray with a reason; a later run adds nothing."""
     day = rig.today()
     by_nip = _supply(sandbox, purchase_for_unit(number="Z/1", issue_date=day))
@@ -79,7 +83,7 @@ async def test_mark_moves_over_an_empty_window(rig: Rig, sandbox: Sandbox) -> No
     await rig.eventually(moved, "marks near now")
 
 
-async def test_truncated_packages_are_followed_by_the_next(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K15_truncated_packages_are_followed_by_the_next(rig: Rig, sandbox: Sandbox) -> None:
     """A package holds only so many: the next one begins where it ended (isTruncated)."""
     sandbox.switch(truncation_threshold=2, export_part_size=600)
     numbers = {_supply(sandbox, purchase_for_unit(number=f"T/{n}", issue_date=rig.today())) for n in range(4)}
@@ -122,7 +126,7 @@ async def test_fault_K15_failed_export_loses_nothing(rig: Rig, sandbox: Sandbox)
     await rig.eventually(there, "the invoice")
 
 
-async def test_town_hall_gets_what_is_for_the_municipality(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K16_town_hall_gets_what_is_for_the_municipality(rig: Rig, sandbox: Sandbox) -> None:
     """`JST`=2 and nobody in Podmiot3: addressed to the municipality itself (P5)."""
     raw = invoice(number="TH/1", issue_date=rig.today(), seller_nip="7770001111", buyer_nip=NIP, jst="2")
     number = _supply(sandbox, raw)
@@ -137,7 +141,7 @@ async def test_town_hall_gets_what_is_for_the_municipality(rig: Rig, sandbox: Sa
     assert found.acquisition_date > datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def test_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) -> None:
+async def test_fault_K15_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) -> None:
     """More than 100 days without the agent: window after window, nothing skipped (protocol §9.1)."""
     first = _supply(sandbox, purchase_for_unit(number="W/1", issue_date=rig.today()))
     await rig.advance(days=150)
@@ -151,7 +155,7 @@ async def test_long_absence_is_fetched_in_windows(rig: Rig, sandbox: Sandbox) ->
     await rig.eventually(both, "both invoices")
 
 
-async def test_one_bad_entry_does_not_block_the_window(rig: Rig, sandbox: Sandbox, monkeypatch: Any) -> None:
+async def test_fault_K15_one_bad_entry_does_not_block_the_window(rig: Rig, sandbox: Sandbox, monkeypatch: Any) -> None:
     """An invoice whose bytes are not what KSeF's metadata says is left out with an event; its neighbour arrives."""
     day = rig.today()
     bad = _supply(sandbox, purchase_for_unit(number="BAD/1", issue_date=day))
@@ -174,3 +178,119 @@ async def test_one_bad_entry_does_not_block_the_window(rig: Rig, sandbox: Sandbo
     events = await rig.spool.read(lambda store: store.history("context:gmina"))
     assert [bad in e.note for e in events if e.move == "received_bad"] == [True]
     assert "receive_failing" not in await rig.conditions()
+
+
+async def _from_now_on(rig: Rig, sandbox: Sandbox) -> datetime:
+    """Receiving has come as far as the present, so that one window is enough."""
+    now = sandbox.now()
+    await rig.spool.write(lambda store: [store.set_mark("gmina", s, now) for s in ("Subject2", "Subject3")])
+    return now
+
+
+async def _until_there(rig: Rig, number: str) -> None:
+    async def there() -> bool | None:
+        return number in {r.ksef_number for r in await _received(rig)} or None
+
+    await rig.eventually(there, number)
+
+
+async def test_fault_K15_an_item_that_appears_late_is_found(rig: Rig, sandbox: Sandbox) -> None:
+    """Its storage date lies two minutes below a mark that has passed: the windows overlap, so it comes."""
+    number = _supply(sandbox, purchase_for_unit(number="LATE/1", issue_date=rig.today()))
+    beyond = sandbox.now() + timedelta(minutes=2)
+    await rig.spool.write(lambda store: [store.set_mark("gmina", s, beyond) for s in ("Subject2", "Subject3")])
+    await rig.advance(minutes=3)
+    rig.receive, rig.every_seconds = True, 0.2
+    await rig.start()
+    await _until_there(rig, number)
+
+
+async def test_fault_K15_killed_before_the_mark_the_page_comes_again_once(
+    rig: Rig, sandbox: Sandbox, monkeypatch: Any
+) -> None:
+    """Documents first, then the mark: killed between the two, the same package comes again and adds nothing."""
+    began = await _from_now_on(rig, sandbox)
+    number = _supply(sandbox, purchase_for_unit(number="KILL/1", issue_date=rig.today()))
+    before: list[bool] = []
+    real = Receive._advance
+
+    async def killed(self: Receive, window: Any, export: Any) -> Any:
+        if not export.invoices:
+            return await real(self, window, export)
+        before.append(number in {r.ksef_number for r in await _received(rig)})
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(Receive, "_advance", killed)
+    rig.receive, rig.every_seconds = True, 0.2
+    await rig.start()
+
+    async def stored() -> bool | None:
+        return True if before else None
+
+    async def passed() -> bool | None:
+        mark = await rig.spool.read(lambda store: store.mark("gmina", "Subject2"))
+        return (mark is not None and mark > began) or None
+
+    await rig.eventually(stored, "the package stored, the mark not")
+    await rig.kill()
+    assert before == [True]
+    assert not await passed()
+    monkeypatch.setattr(Receive, "_advance", real)
+    await rig.start()
+
+    await rig.eventually(passed, "the mark")
+    assert [r.ksef_number for r in await _received(rig)].count(number) == 1
+
+
+async def test_fault_K15_a_high_water_mark_that_moves_back_moves_nothing(
+    rig: Rig, sandbox: Sandbox, monkeypatch: Any
+) -> None:
+    """KSeF names an earlier mark than before: ours stays, the window is asked for again, what came stays one row."""
+    number = _supply(sandbox, purchase_for_unit(number="BACK/1", issue_date=rig.today()))
+    rig.receive, rig.every_seconds = True, 0.2
+    await rig.start()
+    await _until_there(rig, number)
+    real, back = exports.ready, timedelta(hours=1)
+    known = await rig.spool.read(lambda store: store.mark("gmina", "Subject3"))
+
+    async def earlier(*args: Any) -> Any:
+        export = await real(*args)
+        return replace(export, hwm=export.hwm - back if export.hwm else None)
+
+    monkeypatch.setattr(exports, "ready", earlier)
+    await _exports(rig, sandbox, 3)
+    now = await rig.spool.read(lambda store: store.mark("gmina", "Subject3"))
+    assert now is not None
+    assert known is None or now >= known
+    late = _supply(sandbox, purchase_for_unit(number="BACK/2", issue_date=rig.today()))
+    await _until_there(rig, late)
+    numbers = [r.ksef_number for r in await _received(rig)]
+    assert (numbers.count(number), numbers.count(late)) == (1, 1)
+
+
+async def test_fault_K04_receiving_asks_every_fifteen_minutes(rig: Rig, sandbox: Sandbox) -> None:
+    """Once per subject and quarter of an hour, also by a process that is started again in between."""
+
+    def asked() -> int:
+        return int(sandbox.requests()["by_endpoint"].get(EXPORT, 0))
+
+    async def until_asked(times: int) -> None:
+        async def look() -> bool | None:
+            return asked() >= times or None
+
+        await rig.eventually(look, f"{times} exports")
+
+    await _from_now_on(rig, sandbox)  # one window each
+    rig.receive, rig.every_seconds = True, POLITE_SECONDS
+    await rig.start()
+    await until_asked(2)
+    for _ in range(2):
+        await rig.stop()
+        await rig.advance(minutes=5)
+        await rig.start()
+        document = await rig.put_new(f"K04/{rig.clock()}")
+        await rig.until(document, State.ACCEPTED)  # by then receiving has had its turn, too
+        assert asked() == 2
+    await rig.advance(minutes=6)
+    await until_asked(4)
+    assert asked() == 4

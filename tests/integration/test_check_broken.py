@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spool.access import Looking
 from spool.domain.errors import SpoolError, SpoolTooNew
 from spool.domain.invariants import KSEF, MEANING, SPOOL
+from spool.looking import Looking
 from tests.spool_story import Broken, Story, entry, report_of, story_in
 
 SEEDS = int(os.environ.get("SLUZA_SEEDS", "100"))
@@ -280,6 +280,23 @@ def test_I11_a_paused_queue_is_not_asleep(spool: Broken) -> None:
         "INSERT INTO condition VALUES ('gmina', 'paused', '{}', '2026-11-20T09:00:00.000000Z')",
     )
     assert spool.with_a_whole_chain().found() == []
+
+
+def test_I11_a_number_that_waits_for_an_earlier_one_is_not_asleep(spool: Broken) -> None:
+    """The same queue, and the document waits for an earlier number of its series, as its reason says."""
+    spool.run(
+        "UPDATE attempt SET started_at = '2026-11-20T09:00:00.000000Z'",
+        "UPDATE event SET at = '2026-11-20T09:00:00.000000Z' WHERE move LIKE '%>SENDING'",
+        "UPDATE document SET series = 'S', series_n = 2, held_back = 1, unit = 'sp1' WHERE id = :late",
+        "UPDATE document SET series = 'S', series_n = 1, unit = 'sp1' WHERE id = :queued",
+    )
+    assert spool.with_a_whole_chain().found() == []
+
+
+def test_I11_a_number_that_waits_for_nothing_is_found(spool: Broken) -> None:
+    """Held back, and no earlier number of its series is open."""
+    spool.run("UPDATE document SET series = 'S', series_n = 2, held_back = 1 WHERE id = :queued")
+    assert spool.found() == [("I11", "queued")]
 
 
 def test_I12_a_document_without_a_date_is_found(spool: Broken) -> None:

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sluza.cli.check import check
-from spool.access import Looking
 from spool.domain.invariants import MEANING, Finding
 from spool.domain.registered import Registered, Seller
 from spool.inspection import Report, compare
+from spool.looking import Looking
 from tests.integration.test_check_ksef import CONFIG
 from tests.spool_story import Broken, Story, story_in
 

@@ -15,8 +15,9 @@ from gateway.settings import Policies
 from spool import actions
 from spool.domain.municipality import Policy
 from spool.domain.states import State
+from spool.law import Law
 from spool.workers import WorkerCrashed
-from tests.folders_bench import SCHOOL, Bench, bench_at, sale, until
+from tests.folders_bench import SCHOOL, Bench, CountingDoor, bench_at, sale, until
 
 
 @pytest.fixture
@@ -82,6 +83,22 @@ async def test_the_same_bytes_again_are_sent_in_the_context_of_today(bench: Benc
     (verdict,) = await door.accept(sale("K/1", footer="2"), Origin(units[SCHOOL], "folder", "k2.xml"))
     assert verdict.document is not None
     assert (verdict.kind, verdict.document.context, verdict.document.source) == ("new", "nowy", "folder")
+
+
+async def test_jst_S3_a_number_that_comes_again_has_its_place(bench: Bench) -> None:
+    """The front door gives each number its place; `w-toku/` says what it waits for, also after it was withdrawn."""
+    strict = replace(bench.municipality.units[SCHOOL], series=r"S/(?P<n>\d+)", series_order="strict")
+    town = bench.municipality = replace(bench.municipality, units=bench.municipality.units | {SCHOOL: strict})
+    bench.door = CountingDoor(
+        bench.spool, bench.workers, town, Policies(Policy("allowed", "1/2026")), bench.clock, Law(), bench.seals
+    )
+    async with bench.running():
+        first, second = await bench.post(sale("S/1"), "s1.xml"), await bench.post(sale("S/2"), "s2.xml")
+        await until(lambda: "faktury nr S/1" in bench.json("w-toku/s2.json")["reason"])
+        bench.spool.write_now(lambda s: actions.withdraw(s, first.id, bench.now, "jan", ""))
+        assert not bench.spool.read_now(lambda s: s.document(second.id)).held_back
+        bench.drop("s1.xml", sale("S/1"))
+        await until(lambda: bench.spool.read_now(lambda s: s.document(second.id)).held_back)
 
 
 @pytest.mark.parametrize("state", [State.QUARANTINED, State.CEASED])

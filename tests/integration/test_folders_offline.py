@@ -210,8 +210,7 @@ def numbered(bench: Bench, document: Document) -> str:
     number = f"5080014460-20261120-{document.sha256[:6].upper()}{document.sha256[6:12].upper()}-7F"
 
     def job(store: Store) -> None:
-        store.begin_attempt(document, "S", bench.now)
-        verdict.submitted(store, document, "R", bench.now)
+        verdict.submitted(store, store.begin_attempt(document, "S", bench.now), "R", bench.now)
         verdict.accepted(
             store, law.Rules(law.Law(), bench.municipality), store.document(document.id), number, bench.now, bench.now
         )
@@ -253,8 +252,7 @@ def rejected(bench: Bench, document: Document) -> Document:
     """As KSeF rejects it after it was sent."""
 
     def job(store: Store) -> Document:
-        store.begin_attempt(document, "S", bench.now)
-        verdict.submitted(store, document, "R", bench.now)
+        verdict.submitted(store, store.begin_attempt(document, "S", bench.now), "R", bench.now)
         found = problem("ksef_refused", description="Błąd weryfikacji pliku", status=430, details="")
         verdict.refused(store, store.document(document.id), Refused((found,)), bench.now)
         return store.document(document.id)

@@ -50,7 +50,7 @@ async def test_from_drop_to_upo(bench: Bench) -> None:
     assert bench.moves(bench.only().id)[-1].state == "DELIVERED"
 
 
-async def test_number_without_upo_stays_in_progress(bench: Bench) -> None:
+async def test_fault_K14_number_without_upo_stays_in_progress(bench: Bench) -> None:
     async with bench.running():
         document = await bench.post(sale(), "a.xml")
         number = bench.number(document, upo=False)
@@ -134,7 +134,7 @@ async def test_offline_document_gets_its_copy_while_it_waits(bench: Bench) -> No
     assert bench.lying("w-toku") == []
 
 
-async def test_received_invoices_go_to_their_unit_or_to_the_centre(bench: Bench) -> None:
+async def test_fault_K16_received_invoices_go_to_their_unit_or_to_the_centre(bench: Bench) -> None:
     """Named by day, seller, number and KSeF number; unassigned ones only in the tray, with the reason."""
     one, two = "7770001111-20261120-AAAAAA-AAAAAA-7F", "7770001111-20261120-BBBBBB-BBBBBB-7F"
     bench.receive(sale("S/1"), one, SCHOOL, number="FV/7\\ą 1")
@@ -143,7 +143,7 @@ async def test_received_invoices_go_to_their_unit_or_to_the_centre(bench: Bench)
         stem = f"2026-11-20_7770001111_FV-7---1_{one}"
         await until(lambda: bench.lying("odebrane") == [f"{stem}.json", f"{stem}.pdf", f"{stem}.xml"])
         await until(lambda: len(bench.lying("odebrane", layout.CENTRAL)) == 3)
-        await until(lambda: not bench.spool.read_now(lambda store: store.unmirrored()))
+        await until(lambda: not bench.spool.read_now(lambda store: store.unmirrored(20, bench.municipality.units)))
     said = bench.json("odebrane/2026-11/*.json", layout.CENTRAL)
     assert (said["schema"], said["unit"], said["why"], said["form"]) == (
         "sluza-received/1", None, "Nie wskazano jednostki.", "PEF (3)",
@@ -152,7 +152,7 @@ async def test_received_invoices_go_to_their_unit_or_to_the_centre(bench: Bench)
     assert bench.found("odebrane/2026-11/*.xml").read_bytes() == sale("S/1")
 
 
-async def test_received_for_a_unit_no_longer_configured_goes_to_the_centre(bench: Bench) -> None:
+async def test_fault_K16_received_for_a_unit_no_longer_configured_goes_to_the_centre(bench: Bench) -> None:
     bench.receive(sale("S/1"), "7770001111-20261120-AAAAAA-AAAAAA-7F", "zamknieta")
     async with bench.running():
         await until(lambda: len(bench.lying("odebrane", layout.CENTRAL)) == 3)
@@ -245,7 +245,7 @@ async def test_fault_D11_a_deleted_result_is_not_made_again(bench: Bench) -> Non
     async with bench.running():
         bench.number(await bench.post(sale(), "a.xml"))
         await until(lambda: bench.only().state is State.DELIVERED and len(bench.lying("odebrane")) == 3)
-        await until(lambda: not bench.spool.read_now(lambda s: s.unmirrored()))
+        await until(lambda: not bench.spool.read_now(lambda s: s.unmirrored(20, bench.municipality.units)))
     for path in (bench.root / SCHOOL).rglob("2026-11/*"):
         path.unlink()
     async with bench.running():

@@ -3,13 +3,13 @@
 import asyncio
 from pathlib import Path
 
-import pysqlite3
 import pytest
 
 from gateway.archive import MAX_XML
 from gateway.http.body import Room
 from gateway.http.throttle import Throttle
 from sluza.samples import sized
+from spool import room
 from spool.workers import WorkerCrashed
 from tests.http_bench import NOW, SCHOOL, TOKENS, municipality, running, school_invoice
 
@@ -123,13 +123,11 @@ async def test_too_many_bad_tokens_are_429_and_the_owner_still_gets_in(tmp_path:
 
 
 async def test_full_disk_is_507(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLITE_FULL at the commit: 507, no promise, and the same request succeeds when there is room (F04)."""
+    """No room at the commit: 507, no promise, and the same request succeeds when there is room (F04)."""
     async with running(tmp_path) as bench:
-        full = pysqlite3.OperationalError("database or disk is full")
-        full.sqlite_errorname = "SQLITE_FULL"  # type: ignore[attr-defined]
 
         async def fail(_job: object) -> None:
-            raise full
+            raise room.full(room.QUEUE, 0)
 
         with monkeypatch.context() as patch:
             patch.setattr(bench.spool, "write", fail)

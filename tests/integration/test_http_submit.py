@@ -59,7 +59,7 @@ async def test_these_content_types_are_taken(tmp_path: Path, content_type: str) 
         assert (await bench.post(INVOICE, Content_Type=content_type)).status == 202
 
 
-async def test_same_bytes_again_are_200_with_the_same_id(tmp_path: Path) -> None:
+async def test_fault_D04_same_bytes_again_are_200_with_the_same_id(tmp_path: Path) -> None:
     """A repeat while it waits, and a repeat after it has its number, give the first id; nothing new is stored."""
     async with running(tmp_path) as bench:
         first = await bench.post(INVOICE)
@@ -81,6 +81,26 @@ async def test_fault_D08_lost_answer_same_key_same_bytes(tmp_path: Path) -> None
         assert await bench.stored() == 1
 
 
+async def test_fault_D08_the_202_never_arrives(tmp_path: Path) -> None:
+    """A proxy drops the answer after the commit, twice: with a key or without, the repeat tells of the one document."""
+    async with running(tmp_path) as bench:
+        for n, key in enumerate(("Idempotency-Key: k-9\r\n", "")):
+            raw = school_invoice(f"SP1/D08/{n}")
+            head = f"POST /v1/invoices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKENS[SCHOOL]}\r\n{key}"
+            for _ in range(2):
+                _, writer = await asyncio.open_connection("127.0.0.1", bench.port)
+                writer.write(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+                await writer.drain()
+                for _ in range(1000):
+                    if await bench.stored() == n + 1:
+                        break
+                    await asyncio.sleep(0.005)
+                writer.transport.abort()  # what it had to say lies unread
+            again = await bench.post(raw, **({"Idempotency_Key": "k-9"} if key else {}))
+            assert again.status == 200
+            assert await bench.stored() == n + 1
+
+
 async def test_fault_D08_connection_lost_around_the_answer(tmp_path: Path) -> None:
     """The connection dies at some moment after the last byte: stored or not, a repeat leads to one document."""
     async with running(tmp_path) as bench:
@@ -96,7 +116,7 @@ async def test_fault_D08_connection_lost_around_the_answer(tmp_path: Path) -> No
             assert await bench.stored() == n + 1
 
 
-async def test_simultaneous_repeats_make_one_document(tmp_path: Path) -> None:
+async def test_fault_D08_simultaneous_repeats_make_one_document(tmp_path: Path) -> None:
     """Impatient clients: twenty at once with the same bytes get one id, one of them 202."""
     async with running(tmp_path) as bench:
         answers = await asyncio.gather(*(bench.post(INVOICE) for _ in range(20)))
@@ -104,7 +124,7 @@ async def test_simultaneous_repeats_make_one_document(tmp_path: Path) -> None:
         assert len({a.json["id"] for a in answers}) == 1
 
 
-async def test_key_reused_with_other_bytes_is_409(tmp_path: Path) -> None:
+async def test_fault_D08_key_reused_with_other_bytes_is_409(tmp_path: Path) -> None:
     """An Idempotency-Key belongs to its bytes; another unit may use the same key."""
     async with running(tmp_path) as bench:
         await bench.post(INVOICE, Idempotency_Key="k-1")
@@ -132,7 +152,7 @@ async def test_fault_D05_number_taken_is_409(tmp_path: Path) -> None:
         assert "pierwsza.xml" in str(answer.json["errors"])
 
 
-async def test_foreign_number_and_foreign_bytes_are_409_and_neutral(tmp_path: Path) -> None:
+async def test_fault_D05_foreign_number_and_foreign_bytes_are_409_and_neutral(tmp_path: Path) -> None:
     """Held by another unit: 409 with a sentence that names no unit, id, date or state of the other (I7)."""
     async with running(tmp_path) as bench:
         plain = invoice(number="SP1/1/2026")

@@ -28,7 +28,7 @@ def test_windows_of_invoice_send() -> None:
 
 
 @given(st.lists(st.floats(0, 50), max_size=120), st.sampled_from(sorted(DEFAULTS)))
-def test_no_window_is_ever_exceeded(gaps: list[float], group: str) -> None:
+def test_fault_K04_no_window_is_ever_exceeded(gaps: list[float], group: str) -> None:
     """However the calls come, those that the budget lets through stay within KSeF's limits."""
     budget, now, sent = Budget(), 5000.0, []
     for gap in gaps:
@@ -52,7 +52,7 @@ def test_fault_K04_ban_stops_its_group_only() -> None:
     assert budget.wait("invoiceStatus", 200.0) == 0
 
 
-def test_learnt_limits_count() -> None:
+def test_fault_K04_learnt_limits_count() -> None:
     """What GET /rate-limits says replaces the published figures; -1 is unlimited, 0 is nothing."""
     budget = Budget()
     budget.learn({"invoiceSend": (-1, -1, -1), "invoiceExport": (1, 1, 1), "invoiceStatus": (0, -1, -1)})

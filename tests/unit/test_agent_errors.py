@@ -75,7 +75,7 @@ def test_fault_K06_unknown_status_is_unknown(kind: Kind, code: Any) -> None:
     assert isinstance(read_status(kind, {"code": code}).outcome, Unknown)
 
 
-def test_same_number_differs_by_object() -> None:
+def test_fault_K06_same_number_differs_by_object() -> None:
     """440: an empty session is over, a duplicate invoice is an open question."""
     assert isinstance(read_status(Kind.SESSION, {"code": 440}).outcome, Done)
     outcome = read_status(Kind.INVOICE, {"code": 440}).outcome
@@ -118,12 +118,12 @@ def test_statuses_that_prove_nothing_happened(status: int, wanted: str) -> None:
 
 @pytest.mark.parametrize("status", [200, 202, 204, 301, 302, 307, 400, 402, 406, 408, 409, 500, 502, 503, 504, 599])
 @pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"{", b"[]", b"null", b'{"exception": 3}', b"\xff\xfe"])
-def test_statuses_that_prove_nothing(status: int, body: bytes) -> None:
+def test_fault_K03_statuses_that_prove_nothing(status: int, body: bytes) -> None:
     """A proxy's page, a redirect, a 5xx or a 400 without a known code: nobody knows what happened (K03)."""
     assert isinstance(read_http(status, body).outcome, Unknown)
 
 
-def test_unknown_400_code_is_unknown() -> None:
+def test_fault_K06_unknown_400_code_is_unknown() -> None:
     """A new exception code is no proof; a known one beside it decides."""
     assert isinstance(read_http(400, _legacy(99999)).outcome, Unknown)
     assert _short(read_http(400, _legacy(99999, 21184))) == "session"
@@ -132,7 +132,7 @@ def test_unknown_400_code_is_unknown() -> None:
 @pytest.mark.parametrize("reason", ["missing-permissions", "ip-not-allowed", "insufficient-resource-access",
                                     "auth-method-not-allowed", "security-service-blocked",
                                     "context-type-not-allowed"])  # fmt: skip
-def test_403_reasons_need_a_person(reason: str) -> None:
+def test_fault_K10_403_reasons_need_a_person(reason: str) -> None:
     """Each documented reason pauses the context and says what to do (protocol §17.1)."""
     reading = read_http(403, json.dumps({"reasonCode": reason, "detail": "d", "status": 403}).encode())
     assert _short(reading) == "person"
@@ -160,7 +160,7 @@ def test_fault_K03_network_before_and_after_sending() -> None:
     assert not is_network("auth:450")
 
 
-def test_new_keys_where_the_key_was_the_trouble() -> None:
+def test_fault_K11_new_keys_where_the_key_was_the_trouble() -> None:
     """21470, 21180 and 415 of a session fetch the keys anew, 435 of an invoice too (protocol §3, §6.4)."""
     readings = [read_http(400, _legacy(21470)), read_http(400, _legacy(21180)),
                 read_status(Kind.SESSION, {"code": 415}), read_status(Kind.INVOICE, {"code": 435})]  # fmt: skip

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from agent.contact import LOGIN, Contact
+from agent.contact import LOGIN, STRANGE, Contact
 from agent.ksef.api import Ksef, NoAnswer, Pending, Reading
 from agent.ksef.budget import Budget
-from agent.ksef.errors import broken
+from agent.ksef.errors import broken, read_http
 from agent.ksef.line import Line
 from agent.ksef.login import Keys, Login
 from agent.ksef.session import Sessions
@@ -189,3 +189,41 @@ async def test_hidden_session_keeps_no_other_from_its_end(spool: Spool) -> None:
 def _session(reference: str) -> Session:
     """Opened two days ago, past its end since a day."""
     return Session(reference, "gmina", FormCode.FA3, NOW - 2 * DAY, NOW - DAY, None, None)
+
+
+async def test_fault_K11_a_changed_api_is_told(spool: Spool) -> None:
+    """KSeF is there but knows our address no more: people read so after the third time, and not after it has passed."""
+    contact = _contact(spool, _Clock())
+
+    def told() -> dict[str, Any] | None:
+        return next((c.value for c in spool.read_now(lambda s: s.conditions("gmina")) if c.name == STRANGE), None)
+
+    for _ in range(2):
+        await contact.failed(NoAnswer(read_http(404, b"{}")))
+    await contact.failed(NoAnswer(read_http(429, b"", "5")))
+    for _ in range(2):
+        await contact.failed(NoAnswer(read_http(404, b"{}")))
+        assert told() is None
+    await contact.failed(NoAnswer(read_http(410, b"")))
+    said = told()
+    assert said is not None
+    assert (said["code"], said["detail"][-1]) == ("http:410", ".")
+    again = _contact(spool, _Clock())
+    again.learn(spool.read_now(lambda s: s.conditions("gmina")))
+    await again.worked()
+    assert told() is None
+
+
+@pytest.mark.parametrize(("apart", "wrong"), [(121, True), (-121, True), (119, False), (-119, False)])
+async def test_fault_K17_another_clock_than_ksefs_is_told(spool: Spool, apart: int, wrong: bool) -> None:
+    """More than two minutes either way is a condition of the context; it goes when the clocks agree again."""
+    contact = _contact(spool, _Clock())
+
+    def told() -> list[int]:
+        return [c.value["seconds"] for c in spool.read_now(lambda s: s.conditions("gmina")) if c.name == "clock"]
+
+    await contact.compare_clocks(None)
+    await contact.compare_clocks(NOW - timedelta(seconds=apart))
+    assert told() == ([apart] if wrong else [])
+    await contact.compare_clocks(NOW)
+    assert told() == []

@@ -62,7 +62,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_route(name: str) -> None:
+def test_fault_K16_route(name: str) -> None:
     """Each row of the rules gives its unit or the tray, with the rule's name and a Polish sentence."""
     facts, unit, rule = ROWS[name]
     found = route(facts, TOWN)
@@ -76,7 +76,7 @@ def test_inconsistent_flag_is_noted() -> None:
     assert "Niezgodność" not in route(_facts(("8", SP1)), TOWN).why
 
 
-def test_without_a_town_hall_it_goes_to_the_tray() -> None:
+def test_fault_K16_without_a_town_hall_it_goes_to_the_tray() -> None:
     """No unit marked: nobody is guessed."""
     assert route(_facts(jst="2"), NO_HALL).rule == "tray_no_town_hall"
 

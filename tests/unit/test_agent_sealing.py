@@ -70,7 +70,7 @@ def test_key_is_wrapped_with_oaep_sha256() -> None:
         wrap(_public("x", algorithm="ec"), b"k")
 
 
-def test_newest_valid_key_of_the_right_use_is_chosen() -> None:
+def test_fault_K11_newest_valid_key_of_the_right_use_is_chosen() -> None:
     """By usage, valid now, latest validFrom (protocol §3)."""
     keys = [_public("old", -10), _public("new", -2), _public("later", 1), _public("gone", -1, 0)]
     keys.append(_public("other", -1, 5, "T"))
@@ -155,7 +155,7 @@ def _upo(number: str, digest: str, root: str = "Potwierdzenie") -> bytes:
     ).encode()
 
 
-def test_receipt_names_number_and_hash() -> None:
+def test_fault_K14_receipt_names_number_and_hash() -> None:
     """What a UPO says about each document."""
     raw = b"faktura"
     assert upo.receipts(_upo("N-1", sha256_base64(raw))) == {"N-1": sha256_hex(raw)}

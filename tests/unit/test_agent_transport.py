@@ -98,6 +98,47 @@ async def test_fault_K03_slow_body_is_bounded() -> None:
     assert isinstance(no.reading.outcome, Unknown)
 
 
+async def test_fault_K03_an_untrusted_server_hears_nothing(tmp_path: Path) -> None:
+    """A certificate of nobody we trust: the handshake ends it, the request never left, so it may go again."""
+    cert, key = credentials.seal("5080014460").write_pem(tmp_path)
+    offered = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    offered.load_cert_chain(cert, key)
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(100))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=offered)
+    async with server:
+        no = await _no_answer(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/x")
+    assert isinstance(no.reading.outcome, Later)
+    assert no.code in {"network:connect", "network:tls"}
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"]
+)
+async def test_fault_K03_half_open_is_bounded(said: bytes) -> None:
+    """The other end stops in the middle of nothing, of the head or of the body and never closes: given up in time."""
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        await writer.drain()
+        await gone.wait()
+        writer.close()
+
+    gone = asyncio.Event()
+    server = await asyncio.start_server(stall, "127.0.0.1", 0)
+    async with server:
+        no = await _no_answer(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x")
+        gone.set()
+    assert isinstance(no.reading.outcome, Unknown)
+    assert no.code == "network:timeout"
+
+
 async def test_fault_K03_dropped_connection_is_unknown() -> None:
     """The connection breaks after the request."""
 

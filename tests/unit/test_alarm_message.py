@@ -95,6 +95,16 @@ async def test_a_paused_context_says_why_and_what_a_person_must_do(bench: Bench)
     assert "sluza queue release" in text
 
 
+async def test_a_closed_gate_says_why(bench: Bench) -> None:
+    """What the agent waits for before it sends anything, and what a person may do about it."""
+    bench.add("FV/1")
+    condition(bench, "reconcile_first", {"doubts": ["restored"], "reason": "Spool odtworzono z kopii zapasowej."})
+    text = await told(bench)
+    assert "jest wstrzymana" in text
+    assert "Spool odtworzono z kopii zapasowej." in text
+    assert "sluza reconcile" in text
+
+
 async def test_another_context_is_nobodys_business(bench: Bench) -> None:
     """Only conditions of the contexts of these documents are told."""
     bench.add("FV/1")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from spool.domain.calendar import end_of_day
 from spool.domain.document import Mode
 from spool.domain.states import State
+from spool.store import Store
 from tests.alarms_bench import DAY, DUE, OFFICE, ON_CALL, SCHOOL, Bench, alerts, at, opened
 
 
@@ -65,6 +66,31 @@ async def test_an_offline_invoice_that_ksef_rejected_is_told(bench: Bench) -> No
     (alarm,) = await bench.loop().look()
     assert "sluza queue correct" in bench.text(alarm)
     assert "Śluza wysyła także po terminie" not in bench.text(alarm)
+
+
+async def test_fault_K10_a_paused_context_is_still_told_of_its_dates(bench: Bench) -> None:
+    """The login is refused and nothing is sent: the dates of what waits are told all the same, every step."""
+    bench.add("FV/1")
+    paused = {"reason": "KSeF nie uznał certyfikatu.", "hint": "", "code": "auth:460", "kind": "login"}
+    bench.spool.write_now(lambda s: s.set_condition("gmina", "paused", paused, bench.now))
+    await bench.pass_time(bench.loop(), at(23, 59, 59), timedelta(minutes=15))
+    assert bench.steps() == ["morning", "noon", "office", "hours_3", "hour_1", "minutes_15", "due"]
+
+
+@pytest.mark.parametrize("state", [State.SUBMITTED, State.UNKNOWN])
+async def test_fault_K07_no_verdict_is_told_before_the_date(bench: Bench, state: State) -> None:
+    """KSeF works on it for hours and nothing proves the hand-over: the ladder goes on to the last step before it."""
+    document = bench.add("FV/1")
+
+    def stuck(store: Store) -> None:
+        store.begin_attempt(document, "S", bench.now)
+        store.move(document.id, State.UNKNOWN, bench.now, "agent", "x")
+        if state is State.SUBMITTED:
+            store.move(document.id, State.SUBMITTED, bench.now, "agent", "x")
+
+    bench.spool.write_now(stuck)
+    await bench.pass_time(bench.loop(), at(23, 50), timedelta(minutes=15))
+    assert bench.steps()[-1] == "minutes_15"
 
 
 async def test_a_document_without_a_date_is_not_told(bench: Bench) -> None:

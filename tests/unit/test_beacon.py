@@ -86,7 +86,7 @@ def test_an_end_may_be_corrected_both_ways(end: str) -> None:
     assert found.end == at(end)
 
 
-def test_an_older_version_seen_later_changes_nothing() -> None:
+def test_fault_K13_an_older_version_seen_later_changes_nothing() -> None:
     """A cache may serve it for a while."""
     newer, older = finish("12 18:00", "12 21:00", version=2), finish("12 20:00", "12 20:00")
     assert periods(begin(), newer, older) == periods(begin(), older, newer)
@@ -173,7 +173,7 @@ GARBLED = st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=4)
 
 @settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(st.lists(GARBLED, max_size=4), st.booleans())
-def test_no_message_raises(garbled: list[dict[str, Any]], whole: bool) -> None:
+def test_fault_K13_no_message_raises(garbled: list[dict[str, Any]], whole: bool) -> None:
     """Wrong types anywhere, alone or in an otherwise sound message."""
     raw = [begin() | one for one in garbled] if whole else garbled
     assert all(isinstance(found, Announcement) for found in periods(*raw))
@@ -223,7 +223,9 @@ STORY = [
 
 
 @pytest.mark.parametrize("order", list(permutations(range(len(STORY))))[::9], ids=str)
-def test_messages_in_any_order_and_over_several_polls_are_one_story(order: tuple[int, ...], tmp_path: Path) -> None:
+def test_fault_K13_messages_in_any_order_and_over_several_polls_are_one_story(
+    order: tuple[int, ...], tmp_path: Path
+) -> None:
     """Each poll shows one more; in the end the announcements are those of the whole."""
     spool = Spool(tmp_path / FILE)
     for position in order:

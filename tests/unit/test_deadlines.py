@@ -69,7 +69,7 @@ def day(found: Deadline) -> str:
 
 
 @pytest.mark.parametrize("case", rows(CASES), ids=lambda case: case["id"])
-def test_worked_case(case: dict[str, str]) -> None:
+def test_fault_K12_worked_case(case: dict[str, str]) -> None:
     """Each worked case has its due date, its state and its local date."""
     events = json.loads(case["sequence_of_events"])
     found = judge(case["issue_date"], case["mode"], *events, local=True)
@@ -207,7 +207,7 @@ def test_e14_christmas_and_new_year_are_skipped() -> None:
     assert day(judge("2026-12-21", "failure", fault)) == "2027-01-04"
 
 
-def test_e16_silence_is_no_failure() -> None:
+def test_fault_K13_e16_silence_is_no_failure() -> None:
     """E16, K13: without a recorded notice the earlier date holds, whatever mode was meant."""
     assert {day(judge("2026-10-12", m)) for m in ("failure", "unavailability", "total_failure")} == {"2026-10-13"}
 
@@ -248,7 +248,7 @@ def test_a_document_brought_in_after_its_day_is_online_missed() -> None:
     assert (found.deemed, day(found), found.state) == (True, "2026-10-12", DueState.OPEN)
 
 
-def test_a_second_window_that_touches_the_first_is_one_window() -> None:
+def test_fault_K12_a_second_window_that_touches_the_first_is_one_window() -> None:
     """The end of the last of them counts."""
     one = event("maintenance", "2026-10-12 20:00", "2026-10-13 04:00")
     two = event("maintenance", "2026-10-13 04:00", "2026-10-15 04:00", published="2026-10-13 08:00")
@@ -262,13 +262,13 @@ def test_a_separate_later_window_changes_nothing() -> None:
     assert day(judge("2026-10-12", "unavailability", one, two)) == "2026-10-14"
 
 
-def test_there_is_no_cap_on_recounting() -> None:
+def test_fault_K12_a_new_failure_restarts_the_counter_without_a_cap() -> None:
     """K9: each failure within the term starts the seven days again."""
     chain = [event("failure", f"2026-{m:02}-01 08:00", f"2026-{m:02}-28 08:00") for m in (6, 7, 8, 9)]
     assert day(judge("2026-06-01", "failure", *chain)) == "2026-10-07"
 
 
-def test_a_correction_of_the_notice_keeps_the_day_of_its_first_publication() -> None:
+def test_fault_K12_a_correction_of_the_notice_keeps_the_day_of_its_first_publication() -> None:
     """A corrected end counts although the correction came after the term."""
     first = event("failure", "2026-10-12 08:00", "2026-10-12 12:00", id="K1")
     again = event("failure", "2026-10-12 08:00", "2026-10-12 18:00", id="K1", version=2, published="2026-11-10 08:00")

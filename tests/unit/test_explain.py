@@ -156,6 +156,22 @@ def test_fault_X06_what_is_no_FA3_is_called_by_its_name(name: str) -> None:
     assert "FA(3)" in found.message + found.hint
 
 
+NEWER = {
+    "next schema": changed(invoices.FA3_NS, "http://crd.gov.pl/wzor/2031/01/01/99999/"),
+    "next form": changed('kodSystemowy="FA (3)"', 'kodSystemowy="FA (4)"'),
+    "next version": changed('wersjaSchemy="1-0E"', 'wersjaSchemy="1-1E"'),
+}
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_fault_K11_a_newer_schema_is_refused_with_a_cure(name: str) -> None:
+    """A form or a version that this program does not know is not guessed at: one sentence, and what is taken."""
+    found = only(NEWER[name])
+    assert found.code in {"wrong_form", "wrong_form_code"}
+    assert "FA(3)" in found.message
+    assert "Jeśli program nie daje takiej możliwości" in found.hint
+
+
 # ---- not well-formed
 
 BROKEN = {

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from gateway.http.problems import CONFLICTS, RETRY_AFTER_S, ROWS, HttpProblem, from_exception, refusal
-from spool.domain.errors import BodyDamaged, Problem, SpoolError
+from spool.domain.errors import BodyDamaged, NoRoom, Problem, SpoolError
 from spool.workers import WorkerCrashed, WorkerTimeout
 
 
@@ -21,7 +21,9 @@ def sqlite_error(name: str) -> pysqlite3.OperationalError:
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (sqlite_error("SQLITE_FULL"), 507),
+        (NoRoom("disk_full", "", ""), 507),
+        (NoRoom("disk_inodes", "", ""), 507),
+        (NoRoom("disk_read_only", "", ""), 507),
         (OSError(errno.ENOSPC, "no space"), 507),
         (OSError(errno.EDQUOT, "quota"), 507),
         (sqlite_error("SQLITE_BUSY"), 503),

@@ -119,7 +119,7 @@ def test_history_grows_only_where_something_changed(spool: Spool) -> None:
     assert recomputed(spool, document) == 0
 
 
-def test_a_change_is_in_the_history_with_the_announcement(spool: Spool) -> None:
+def test_fault_K12_a_change_is_in_the_history_with_the_announcement(spool: Spool) -> None:
     """What was decided, and because of which notice (fault K12)."""
     document = put(spool)
     notice = announce(spool, Category.FAILURE, NOW + HOUR, NOW + 2 * HOUR)
@@ -226,7 +226,7 @@ def test_an_end_named_ahead_dates_the_term_when_it_comes(spool: Spool) -> None:
     assert str(read(spool, document).due_safe) == "2026-10-21 21:59:59+00:00"
 
 
-def test_an_unconfirmed_total_failure_ends_nothing(spool: Spool) -> None:
+def test_fault_K13_an_unconfirmed_total_failure_ends_nothing(spool: Spool) -> None:
     """The document goes on its way (fault K13)."""
     document = put(spool)
     spool.write_now(

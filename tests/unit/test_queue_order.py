@@ -86,7 +86,7 @@ def test_the_next_document_is_found_by_the_index(spool: Spool) -> None:
     plan = spool.read_now(
         lambda s: s._db.execute(
             """EXPLAIN QUERY PLAN SELECT * FROM document INDEXED BY document_queue WHERE context = 'g'
-               AND state = 'QUEUED' AND ifnull(due_safe, '~') <= '~' AND NOT attachment
+               AND state = 'QUEUED' AND NOT held_back AND ifnull(due_safe, '~') <= '~' AND NOT attachment
                ORDER BY ifnull(due_safe, '~'), unit, seq LIMIT 1"""
         ).fetchall()
     )

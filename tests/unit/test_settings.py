@@ -76,6 +76,8 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
         ("since = 2026-11-01", 'since = 2026-11-01\n[admin]\nlisten = "0.0.0.0:1"', "admin.listen"),
         ("[receive]\nsince = 2026-11-01", "", "receive.since"),
         ('context = "gmina"', 'context = "gmina"\nalerts = ["szkola"]', "unit[1].alerts"),
+        ('context = "gmina"', 'context = "gmina"\nseries = "SP1/("', "unit[1].series"),
+        ('context = "gmina"', 'context = "gmina"\nseries = "SP1/([0-9]+)"', "unit[1].series"),
         ("[receive]", '[alerts]\nsmtp = "poczta"\n[receive]', "alerts.smtp"),
         ("[receive]", '[alerts]\nsmtp = "p:25"\n[receive]', "alerts.sender"),
         ("[receive]", '[alerts]\nsmtp = "p:25"\nsender = "a@b.pl"\n[receive]', "alerts.recipients"),

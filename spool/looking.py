@@ -1,0 +1,73 @@
+"""A way into the spool that only looks: for `sluza check` and `sluza status`, on a damaged or a full disk, too."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pysqlite3
+import sqlite_utils
+
+from spool import migrations
+from spool.domain.errors import SpoolError
+from spool.opening import LOST, refuse_newer
+from spool.store import Store
+
+T = TypeVar("T")
+
+
+class Looking:
+    """A way into the spool that can only read, beside running programs and on a file that may be damaged.
+
+    Nothing is brought to a newer schema. Every failure of the file is a SpoolError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises SpoolError for a file that is missing or none of ours, SpoolTooNew as `Spool` does."""
+        if not path.is_file():
+            raise SpoolError(f"Nie ma pliku spoolu {path}.", LOST)
+        self.path = path
+        with _readable(path):
+            self._connection = pysqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            self._connection.row_factory = pysqlite3.Row
+            self._connection.execute("PRAGMA busy_timeout=30000")
+            self._know_the_schema()
+
+    def _know_the_schema(self) -> None:
+        database = sqlite_utils.Database(self._connection)
+        applied = {step.name for step in migrations.steps.applied(database)}
+        refuse_newer(applied)
+        if not applied:
+            raise SpoolError(f"Plik {self.path} nie jest spoolem Śluzy.", LOST)
+        if missing := migrations.names() - applied:
+            text = f"Ten spool zapisała starsza wersja programu (brak kroku {min(missing)})."
+            raise SpoolError(text, "Proszę najpierw uruchomić nową wersję: sluza gateway.")
+
+    def read_now(self, job: Callable[[Store], T]) -> T:
+        """Run `job` on one snapshot. Raises SpoolError for what SQLite cannot read."""
+        with _readable(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                return job(Store(self._connection))
+            finally:
+                with contextlib.suppress(pysqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+
+    def aside(self, job: Callable[[Store], T]) -> T:
+        """Run `job` outside any snapshot: for putting facts of the world beside the spool, in temporary tables."""
+        with _readable(self.path):
+            return job(Store(self._connection))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What SQLite cannot do with the file becomes one sentence."""
+    try:
+        yield
+    except (pysqlite3.Error, UnicodeDecodeError) as error:
+        cure = "Proszę zatrzymać Śluzę i odtworzyć spool z kopii zapasowej; uszkodzonego pliku nie kasować."
+        raise SpoolError(f"Nie można odczytać spoolu {path}: {error}.", cure) from error

@@ -1,0 +1,59 @@
+"""A log that cannot be written (fault F20): lines are lost, work is not."""
+
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from spool.logs import Aside
+from tests.crash.shim import ROOT
+from tests.integration.test_http_process import configuration
+
+pytestmark = pytest.mark.timeout(600)
+"""Thousands of file operations; on a busy machine they take their time."""
+
+
+def record(text: str) -> logging.LogRecord:
+    """A record as a library makes it."""
+    return logging.LogRecord("x", logging.INFO, __file__, 1, text, None, None)
+
+
+def test_fault_F20_a_reader_that_has_stopped_holds_up_nobody() -> None:
+    """More than the pipe and the queue can hold: whoever logs goes on, and is told later how many lines were lost."""
+    reading, writing = os.pipe()
+    handler = Aside(os.fdopen(writing, "w"))
+
+    def work() -> None:
+        for number in range(30_000):
+            handler.emit(record(f"{number} " + "x" * 200))
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(30)
+    assert not worker.is_alive(), "logging waits for the reader"
+    lines = iter(io.open(reading, encoding="utf-8"))  # noqa: SIM115, UP020 - until the pipe ends
+    assert next(lines).startswith("0 ")
+    lost = json.loads(next(line for line in lines if line.startswith("{")))
+    assert lost["event"] == "log_lines_lost"
+    assert lost["count"] > 1000
+
+
+@pytest.mark.parametrize("stream", ["/dev/full", "closed"])
+def test_fault_F20_a_full_disk_of_the_log_does_not_touch_the_service(stream: str, tmp_path: Path) -> None:
+    """The gateway starts, says that it is ready, and stops cleanly; with its stderr closed, too."""
+    command = [sys.executable, "-m", "gateway", "--config", str(configuration(tmp_path))]
+    if stream == "closed":
+        command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - not a file
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=full, text=True)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["ready"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
