@@ -47,10 +47,10 @@ def measure(rounds: int) -> str:
     with report.directory() as home:
         filled, empty = home / "filled", home / "empty"
         configs = {FEW: processes.configure(filled)[0], 0: processes.configure(empty)[0]}
-        fill(processes.spool_of(filled), FEW)
+        fill(processes.spool_of(filled), FEW, whole=True)
         starts = _starts(configs, rounds)
         few = _asked(processes.spool_of(filled), rounds)
-        fill(processes.spool_of(filled), MANY - FEW)
+        fill(processes.spool_of(filled), MANY - FEW, whole=False)
         many = _asked(processes.spool_of(filled), rounds)
         added = home / "added" / "spool.db"
         raw, memory = asyncio.run(_adding(added))
@@ -97,10 +97,22 @@ SELECT 'copy-' || ? || '-' || n, lower(hex(randomblob(32))), 'copy-' || ? || '-'
        created_at, updated_at, {", ".join(_COPIED)}
 FROM document, serial WHERE seq = 1
 """  # noqa: S608 - our own names
+_BODIES = """
+INSERT INTO body SELECT copy.sha256, body.size, body.packed FROM document AS copy, document AS first
+JOIN body ON body.sha256 = first.sha256 WHERE first.seq = 1 AND copy.id LIKE 'copy-' || ? || '-%'
+"""
+_EVENTS = """
+INSERT INTO event (at, subject, actor, move, note, data, previous, hash)
+SELECT created_at, id, 'bench', '>QUEUED', '', '{}', hex(randomblob(32)), hex(randomblob(32))
+FROM document WHERE id LIKE 'copy-' || ? || '-%'
+"""
 
 
-def fill(path: Path, count: int) -> None:
-    """`count` more queued documents, copies of a real one but for ids, hashes, numbers and dates; already shown."""
+def fill(path: Path, count: int, *, whole: bool) -> None:
+    """`count` more queued documents, copies of a real one but for ids, hashes, numbers and dates; already shown.
+
+    `whole`: with bodies and history, so that a program which looks at its spool as it starts finds it in order.
+    """
     now = datetime.now(UTC)
     spool = Spool(path)
     if not spool.read_now(lambda store: store.counts()):
@@ -110,9 +122,12 @@ def fill(path: Path, count: int) -> None:
         spool.write_now(adding((raw, facts), now))
         spool.write_now(lambda store: store.mark_shown(store.documents()[0]))
     spool.close()
-    connection = pysqlite3.connect(path, isolation_level=None)  # no foreign keys: the copies have no bodies
+    connection = pysqlite3.connect(path, isolation_level=None)
     tag = str(time.monotonic_ns())
     connection.execute(_COPY, (count, tag, tag, tag, stamp(now + timedelta(days=1))[:19]))
+    if whole:
+        connection.execute(_BODIES, (tag,))
+        connection.execute(_EVENTS, (tag,))
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 

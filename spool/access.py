@@ -181,7 +181,10 @@ class Spool:
         """
         if self._broken is not None:
             raise self._broken
-        return job(Store(self._glancing))
+        try:
+            return job(Store(self._glancing))
+        except pysqlite3.Error as error:
+            raise self._meant(error) from error
 
     def write_now(self, job: Callable[[Store], T]) -> T:
         """`write` for callers without an event loop (the CLI)."""
