@@ -101,12 +101,10 @@ class BatchVerdicts:
         proven = now - since >= (_LIST_SETTLES if whole else _DOUBTFUL) or (_rejected(reading) and not listed)
         job = partial(self._chunk, session=reference, statuses=statuses, proven=proven)
         after: int | None = 0
-        left = False
         while after is not None:
-            after, missing = await t.spool.write(partial(job, after=after))
-            left |= missing
-        if left and not proven:
-            return
+            after = await t.spool.write(partial(job, after=after))
+        if await t.spool.read(lambda store: store.packed(reference, 1)):
+            return  # a session is final here only when nothing of it is open
         reached("package.settled", reference)
         self._missing.pop(reference, None)
         await t.spool.write(lambda store: store.end_session(reference, now))
@@ -116,10 +114,10 @@ class BatchVerdicts:
 
     def _chunk(
         self, store: Store, session: str, statuses: dict[str, InvoiceStatus], *, after: int, proven: bool
-    ) -> tuple[int | None, bool]:
-        """One commit: the next documents of the package. Where to go on, and whether one was not in the list."""
+    ) -> int | None:
+        """One commit: the next documents of the package; returns where to go on."""
         t, now = self._t, self._t.clock()
-        documents, missing = store.packed(session, CHUNK, after), False
+        documents = store.packed(session, CHUNK, after)
         for document in documents:
             status, dice = statuses.get(document.sha256), random.random()  # noqa: S311 - jitter
             if status is not None:
@@ -128,10 +126,9 @@ class BatchVerdicts:
             elif proven:
                 verdict.absent(store, document, now, dice, verdict.NOT_IN_SESSION)
             else:
-                missing = True
                 continue
             law.reopen(store, t.rules, document.id, now)
-        return (documents[-1].seq if documents else None), missing
+        return documents[-1].seq if documents else None
 
     async def _learn(self, reading: Reading) -> None:
         """What the fate of a package says about the next one."""

@@ -2,6 +2,7 @@
 
 Nothing here talks to KSeF; the callers are `agent.forward` (after a send), `agent.follow` and `agent.reconcile`.
 They hand over the document as it was when KSeF was asked: an answer counts only while that attempt is open (`_late`).
+Packages (`agent.batch`, `agent.batch_verdicts`) hand it over as it is.
 """
 
 from dataclasses import replace
@@ -213,8 +214,8 @@ NOT_STORED = "KSeF nie pokazuje tej sesji, a w jego rejestrze nie ma tego dokume
 
 def absent(store: Store, document: Document, now: datetime, random: float, note: str) -> None:
     """Proven, as `note` says (faults K01). The same bytes go again after a pause, or a person looks when that has
-    happened too often."""
-    if _late(store, document, now):
+    happened too often. A package that never was handed in leaves its documents SENDING until then."""
+    if _late(store, document, now, _ASKED | {State.SENDING}):
         return
     if document.attempts >= MOST_TRIES:
         store.end_attempt(document.id, "held", now)

@@ -79,6 +79,16 @@ def m0011_names_without_case(db: Database) -> None:
     db.execute("CREATE INDEX document_name ON document (unit, name COLLATE NOCASE)")
 
 
+@steps()
+def m0012_open_documents_by_date(db: Database) -> None:
+    """The page's list of what is due next is read in order, however many documents there are."""
+    db.execute("DROP INDEX document_due")
+    db.execute(
+        """CREATE INDEX document_due ON document (ifnull(due_safe, '~'), seq) WHERE ksef_number IS NULL
+           AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"""
+    )
+
+
 def names() -> frozenset[str]:
     """The steps that this program knows."""
     return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))

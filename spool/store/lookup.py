@@ -7,7 +7,7 @@ from spool import rows
 from spool.domain.ledger import Document, Waiting
 from spool.domain.states import HOLDS_NUMBER, LIVE, State
 from spool.rows import stamp
-from spool.store.base import marks, quoted, where
+from spool.store.base import ENDED, marks, quoted, where
 from spool.store.series import LONGEST_PAUSE, SeriesOrder
 
 SENT_OFFLINE = "(corrects <> '' OR (mode <> 'online' AND NOT deemed))"
@@ -120,8 +120,8 @@ class Lookup(SeriesOrder):
     def by_due(self, limit: int = 100) -> list[Document]:
         """Documents without a number that are still alive, the nearest deadline first."""
         found = self._db.execute(
-            f"""SELECT * FROM document WHERE state IN ({_LIVE}) AND ksef_number IS NULL
-                ORDER BY due_safe NULLS LAST, seq LIMIT ?""",  # noqa: S608
+            f"""SELECT * FROM document INDEXED BY document_due WHERE ksef_number IS NULL AND state NOT IN {ENDED}
+                ORDER BY ifnull(due_safe, '~'), seq LIMIT ?""",  # noqa: S608 - our own words
             (limit,),
         )
         return [rows.document(r) for r in found]

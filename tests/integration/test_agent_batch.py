@@ -26,11 +26,11 @@ MANY = 31
 
 
 @pytest.fixture(autouse=True)
-def _another_day_with_limits(rig: Rig, sandbox: Sandbox) -> None:
+async def _another_day_with_limits(rig: Rig, sandbox: Sandbox) -> None:
     """KSeF's limits are on, as in production, and what the test before spent is long ago."""
     sandbox.switch(rate_limits="on")
     noon = datetime.combine(rig.today() + timedelta(days=1), time(11), UTC)
-    sandbox.call("POST", "/sandbox/clock", {"set": noon.isoformat()})
+    await rig.advance(seconds=(noon - sandbox.now()).total_seconds())
 
 
 async def _put_many(rig: Rig, prefix: str, count: int = MANY, **more: Any) -> list[Document]:
@@ -207,6 +207,13 @@ async def test_fault_F01_parts_are_lost(rig: Rig, sandbox: Sandbox, monkeypatch:
     await rig.eventually(refused, "a close that KSeF refuses")
     assert {(await rig.read(d)).state for d in documents} == {State.SENDING}
     await rig.advance(minutes=21)
+
+    async def listed() -> bool | None:
+        return _calls(sandbox, LIST) >= 1 or None
+
+    await rig.eventually(listed, "a look into the list of the cancelled session")
+    assert {(await rig.read(d)).state for d in documents} == {State.SENDING}
+    await rig.advance(minutes=3)
     await rig.until(documents[0], State.SUBMITTED, State.ACCEPTED, seconds=30)
     await rig.advance(minutes=5)
     await _all_numbered(rig, documents)
@@ -275,7 +282,7 @@ async def test_fault_F10_damaged_bytes_are_not_packed(rig: Rig, sandbox: Sandbox
     await rig.spool.write(
         lambda store: store._db.execute("UPDATE body SET packed = x'00' WHERE sha256 = ?", (damaged.sha256,))
     )
-    rig.broken = frozenset({"I1", "I8"})
+    rig.broken = frozenset({"I8"})
     await rig.start()
     await _all_numbered(rig, [d for d in documents if d.id != damaged.id])
     assert (await rig.read(damaged)).state is State.QUEUED

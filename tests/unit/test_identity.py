@@ -76,10 +76,6 @@ def _marked(path: Path, _earlier: bytes) -> None:
     (path.parent / identity.RESTORED).write_text("{}")
 
 
-def _deleted(path: Path, _earlier: bytes) -> None:
-    path.unlink()
-
-
 def _replaced(path: Path, _earlier: bytes) -> None:
     copy = path.with_name("copy")
     copy.write_bytes(path.read_bytes())
@@ -95,7 +91,6 @@ def _alone(path: Path, _earlier: bytes) -> None:
     [
         (_rolled_back, Doubt.ROLLED_BACK),
         (_marked, Doubt.RESTORED),
-        (_deleted, Doubt.ROLLED_BACK),
         (_replaced, Doubt.COPIED),
         (_alone, Doubt.UNMARKED),
     ],
@@ -103,7 +98,7 @@ def _alone(path: Path, _earlier: bytes) -> None:
 def test_fault_F11_the_next_start_notices(
     tmp_path: Path, break_it: Callable[[Path, bytes], None], doubt: Doubt
 ) -> None:
-    """Put back, marked as restored, gone, another file, without its companion: the mode outlasts restarts."""
+    """Put back, marked as restored, another file, without its companion: the mode outlasts restarts."""
     path = tmp_path / FILE
     Spool(path, "gateway", lambda: NOW).close()
     earlier = path.read_bytes()
