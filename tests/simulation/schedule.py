@@ -46,8 +46,6 @@ def run_schedule(shop: Workshop, seed: int) -> Outcome:
             world.loop.run_forever()
         except Exception as error:
             world.watch.wrong("simulation", f"{type(error).__name__}: {error}")
-            if not isinstance(error, RuntimeError):
-                raise
         finally:
             world.close()
     text = "\n".join(" ".join(map(str, line)) for line in world.trace_lines)
