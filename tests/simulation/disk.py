@@ -5,17 +5,22 @@ moments later, alone or with others, as the dice say, and its process may die ri
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pysqlite3
 
-from spool import access
 from spool.access import Job, Spool
+from spool.answers import Answer, Promise
 from spool.clock import Clock, system_clock
+from spool.integrity import Witness
+from spool.opening import connect, migrate
+from spool.room import Reserve
 from spool.store import Store
 from tests.simulation.loop import Process, SimLoop
 
@@ -28,8 +33,10 @@ _NOBODY_ASKS_S = 20.0
 def make_template(directory: Path) -> Path:
     """A fresh, migrated spool with nothing in it."""
     path = directory / "spool.db"
-    connection = access._connect(path)
-    access._migrate(path, connection)
+    witness = Witness(path)
+    migrate(path, witness)
+    witness.close()
+    connection = connect(path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
     return path
@@ -57,7 +64,9 @@ class Connection:
         if sql == "COMMIT":
             if self.failures:
                 self.failures -= 1
-                raise pysqlite3.OperationalError("database or disk is full")
+                error = pysqlite3.OperationalError("database or disk is full")
+                error.sqlite_errorname = "SQLITE_FULL"
+                raise error
             return self.real.execute("RELEASE simulated")
         if sql == "ROLLBACK":
             self.real.execute("ROLLBACK TO simulated")
@@ -108,20 +117,23 @@ class SimSpool(Spool):
         self._disk, self._process, self._name = disk, process, role
         self._connection: Any = disk.connection
         self._role, self._fence, self._lost = (role if role in ("agent", "gateway") else ""), 0, False
+        self._broken, self._trail = None, None
+        self._closing = threading.Event()
+        self._witness: Any = SimpleNamespace(note=lambda _last: None)
+        self.reserve, self._doubt = Reserve(disk.path.parent, 0), disk.path.with_suffix(".doubt")
+        self._glancing = self._connection
         if self._role:
             self._connection.execute("BEGIN IMMEDIATE")
             self._fence = Store(self._connection).take_fence(role, "1", disk.clock())
             self._connection.execute("COMMIT")
         self._store = Store(self._connection, self._fence)
-        self._group: list[tuple[Job, Future[Any]]] = []
+        self._group: list[tuple[Job, Promise]] = []
         self._seen: dict[Any, int] = {}
 
-    def _submit(self, job: Callable[[Store], T]) -> "Future[T]":
-        done: Future[T] = Future()
+    def _submit(self, job: Job, done: Promise) -> None:
         self._group.append((job, done))
         if len(self._group) == 1:
             self._commit_soon()
-        return done
 
     def _commit_soon(self) -> None:
         dice = self._disk.dice
@@ -145,12 +157,15 @@ class SimSpool(Spool):
         if self._group:
             self._commit_soon()
 
-    def _commit_group(self, group: list[tuple[Job, Future[Any]]]) -> None:
+    def _commit_group(self, group: list[tuple[Job, Promise]]) -> None:
+        """As the writing thread does."""
         full = self._disk.full
         if full.get(self._name, 0):
             full[self._name] -= 1
             self._disk.connection.failures = 1
-        access._commit_group(self._connection, self._store, group, self._still_ours)
+        entries = [e for e in group if e[1].set_running_or_notify_cancel()]
+        self._write_group(self._connection, self._store, entries)
+        Answer.hand_over([done for _, done in entries if isinstance(done, Answer)])
         self._disk.connection.failures = 0
 
     def _read(self, job: Callable[[Store], T]) -> T:

@@ -96,12 +96,13 @@ class Ending:
         return pause + _EVERY_S
 
     def _done_here(self, row: Any) -> bool:
-        """Numbered, and nothing is left to do: without the loop of the folders its receipt is the end; that of another
-        program's send KSeF shows to that program only, and people are told."""
+        """Numbered, and nothing is left to do: without the loop of the folders its receipt is the end. One that KSeF
+        does not show, of another program's send or in a hidden session, is told to people."""
         if row.state != State.ACCEPTED:
             return False
         made = next((r for r in self.world.model.register if r.sha256 == row.sha256), None)
-        if made is not None and not made.ours:
+        session = self.world.model.sessions.get(made.session) if made is not None else None
+        if made is not None and (not made.ours or (session is not None and session.hidden)):
             return True
         upo = self.world.disk.eye.execute("SELECT upo_sha256 FROM document WHERE id = ?", (row.id,)).fetchone()[0]
         return upo is not None and not self.world.returns

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.simulation.ksef_answers import HTML, Answers, Refusal, Reply, route
 from tests.simulation.loop import OWNER, Process, SimLoop
 
 TOTAL_S, FRESH_S = 90.0, 600.0
+_DOUBTFUL = frozenset({"lost_before", "lost_after", "late", "html_after", "cut", "crash"})
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Weather:
     twice: float = 0.0
     slow_s: float = 0.05
     crash: float = 0.0
+    hides: float = 0.0
     only: frozenset[str] = frozenset()
     down: list[tuple[float, float, str]] = field(default_factory=list)
 
@@ -92,11 +94,14 @@ class Network:
     def __init__(self, loop: SimLoop, dice: Random, answers: Answers, watch: Watching) -> None:
         self.loop, self.dice, self.answers, self.watch = loop, dice, answers, watch
         self.weather = Weather()
+        self.on_doubt: Callable[[Call], None] = lambda _call: None
 
     async def exchange(self, call: Call, total_s: float = TOTAL_S) -> Reply:
         """One call, with whatever happens to it. Raises NoAnswer as the real transport does."""
         self.watch.asked(call)
         fault = self._fault(call)
+        if fault in _DOUBTFUL and call.name in ("send", "close_batch") and self.dice.random() < self.weather.hides:
+            self.loop.outside(2 * self.dice.random(), self.on_doubt, call)
         if fault in ("refused", "down_refused"):
             self.watch.vanished(call, "it never left")
             await asyncio.sleep(self._pause())

@@ -131,7 +131,7 @@ class Watch:
         session = self.model.sessions.get(earlier.session)
         if session is not None:
             self.model.settle(session)
-            if earlier.flying and session.closed is None:
+            if earlier.flying > 0 and session.closed is None:
                 self.wrong("I2", f"{short} is sent again while the earlier one may still arrive")
             if session.batch and session.closed is not None and session.final is None:
                 self.wrong("I2", f"{short} is sent again while KSeF unpacks the package with it")

@@ -204,7 +204,7 @@ class World:
 
     def _died(self, process: Process, error: Exception) -> None:
         """A program that ends by itself is started again by the supervisor; only a full disk is a reason for that."""
-        if "disk is full" not in repr(error):
+        if not no_room(error):
             self.watch.wrong("alive", f"the {process.name} ended by itself: {error!r}")
             self.loop.stop()
         self.kill(process)
@@ -229,7 +229,7 @@ class World:
                 return
             except Exception as error:
                 self.trace("not accepted", name, repr(error))
-                if "disk is full" not in repr(error):
+                if not no_room(error):
                     self.watch.wrong("crash", f"intake: {error!r}")
                 return
             for verdict in verdicts:
@@ -255,6 +255,11 @@ async def _wait_for(wanted: Any, seconds: float | None) -> Any:
     """As from Python 3.12 on; the older one makes a task of its own for every wait."""
     async with asyncio.timeout(seconds):
         return await wanted
+
+
+def no_room(error: BaseException | None) -> bool:
+    """True for what a full disk, which a schedule may bring about, makes of a step."""
+    return "disk is full" in repr(error) or "NoRoom" in repr(error)
 
 
 class Patched:
@@ -295,7 +300,7 @@ class Patched:
             import sys
 
             found = sys.exc_info()[1] if error is True else error
-            if not isinstance(found, BodyDamaged) and "disk is full" not in repr(found):
+            if not isinstance(found, BodyDamaged) and not no_room(found):
                 world.watch.wrong("crash", f"{name}: {found!r}")
         raise structlog.DropEvent
 
