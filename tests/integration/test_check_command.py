@@ -31,7 +31,7 @@ def spool_fixture(story: Story, tmp_path: Path) -> Broken:
 def ask(spool: Broken, *words: str, monkeypatch: pytest.MonkeyPatch | None = None) -> Result:
     """The command on this spool, at the moment at which its story ends."""
     if monkeypatch is not None:
-        monkeypatch.setattr("sluza.workbench._clock", lambda *_: lambda: spool.story.now)
+        monkeypatch.setattr("sluza.workbench.clock_of", lambda *_: lambda: spool.story.now)
     config = spool.path.parent / "sluza.toml"
     values = {"nip": "5080014460", "url": "http://127.0.0.1:1", "cert": "/nie/ma.pem", "key": "/nie/ma.key"}
     config.write_text(CONFIG.format(state=spool.path.parent, **values), encoding="utf-8")
