@@ -7,7 +7,7 @@ import os
 
 from tests.simulation.__main__ import BASE, run_many, seed_of
 
-SCHEDULES = int(os.environ.get("SLUZA_SCHEDULES", "400"))
+SCHEDULES = int(os.environ.get("SLUZA_SCHEDULES", "120"))
 
 
 def test_inv_in_every_schedule_all_invariants_hold() -> None:
