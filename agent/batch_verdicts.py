@@ -10,7 +10,6 @@ from functools import partial
 
 from agent import verdict
 from agent.batch import CHUNK, NOT_ALL_HERE, OVER, handed_in
-from agent.contact import SEND
 from agent.follow import after_verdicts, session_list
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import Done, InvoiceStatus, NoAnswer, Pending, Reading
@@ -28,6 +27,8 @@ _LOOK_FIRST_S, _LOOK_LONGEST_S, _LOOK_SHARE = 0.5, 60.0, 0.05
 _LIST_SETTLES = timedelta(seconds=2)
 _DOUBTFUL = timedelta(minutes=2)
 """How long a list must go on not showing a document until that counts; longer where the status itself is in doubt."""
+PACKAGES_FAIL = "packages_fail"
+"""The condition of a context whose last package KSeF threw out as a whole."""
 _HIDDEN = "KSeF nie pokazuje sesji wsadowej, w której wysłano ten dokument."
 
 
@@ -133,15 +134,18 @@ class BatchVerdicts:
     async def _learn(self, reading: Reading) -> None:
         """What the fate of a package says about the next one."""
         t, outcome = self._t, reading.outcome
-        if isinstance(outcome, Done):
+        now, failed = t.clock(), not isinstance(outcome, Done)
+        value = {"reason": reading.reason, "code": reading.code, "since": now.isoformat()} if failed else None
+        before = await t.spool.read(lambda store: store.condition(t.context.id, PACKAGES_FAIL))
+        if failed or before is not None:
+            await t.spool.write(lambda store: store.set_condition(t.context.id, PACKAGES_FAIL, value, now))
+        if not failed:
             t.planner.worked()
             return
-        t.planner.failed(t.clock())
+        t.planner.failed(now)  # what cannot go together goes one by one: nothing is held up for a person
         t.contact.log.error("package_failed", code=reading.code, reason=reading.reason)
         if isinstance(outcome, Later) and outcome.new_keys:
             self._keys.forget()
-        if isinstance(outcome, Later) and outcome.person:
-            await t.contact.pause(reading, SEND)
 
     async def _hidden(self, session: Session, now: datetime) -> None:
         """Nobody can ask about the session any more: its documents are looked for in the register, one by one."""

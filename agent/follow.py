@@ -23,6 +23,7 @@ from spool.store import Store
 LIST_FROM = 10
 """From so many waiting documents of one session its list is cheaper than single questions (protocol §16.1)."""
 _AT_ONCE = 500
+_ASKED = (State.SUBMITTED,)
 _LINE_BREAKS_S = 10.0
 """A document whose question met a broken line is not put off for long: the line is what has to heal."""
 
@@ -39,9 +40,9 @@ class Verdicts:
         t, now = self._t, self._t.clock()
         if (pause := t.contact.silence()) > 0:
             return pause
-        due = await t.spool.read(lambda store: store.work(t.context.id, [State.SUBMITTED], now, _AT_ONCE))
+        due = await t.spool.read(lambda store: store.work(t.context.id, _ASKED, now, _AT_ONCE, named=True))
         if not due:
-            at = await t.spool.read(lambda store: store.next_action(t.context.id, [State.SUBMITTED]))
+            at = await t.spool.read(lambda store: store.next_action(t.context.id, _ASKED, named=True))
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
         session, documents = _largest(due)
         listed = len(documents) >= LIST_FROM and session not in self._unlisted

@@ -164,6 +164,9 @@ def _contexts(snapshot: Snapshot) -> list[Finding]:
                 f"a terminy biegną: proszę sprawdzić, czy jest nowsza wersja programu. {said(condition)}"
             )
             found.append(Finding(Level.ALARM, text.strip()))
+        elif condition.name == "packages_fail":
+            text = f"KSeF odrzucił ostatnią paczkę faktur w całości („{name}”, od {since}): idą pojedynczo, wolniej."
+            found.append(Finding(Level.LOOK, f"{text} {said(condition)}".strip()))
         elif condition.name.startswith("damaged"):
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
             found.append(Finding(Level.ALARM, text))

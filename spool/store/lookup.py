@@ -14,6 +14,7 @@ SENT_OFFLINE = "(corrects <> '' OR (mode <> 'online' AND NOT deemed))"
 """`Document.sent_offline`, in SQL."""
 _HOLDERS = quoted(HOLDS_NUMBER)
 _LIVE = quoted(LIVE)
+_NAMED = {True: "AND invoice_ref IS NOT NULL", False: ""}
 
 
 class Lookup(SeriesOrder):
@@ -126,14 +127,17 @@ class Lookup(SeriesOrder):
         )
         return [rows.document(r) for r in found]
 
-    def work(self, context: str, states: Iterable[State], now: datetime, limit: int) -> list[Document]:
+    def work(
+        self, context: str, states: Iterable[State], now: datetime, limit: int, *, named: bool = False
+    ) -> list[Document]:
         """Documents of a context in these states whose time has come, the nearest deadline first.
 
-        A time further ahead than anything is ever put off comes from a clock that has gone back: it has come, too.
+        A time further ahead than anything is ever put off comes from a clock that has gone back: it has come, too. With
+        `named` only what KSeF has a reference for: not those in a package that it has not judged.
         """
         wanted = sorted(states)
         found = self._db.execute(
-            f"""SELECT * FROM document WHERE context = ? AND state IN ({marks(wanted)})
+            f"""SELECT * FROM document WHERE context = ? AND state IN ({marks(wanted)}) {_NAMED[named]}
                 AND (next_action_at <= ? OR next_action_at > ?) ORDER BY due_safe NULLS LAST, seq LIMIT ?""",  # noqa: S608 - marks
             (context, *wanted, stamp(now), stamp(now + LONGEST_PAUSE), limit),
         )
@@ -197,11 +201,12 @@ class Lookup(SeriesOrder):
         )
         return [rows.document(r) for r in found]
 
-    def next_action(self, context: str, states: Iterable[State]) -> datetime | None:
-        """The earliest instant at which a document in these states wants something."""
+    def next_action(self, context: str, states: Iterable[State], *, named: bool = False) -> datetime | None:
+        """The earliest instant at which a document in these states wants something; `named` as in `work`."""
         wanted = sorted(states)
         row = self._one(
-            f"SELECT min(next_action_at) AS at FROM document WHERE context = ? AND state IN ({marks(wanted)})",  # noqa: S608
+            f"""SELECT min(next_action_at) AS at FROM document WHERE context = ? AND state IN ({marks(wanted)})
+                {_NAMED[named]}""",  # noqa: S608 - marks
             context,
             *wanted,
         )

@@ -171,7 +171,11 @@ async def test_fault_F07_purchases_wait_in_the_spool_for_a_folder(
         async with bench.running(watch=False):
             await until(lambda: len(bench.lying(layout.RECEIVED, WELFARE)) == 3)
             await until(lambda: [e for e in logs if e["event"] == "result_not_written"])
-            await until(lambda: [r.unit for r in bench.spool.read_now(lambda s: s.unmirrored(10, [SCHOOL, WELFARE]))] == [SCHOOL])
+            await until(
+                lambda: (
+                    [r.unit for r in bench.spool.read_now(lambda s: s.unmirrored(10, [SCHOOL, WELFARE]))] == [SCHOOL]
+                )
+            )
             assert [n for n in bench.lying(layout.RECEIVED) if n.endswith((".xml", ".json"))] == []
             denied = False
             await until(lambda: len(bench.lying(layout.RECEIVED)) == 3, 15)

@@ -127,6 +127,8 @@ def running_again(directory: Path, now: datetime) -> Any:
          "Wysyłka „gmina” jest wstrzymana od dziś 10:00. Spool odtworzono z kopii zapasowej. Zostanie wznowiona po"),
         ("reconcile_first", {"doubts": ["other_machine"], "reason": "Spool działał dotąd na innym serwerze."}, "alarm",
          "Jeśli poprzedni serwer na pewno już nie działa, proszę uruchomić: sluza reconcile."),
+        ("packages_fail", {"reason": "Nie rozpakowano."}, "look",
+         "KSeF odrzucił ostatnią paczkę faktur w całości („gmina”, od dziś 10:00): idą pojedynczo, wolniej. Nie"),
         ("strange", {"detail": "KSeF odpowiedział kodem HTTP 404."}, "alarm",
          "KSeF odpowiada od dziś 10:00 inaczej, niż zna ta wersja Śluzy („gmina”)."),
         ("clock", {"seconds": -300}, "alarm", "Zegar tego serwera różni się od zegara KSeF o 300 s."),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import verdict
 from sluza.samples import invoice
 from spool.access import FILE, Spool
 from spool.domain.document import Mode
@@ -79,6 +80,18 @@ def test_nothing_from_tomorrow_is_packed(spool: Spool) -> None:
     """What is issued after KSeF's day stays out of a package: KSeF would refuse it."""
     add(spool, "A/0", "a", LATE)
     assert not spool.read_now(lambda s: s.packable("gmina", NOW.date() - timedelta(days=1), NOW, 3)).entries
+
+
+def test_what_a_package_holds_is_not_asked_about_alone(spool: Spool) -> None:
+    """Whatever the clock says, KSeF has no reference of it yet: only the session of the package can be asked."""
+    document = add(spool, "A/0", "a", LATE)
+    spool.write_now(lambda s: (s.add_package("p-1", "gmina", NOW), s.claim("p-1", [document.id], NOW)))
+    spool.write_now(lambda s: verdict.handed_in(s, s.document(document.id), NOW))
+    states = [State.SUBMITTED]
+    for now in (NOW - timedelta(hours=1), NOW + timedelta(days=2)):
+        assert spool.read_now(lambda s, n=now: s.work("gmina", states, n, 9))  # type: ignore[misc]
+        assert not spool.read_now(lambda s, n=now: s.work("gmina", states, n, 9, named=True))  # type: ignore[misc]
+    assert spool.read_now(lambda s: s.next_action("gmina", states, named=True)) is None
 
 
 def test_the_next_document_is_found_by_the_index(spool: Spool) -> None:
