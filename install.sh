@@ -219,7 +219,8 @@ case $action in
     test_system_packages
     prepare_clone requirements-dev.lock
     cd "$here"
-    exec "$venv/bin/python" -m pytest "${rest[@]}"
+    # One worker for each processor; a module stays in one worker, because its tests share their simulator.
+    exec "$venv/bin/python" -m pytest -n auto --dist loadfile "${rest[@]}"
     ;;
   lint)
     prepare_clone requirements-dev.lock
