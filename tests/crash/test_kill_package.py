@@ -32,10 +32,9 @@ def test_fault_F01_killed_with_a_package(town: Town, pytestconfig: pytest.Config
 
 
 def _one(town: Town, number: int, point: str) -> None:
+    # What was spent of the limits is long ago.
     morning = datetime.combine(town.sandbox.now().date() + timedelta(days=1), time(8), UTC)
-    town.sandbox.call(
-        "POST", "/sandbox/clock", {"set": morning.isoformat()}
-    )  # what was spent of the limits is long ago
+    town.sandbox.call("POST", "/sandbox/clock", {"set": morning.isoformat()})
     if town.gateway.process is None:
         town.gateway.start()
     for n in range(MANY):
