@@ -175,10 +175,8 @@ class Spool:
         return await asyncio.wrap_future(self._reader.submit(self._read, job))
 
     def glance(self, job: Callable[[Store], T]) -> T:
-        """Run `job`, which looks up one row by its key, at once: on the thread of the event loop, and only there.
-
-        For what every request asks: a crossing into the reading thread and back costs more than the look.
-        """
+        """Run `job`, which looks up one row by its key, at once, on the thread of the event loop and only there: for
+        what every request asks, a crossing into the reading thread costs more than the look."""
         if self._broken is not None:
             raise self._broken
         try:
