@@ -97,6 +97,8 @@ class Forward:
                 reason = "Wysyłka została przerwana w trakcie; sprawdzamy w KSeF."
                 store.move(document.id, State.UNKNOWN, now, "agent", reason, reason=reason)
             _lift_damaged(store, self._t.context.id, now)
+            for document in store.waiting_for_batch(self._t.context.id):
+                store.move(document.id, State.QUEUED, now, "agent", "Faktura z załącznikiem idzie teraz w paczce.")
             return len(left)
 
         if count := await self._t.spool.write(job):

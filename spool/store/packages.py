@@ -81,6 +81,13 @@ class Packages(Attempts):
         )
         return [rows.document(r) for r in found]
 
+    def waiting_for_batch(self, context: str) -> list[Document]:
+        """Documents with an attachment that an earlier version put aside, because it had no packages."""
+        found = self._db.execute(
+            "SELECT * FROM document WHERE state = 'WAITING' AND context = ? AND attachment", (context,)
+        )
+        return [rows.document(r) for r in found]
+
     def add_package(self, name: str, context: str, now: datetime) -> None:
         """A package is being made; its documents are claimed into it under this name."""
         self._insert("package", name=name, context=context, created_at=stamp(now))

@@ -99,9 +99,11 @@ async def test_online_and_offline_never_share_a_package(rig: Rig, sandbox: Sandb
 async def test_an_attachment_goes_by_batch_alone(rig: Rig, sandbox: Sandbox) -> None:
     """A document with an attachment is a package of its own at once, and no other waits for it (protocol §10)."""
     sandbox.call("POST", "/v2/testdata/attachment", {"nip": rig.context.value})
-    document = await rig.put(attachment_invoice(number="ATT/1", issue_date=rig.today()))
+    documents = [await rig.put(attachment_invoice(number=f"ATT/{n}", issue_date=rig.today())) for n in (1, 2)]
+    old = documents[1].id  # as a version without packages left it
+    await rig.spool.write(lambda s: s.move(old, State.WAITING, rig.clock(), "agent", "Czeka.", reason="Czeka."))
     await rig.start()
-    await _all_numbered(rig, [document])
+    await _all_numbered(rig, documents)
     assert (_calls(sandbox, OPEN), _calls(sandbox, SEND)) == (1, 0)
 
 
