@@ -284,15 +284,17 @@ _NEVER = frozenset({"http:400", "http:401", "http:403", "http:404", "http:405", 
 async def pack_into(packing: Packing, spool: Spool, entries: list[Entry]) -> dict[str, BodyDamaged | None]:
     """Read and pack these documents, never many at once; which ones stayed out, and what is wrong with their bytes.
 
-    What must not go before an earlier number of its series stays out with it.
+    One group is read while the one before it is packed. What must not go before an earlier number of its series stays
+    out with it.
     """
     out: dict[str, BodyDamaged | None] = {}
     broken = set[tuple[str, str] | None]()
+    packed = asyncio.ensure_future(asyncio.sleep(0))
     for group in _groups(entries):
         if packing.size > LARGEST_ARCHIVE - _ROOM:
             out |= dict.fromkeys(entry.id for entry in group)
             continue
-        bodies = await spool.read(partial(_bodies, group=group))
+        bodies, _ = await asyncio.gather(spool.read(partial(_bodies, group=group)), packed)
         for entry in group:
             if isinstance(body := bodies[entry.id], BodyDamaged):
                 out[entry.id] = body
@@ -300,7 +302,8 @@ async def pack_into(packing: Packing, spool: Spool, entries: list[Entry]) -> dic
             elif entry.held_back and entry.series in broken:
                 out[entry.id] = None
         good = {key: body for key, body in bodies.items() if isinstance(body, bytes) and key not in out}
-        await asyncio.to_thread(_add_all, packing, good)
+        packed = asyncio.ensure_future(asyncio.to_thread(_add_all, packing, good))
+    await packed
     return out
 
 
