@@ -95,27 +95,28 @@ class Receipts:
         gate = asyncio.Semaphore(_DOWNLOADS)
 
         async def one(document: Document) -> tuple[Document, bytes | None]:
+            url = urls.get(str(document.invoice_ref))
+            if url is None:
+                return document, None
             async with gate:
                 try:
-                    return document, await self._t.ksef.fetch(urls[str(document.invoice_ref)])
+                    return document, await self._t.ksef.fetch(url)
                 except NoAnswer:
                     return document, None  # the address may be too old: the list gives another
 
-        got = await asyncio.gather(*(one(d) for d in documents if d.invoice_ref in urls))
+        got = await asyncio.gather(*(one(d) for d in documents))
         kept = [(document, raw) for document, raw in got if raw is not None]
         if kept:
             await with_hands(self._t.hands, [document.id for document, _ in kept], self._keep(kept))
         if missing := [document for document, raw in got if raw is None]:
             self._listed = ("", {})
-            now = self._t.clock()
-            for document in missing:
-                await self._t.spool.write(partial(Store.postpone, document_id=document.id, until=now + _ADDRESS_AGAIN))
+            await self._t.spool.write(partial(_put_off, documents=missing, until=self._t.clock() + _ADDRESS_AGAIN))
         return True
 
     async def _addresses(self, session: str, documents: list[Document]) -> dict[str, str]:
-        """Where KSeF keeps the receipts of these documents; the list is read again when one of them is not in it."""
+        """Where KSeF keeps the receipts of these documents; the list is read again when none of them is in it."""
         known = self._listed[1] if self._listed[0] == session else {}
-        if not all(document.invoice_ref in known for document in documents):
+        if not any(document.invoice_ref in known for document in documents):
             if self._t.ksef.wait("sessionInvoiceList") > 0:
                 return {}
             try:
@@ -182,6 +183,11 @@ class Receipts:
         closing = UPO_PATIENCE < age < UPO_PATIENCE + _CLOSING_TAKES
         pause = 2.0 if closing else min(_UPO_LONGEST_S, retry.next_look(age.total_seconds()))
         await t.spool.write(lambda store: store.postpone(document.id, now + timedelta(seconds=pause)))
+
+
+def _put_off(store: Store, documents: list[Document], until: datetime) -> None:
+    for document in documents:
+        store.postpone(document.id, until)
 
 
 def _keep_one(store: Store, document: Document, raw: bytes, now: datetime) -> None:
