@@ -112,7 +112,7 @@ async def test_I3_a_registered_document_that_waits_to_be_sent_again_is_found(rig
 async def test_I4_an_altered_number_is_found(rig: Rig, sent: list[str]) -> None:
     """The spool has a number that KSeF gave to nobody; the finding names the true one."""
     before = (await rig.spool.read(lambda store: store.document(sent[1]))).ksef_number
-    change(rig, "UPDATE document SET ksef_number = substr(ksef_number, 1, 33) || '00' WHERE id = ?", sent[1])
+    change(rig, "UPDATE document SET ksef_number = substr(ksef_number, 1, 33) || 'no' WHERE id = ?", sent[1])
     code, answer = await checked(rig, "--against-ksef", "--elsewhere-ok")
     assert (code, found(answer)) == (1, [("I4", sent[1])])
     assert str(before) in answer["findings"][0]["message"]
@@ -123,7 +123,7 @@ async def test_a_number_given_a_moment_ago_is_not_missed(rig: Rig) -> None:
     await rig.start()
     document = await rig.until(await rig.put_new("CHK/NOW"), State.ACCEPTED)
     await rig.stop()
-    change(rig, "UPDATE document SET ksef_number = substr(ksef_number, 1, 33) || '00' WHERE id = ?", document.id)
+    change(rig, "UPDATE document SET ksef_number = substr(ksef_number, 1, 33) || 'no' WHERE id = ?", document.id)
     _, answer = await checked(rig, "--against-ksef", "--elsewhere-ok")
     assert ("I4", document.id) not in found(answer)
 
