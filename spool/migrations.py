@@ -6,6 +6,7 @@ import pysqlite3
 from sqlite_utils import Database, Migrations
 
 from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SERIES
+from spool.schema_registers import PEOPLE
 
 steps = Migrations("sluza")
 
@@ -87,6 +88,13 @@ def m0012_open_documents_by_date(db: Database) -> None:
         """CREATE INDEX document_due ON document (ifnull(due_safe, '~'), seq) WHERE ksef_number IS NULL
            AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"""
     )
+
+
+@steps()
+def m0020_people(db: Database) -> None:
+    """People of the units, and the internal ids that they or sections were given."""
+    for statement in _statements(PEOPLE):
+        db.execute(statement)
 
 
 def names() -> frozenset[str]:

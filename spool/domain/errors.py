@@ -4,6 +4,7 @@
     SluzaError               base of everything we raise; carries a stable code, a Polish sentence and a hint
     ├── ClockWrong           this machine's clock says a time that cannot be
     ├── ConfigError          the configuration file or a credential is wrong; names field and value
+    ├── RegisterRefused      an entry that a register may not have
     └── SpoolError           the spool cannot be used
         ├── SpoolTooNew      the schema was written by a newer program
         ├── SpoolDamaged     the file is not what we left: nothing is taken in or sent
@@ -63,6 +64,12 @@ class ClockWrong(SluzaError):  # noqa: N818 - reads as the fact it states
     """The clock of this machine says a time before this program was made: nothing is judged by it (faults F14)."""
 
     code = "clock_wrong"
+
+
+class RegisterRefused(SluzaError):  # noqa: N818 - reads as the fact it states
+    """An entry that contradicts what the register says already, or lacks what must come before it."""
+
+    code = "register_refused"
 
 
 class SpoolError(SluzaError):

@@ -2,7 +2,15 @@
 
 from enum import IntEnum
 
-from spool.domain.errors import AlreadyRunning, ClockWrong, ConfigError, MoveRefused, SluzaError, SpoolError
+from spool.domain.errors import (
+    AlreadyRunning,
+    ClockWrong,
+    ConfigError,
+    MoveRefused,
+    RegisterRefused,
+    SluzaError,
+    SpoolError,
+)
 
 
 class Exit(IntEnum):
@@ -32,6 +40,6 @@ def exit_for(error: SluzaError) -> Exit:
         return Exit.USAGE
     if isinstance(error, AlreadyRunning):
         return Exit.RUNNING
-    if isinstance(error, MoveRefused | ClockWrong):
+    if isinstance(error, MoveRefused | RegisterRefused | ClockWrong):
         return Exit.REFUSED
     return Exit.SPOOL if isinstance(error, SpoolError) else Exit.FAILED

@@ -15,14 +15,18 @@ def nip_is_valid(nip: str) -> bool:
     return total % 11 == int(nip[9])
 
 
-def internal_id_is_valid(internal_id: str) -> bool:
+def internal_id(nip: str, four: str) -> str:
+    """The IDWew of this NIP whose last part begins with these four digits: the fifth is the check digit (JST F7)."""
+    total = sum(int(d) * (1 if i % 2 == 0 else 3) for i, d in enumerate(nip + four))
+    return f"{nip}-{four}{total % 10}"
+
+
+def internal_id_is_valid(internal_id_text: str) -> bool:
     """True for `NIP-ddddc`: a valid NIP, and c the 1,3,1,3… weighted sum of the 14 digits before it, modulo 10."""
-    match = re.fullmatch(r"(\d{10})-(\d{5})", internal_id, re.ASCII)
+    match = re.fullmatch(r"(\d{10})-(\d{5})", internal_id_text, re.ASCII)
     if not match or not nip_is_valid(match[1]):
         return False
-    digits = [int(d) for d in match[1] + match[2]]
-    total = sum(d * (1 if i % 2 == 0 else 3) for i, d in enumerate(digits[:14]))
-    return total % 10 == digits[14]
+    return internal_id(match[1], match[2][:4]) == internal_id_text
 
 
 def ksef_number_is_valid(ksef_number: str) -> bool:

@@ -10,6 +10,7 @@ commit). A history row goes with every change.
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
     inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is
     recovery ─ what KSeF has and the spool has forgotten    crashes ─ what a process died with
+    people ─ internal ids and who has them
 """
 
 from spool.store.alarms import Alarms
@@ -19,14 +20,17 @@ from spool.store.fences import Fences
 from spool.store.inspection import Inspection
 from spool.store.outages import Outages
 from spool.store.packages import Packages
+from spool.store.people import Owner, People
 from spool.store.received import ReceivedInvoices
 from spool.store.recovery import Recovery
 from spool.store.register import Register
 from spool.store.series import LONGEST_PAUSE
 from spool.store.tokens import KEEP_KEYS, Tokens
 
-__all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store", "Unreadable"]
+__all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Owner", "Store", "Unreadable"]
 
 
-class Store(Packages, Recovery, Outages, ReceivedInvoices, Alarms, Tokens, Crashes, Inspection, Register, Fences):
+class Store(
+    Packages, Recovery, Outages, ReceivedInvoices, People, Alarms, Tokens, Crashes, Inspection, Register, Fences
+):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""
