@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from spool import law
+from spool.domain.catalogue import problem
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import Document
 from spool.domain.states import LABELS, State
@@ -105,6 +106,18 @@ def ask_again(store: Store, document_id: str, now: datetime, actor: str, reason:
     _need(store, document_id, {State.CONFLICT})
     note = reason or "Sprawdzamy w KSeF jeszcze raz, na prośbę człowieka."
     return store.move(document_id, State.UNKNOWN, now, actor, note, reason=note)
+
+
+def give_up(store: Store, document_id: str, now: datetime, actor: str, reason: str) -> Document:
+    """A conflict is settled against this document: its number is another's in KSeF, and it goes back to its unit.
+
+    Raises MoveRefused without a reason: the next invoice of this number is the person's word that nothing was sent.
+    """
+    document = _need(store, document_id, {State.CONFLICT})
+    if not reason:
+        raise MoveRefused("Oddanie numeru wymaga podania powodu (--reason).")
+    found = problem("number_given_up", number=document.facts.number)
+    return store.move(document_id, State.REFUSED, now, actor, f"Oddano numer: {reason}", problems=(found,))
 
 
 def _need_free_number(store: Store, document: Document) -> None:

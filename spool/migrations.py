@@ -6,6 +6,7 @@ import pysqlite3
 from sqlite_utils import Database, Migrations
 
 from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SERIES
+from spool.schema_accounts import ACCOUNTS
 from spool.schema_registers import PEOPLE
 
 steps = Migrations("sluza")
@@ -94,6 +95,13 @@ def m0012_open_documents_by_date(db: Database) -> None:
 def m0020_people(db: Database) -> None:
     """People of the units, and the internal ids that they or sections were given."""
     for statement in _statements(PEOPLE):
+        db.execute(statement)
+
+
+@steps()
+def m0022_accounts(db: Database) -> None:
+    """People's accounts and their sessions."""
+    for statement in _statements(ACCOUNTS):
         db.execute(statement)
 
 

@@ -50,6 +50,17 @@ ROWS: dict[str, Row] = {
     "unauthorized_admin": Row(
         401, "Ta strona jest dla administratora.", "Użytkownik „admin”, hasło: token administratora z pliku token_file."
     ),
+    "wrong_password": Row(
+        401, "Login, hasło albo kod się nie zgadza.", "Nowe hasło nadaje administrator: sluza user password LOGIN"
+    ),
+    "sign_in_first": Row(401, "Najpierw trzeba się zalogować.", "Strona logowania: /logowanie"),
+    "not_allowed": Row(403, "Ta rola nie daje do tego prawa.", "Uprawnienia nadaje administrator Śluzy."),
+    "form_stale": Row(
+        403,
+        "Formularz jest nieaktualny; niczego nie zmieniono.",
+        "Proszę wrócić, odświeżyć stronę i spróbować ponownie.",
+    ),
+    "not_now": Row(409, "W tym stanie dokumentu nie można już tego zrobić.", "Proszę odświeżyć stronę dokumentu."),
     "unit_disabled": Row(
         403, "Jednostki tego tokenu nie ma już w konfiguracji.", "Proszę zgłosić to informatykowi urzędu."
     ),
@@ -88,6 +99,9 @@ ROWS: dict[str, Row] = {
     "conflict": Row(409, "Dokument odrzucono: numer albo klucz jest już zajęty.", "Przyczyny są w polu „errors”."),
     "too_many_failures": Row(
         429, "Zbyt wiele prób z nieważnym tokenem.", "Proszę sprawdzić token i odczekać czas z nagłówka Retry-After."
+    ),
+    "too_many_passwords": Row(
+        429, "Zbyt wiele błędnych haseł z tego komputera.", "Proszę odczekać kilka minut i spróbować ponownie."
     ),
     "internal": Row(
         500, "Wewnętrzny błąd bramki.", "Proszę powtórzyć żądanie, a jeśli błąd wraca, zgłosić go informatykowi urzędu."

@@ -1,7 +1,7 @@
-"""A small brake on guessing tokens: failed attempts per peer address, in memory only.
+"""A small brake on guessing: failed attempts per peer address, or whatever else names a source, in memory only.
 
-A token is 256 random bits, which needs no brake against guessing; this one keeps a runaway program from being
-answered as fast as it can ask, and tells its owner when to come back.
+A token is 256 random bits, which needs no brake against guessing: there it keeps a runaway program from being answered
+as fast as it can ask, and tells its owner when to come back. A password needs one: who signs in asks `wait` first.
 """
 
 import time
@@ -35,3 +35,17 @@ class Throttle:
         while len(self._failures) > self._remembered:
             self._failures.popitem(last=False)
         return max(1, round(since + self._window_s - now)) if count >= self._allowed else 0
+
+    def wait(self, address: str) -> int:
+        """The seconds until this address may try again; 0 when it may now. Counts nothing."""
+        since, count = self._failures.get(address, (0.0, 0))
+        left = since + self._window_s - self._now()
+        return max(1, round(left)) if count >= self._allowed and left > 0 else 0
+
+    def count(self, address: str) -> int:
+        """How many failures of this address are remembered."""
+        return self._failures.get(address, (0.0, 0))[1]
+
+    def forget(self, address: str) -> None:
+        """It got in."""
+        self._failures.pop(address, None)

@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from gateway.render import fa3, generic
 from gateway.render.blocks import Block, Document, Heading, Pairs, Title
 from gateway.render.codes import OFFLINE, codes_of
 from gateway.render.data import as_data
 from gateway.render.marks import Marks
-from gateway.render.pdf import write
+from gateway.render.pdf import draw, write
 from gateway.render.text import clean, joined
 from gateway.render.tree import Ledger, parse
 
@@ -17,11 +18,22 @@ _LONGEST_NAME = 80
 
 def render_invoice(raw: bytes, *, marks: Marks = Marks()) -> bytes:  # noqa: B008 - frozen
     """The PDF of an invoice of any form. UnreadableInvoice when the bytes are not well-formed XML or have a DTD."""
-    marks = _cleaned(marks)
-    document = compose(raw, marks)
-    data = as_data(document, crest=marks.arms is not None)
-    name = attachment_name(marks.ksef_number or document.number)
+    data, name = _read(raw, marks)
     return write(data, original=raw, name=name, arms=marks.arms, created=marks.created)
+
+
+def picture_of(raw: bytes, *, marks: Marks) -> bytes:
+    """The first page of the same as a PNG; raises what `render_invoice` raises."""
+    data, name = _read(raw, marks)
+    return draw(data, original=raw, name=name, arms=marks.arms)
+
+
+def _read(raw: bytes, marks: Marks) -> tuple[dict[str, Any], str]:
+    """What the template draws, and the name of the attached XML."""
+    cleaned = _cleaned(marks)
+    document = compose(raw, cleaned)
+    data = as_data(document, crest=cleaned.arms is not None)
+    return data, attachment_name(cleaned.ksef_number or document.number)
 
 
 def attachment_name(number: str) -> str:

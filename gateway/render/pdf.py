@@ -17,16 +17,13 @@ from gateway.render.marks import Arms
 from gateway.render.metrics import FONTS
 
 _TEMPLATE = Path(__file__).parent / "invoice.typ"
+_PIXELS_PER_INCH = 110
 _STANDARD: Literal["a-3b"] = "a-3b"
 
 
 def write(data: dict[str, Any], *, original: bytes, name: str, arms: Arms | None, created: datetime) -> bytes:
     """The finished file, with the `original` bytes attached as `name`."""
-    # As a string, because typst takes nothing else: what the hardened parser let through is UTF-8.
-    inputs = {"original": original.decode()}
-    if arms is not None:
-        inputs["arms"] = arms.svg
-    inputs["data"] = json.dumps(data | {"attachment": name}, ensure_ascii=False)
+    inputs = _inputs(data, original, name, arms)
     compiler, template = _tools()
     whole = created.replace(microsecond=0)  # typst's dates have no finer grain
     made = compiler.compile(
@@ -39,6 +36,26 @@ def write(data: dict[str, Any], *, original: bytes, name: str, arms: Arms | None
     )
     assert isinstance(made, bytes)
     return made
+
+
+def draw(data: dict[str, Any], *, original: bytes, name: str, arms: Arms | None) -> bytes:
+    """The first page as a PNG of a width that reads well beside text."""
+    compiler, template = _tools()
+    inputs = _inputs(data, original, name, arms)
+    made = compiler.compile(template, format="png", sys_inputs=inputs, ppi=_PIXELS_PER_INCH)
+    first = made[0] if isinstance(made, list) else made
+    assert isinstance(first, bytes)
+    return first
+
+
+def _inputs(data: dict[str, Any], original: bytes, name: str, arms: Arms | None) -> dict[str, str]:
+    """What the template reads, as strings, because typst takes nothing else: what the hardened parser let through is
+    UTF-8."""
+    inputs = {"original": original.decode()}
+    if arms is not None:
+        inputs["arms"] = arms.svg
+    inputs["data"] = json.dumps(data | {"attachment": name}, ensure_ascii=False)
+    return inputs
 
 
 @cache

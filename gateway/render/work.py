@@ -1,6 +1,6 @@
 """What the worker processes import: to draw one invoice, and to be ready for the first."""
 
-from gateway.render.compose import render_invoice
+from gateway.render.compose import picture_of, render_invoice
 from gateway.render.marks import Marks
 from spool.workers import Workers
 
@@ -10,6 +10,11 @@ _BEGINNING = b'<Faktura xmlns="http://crd.gov.pl/wzor/2025/06/25/13775/"><Fa><Fa
 def draw(raw: bytes, marks: Marks) -> bytes:
     """`render_invoice` with plain arguments, as a worker takes them."""
     return render_invoice(raw, marks=marks)
+
+
+def picture(raw: bytes, marks: Marks) -> bytes:
+    """`picture_of` with plain arguments, as a worker takes them."""
+    return picture_of(raw, marks=marks)
 
 
 def warm() -> None:

@@ -73,10 +73,11 @@ def _running(outage: Outage, now: datetime) -> str:
 def rows(outages: Sequence[Outage], now: datetime) -> list[dict[str, Any]]:
     """The announcements of the last 30 days, and those that still run, for the page."""
     recent = [o for o in outages if o.announcement.runs_at(now) or now - (o.announcement.end or now) < _SHOWN_FOR]
-    return [_row(o, now) for o in recent[:_SHOWN]]
+    return [row(o, now) for o in recent[:_SHOWN]]
 
 
-def _row(outage: Outage, now: datetime) -> dict[str, Any]:
+def row(outage: Outage, now: datetime) -> dict[str, Any]:
+    """One announcement as people read it."""
     period = outage.announcement
     running = period.runs_at(now)
     if not outage.acts:

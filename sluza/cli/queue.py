@@ -11,7 +11,7 @@ import click
 from gateway.results import result
 from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state, table
-from sluza.workbench import Bench, bench
+from sluza.workbench import bench
 from spool import actions, series
 from spool.domain.booking import jpk_mark, payment_title
 from spool.domain.document import MODE_LABELS
@@ -154,6 +154,7 @@ def _action(name: str, does: Callable[..., Document], text: str) -> None:
 
 _action("hold", actions.hold, "Wstrzymaj dokument, zanim zostanie wysłany.")
 _action("release", actions.release, "Zwolnij wstrzymany dokument i wznów wysyłkę w jego kontekście.")
+_action("give-up", actions.give_up, "Konflikt: oddaj numer, który ma w KSeF inny dokument; wraca do jednostki.")
 _action("withdraw", actions.withdraw, "Wycofaj dokument, zanim zostanie wysłany; numer będzie wolny.")
 
 
@@ -199,7 +200,10 @@ def retry(config: str | None, own_config: str | None, document_id: str, reason: 
     Dokument, którego obowiązek wygasł, wraca do kolejki na polecenie skarbnika (--reason jest wtedy wymagane).
     """
     with bench(options.chosen(config, own_config)) as opened:
-        done = _retried(opened, document_id, reason)
+        try:
+            done = by_hand.retry(opened, document_id, getpass.getuser(), reason)
+        except KeyError:
+            raise _absent(document_id) from None
         town = opened.settings.shared.municipality
     if done is None:
         out.print(f"{plain(document_id)}: spróbujemy ponownie")
@@ -209,24 +213,3 @@ def retry(config: str | None, own_config: str | None, document_id: str, reason: 
     else:
         _tell(done.source_name, done, done.problems)
     sys.exit(Exit.REFUSED if done.state is State.REFUSED else Exit.OK)
-
-
-def _retried(opened: Bench, document_id: str, reason: str) -> Document | None:
-    """The document after what its state allows; None for something else that was set aside."""
-    now, actor, rules = opened.clock(), getpass.getuser(), opened.settings.shared.rules
-    aside = opened.spool.write_now(lambda s: actions.try_again(s, document_id, now, actor))
-    try:
-        document = opened.spool.read_now(lambda s: s.document(document_id))
-    except KeyError:
-        if aside:
-            return None
-        raise _absent(document_id) from None
-    if aside:
-        return document
-    if document.state in {State.REFUSED, State.WITHDRAWN}:
-        return by_hand.again(opened, document, actor)
-    if document.state is State.QUARANTINED:
-        return opened.spool.write_now(lambda s: actions.out_of_quarantine(s, document_id, now, actor, reason, rules))
-    if document.state is State.CEASED:
-        return opened.spool.write_now(lambda s: actions.send_all_the_same(s, document_id, now, actor, reason, rules))
-    return opened.spool.write_now(lambda s: actions.ask_again(s, document_id, now, actor, reason))

@@ -1,0 +1,129 @@
+"""The door: signing in and out, one's own password, one's own one-time codes."""
+
+import base64
+import io
+
+import pyotp
+import qrcode
+import qrcode.image.svg
+from aiohttp import web
+
+from gateway.http.problems import HttpProblem
+from gateway.web import doorman, shown
+from gateway.web.doorman import Answers
+from gateway.web.pages import forms
+from gateway.web.parts import PARTS, Viewer, same_origin
+from spool.domain.accounts import SHORTEST_PASSWORD
+from spool.domain.errors import ConfigError
+
+SIGN_IN, PASSWORD = "/logowanie", "/haslo"  # noqa: S105 - addresses of pages
+
+
+async def ask(request: web.Request) -> web.StreamResponse:
+    """GET /logowanie."""
+    if await doorman.viewer_of(request) is not None:
+        raise web.HTTPSeeOther("/")
+    return await _door(request)
+
+
+async def enter(request: web.Request) -> web.StreamResponse:
+    """POST /logowanie: in with a new session, or the same page with one sentence."""
+    if not same_origin(request):
+        raise HttpProblem("form_stale")
+    parts, form = request.app[PARTS], await request.post()
+    answers = Answers(forms.text(form, "login", 100), forms.secret(form, "password"), forms.text(form, "code", 20))
+    try:
+        cookie = await doorman.sign_in(parts, answers, request.remote or "")
+    except HttpProblem as found:
+        return await _door(request, found)
+    known = await doorman.viewer_of(request)
+    if known is not None:
+        await parts.spool.write(lambda store: store.end_login(known.cookie))
+    response = web.HTTPSeeOther("/")
+    doorman.give_cookie(parts, response, cookie)
+    return response
+
+
+async def _door(request: web.Request, found: HttpProblem | None = None) -> web.Response:
+    empty = not await request.app[PARTS].spool.read(lambda store: store.accounts())
+    row = shown.ROWS[found.code] if found else None
+    values = {"empty": empty, "error": row.title if row else "", "cure": row.detail if row else ""}
+    response = shown.bare(request, "sign_in.html", values, found.status if found else 200)
+    response.headers.update(found.headers if found else {})
+    return response
+
+
+async def leave(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """POST /wyloguj: the session ends here, and the browser forgets it."""
+    parts = request.app[PARTS]
+    await parts.spool.write(lambda store: store.end_login(viewer.cookie))
+    response = web.HTTPSeeOther(SIGN_IN)
+    doorman.take_cookie(parts, response)
+    return response
+
+
+async def password_page(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /haslo."""
+    return _password(request, viewer)
+
+
+async def set_password(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """POST /haslo: the person's own new password; other sessions of the account end."""
+    parts, form = request.app[PARTS], await request.post()
+    old, new, again = (forms.secret(form, name) for name in ("old", "new", "again"))
+    if new != again:
+        return _password(request, viewer, "Nowe hasło wpisano za każdym razem inaczej.")
+    try:
+        cookie = await doorman.change_password(parts, viewer.account, old, new, request.remote or "")
+    except ConfigError as error:
+        return _password(request, viewer, shown.told(error))
+    response = shown.back("/", "password")
+    doorman.give_cookie(parts, response, cookie)
+    return response
+
+
+def _password(request: web.Request, viewer: Viewer, error: str = "") -> web.Response:
+    values = {"error": error, "least": SHORTEST_PASSWORD, "forced": viewer.account.must_change}
+    return shown.page(request, viewer, "password.html", values, 422 if error else 200)
+
+
+async def codes_page(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /kody: a secret to be taken into a telephone; it counts only once a code made with it came back."""
+    return _codes(request, viewer, pyotp.random_base32())
+
+
+async def set_codes(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """POST /kody: on with a code, off with the password."""
+    parts, form, login = request.app[PARTS], await request.post(), viewer.account.login
+    secret = forms.text(form, "secret", 64)
+    if viewer.account.totp:
+        known, _, _ = await parts.spool.read(lambda store: store.password_of(login))
+        if not await doorman.verified(known, forms.secret(form, "password")):
+            return _codes(request, viewer, pyotp.random_base32(), "Hasło jest inne.")
+        secret = ""
+    elif not _made_with(secret, forms.text(form, "code", 20)):
+        return _codes(request, viewer, secret or pyotp.random_base32(), "Kod nie pasuje. Proszę wpisać bieżący.")
+    await parts.spool.write(lambda store: store.set_totp(login, secret, parts.wall(), login))
+    response = web.HTTPSeeOther(SIGN_IN)
+    doorman.take_cookie(parts, response)
+    return response
+
+
+def _made_with(secret: str, code: str) -> bool:
+    try:
+        return bool(secret) and pyotp.TOTP(secret).verify("".join(code.split()), valid_window=1)
+    except ValueError:  # not base 32: somebody changed the hidden field
+        return False
+
+
+def _codes(request: web.Request, viewer: Viewer, secret: str, error: str = "") -> web.Response:
+    picture = ""
+    if not viewer.account.totp:
+        address = pyotp.TOTP(secret).provisioning_uri(viewer.account.login, issuer_name="Śluza")
+        drawn = io.BytesIO()
+        qrcode.make(address, image_factory=qrcode.image.svg.SvgPathImage, box_size=12).save(drawn)
+        picture = base64.b64encode(drawn.getvalue()).decode()
+    values = {"secret": secret, "picture": picture, "error": error}
+    response = shown.page(request, viewer, "codes.html", values, 422 if error else 200)
+    response.headers["Content-Security-Policy"] = shown.POLICY.replace("img-src 'self'", "img-src 'self' data:")
+    return response

@@ -1,0 +1,53 @@
+"""Reading what a form sent: short texts, known words, moments in Warsaw time."""
+
+from datetime import datetime
+
+from aiohttp import web
+from multidict import MultiDictProxy
+
+from gateway.http.problems import HttpProblem
+from spool.domain.calendar import WARSAW
+from spool.domain.errors import ConfigError
+
+Form = MultiDictProxy[str | bytearray | web.FileField]
+_LONGEST = 1000
+_BIGGEST_CURSOR = 18
+
+
+def text(form: Form, name: str, longest: int = _LONGEST) -> str:
+    """A field on one line, trimmed; empty when it is not there. Raises ConfigError when it is too long."""
+    value = form.get(name, "")
+    if not isinstance(value, str):
+        raise HttpProblem("bad_request")
+    kept = " ".join(value.split())
+    if len(kept) > longest:
+        raise ConfigError(f"Tekst jest za długi: najwyżej {longest} znaków.")
+    return "".join(c for c in kept if c.isprintable())
+
+
+def secret(form: Form, name: str) -> str:
+    """A password exactly as typed."""
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def moment(form: Form, name: str) -> datetime | None:
+    """A `datetime-local` field, which is Warsaw time here. Raises ConfigError when it is no moment."""
+    value = text(form, name, 40)
+    if not value:
+        return None
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=WARSAW)
+    except ValueError:
+        raise ConfigError(f"To nie jest data z godziną: „{value}”.", "Np. 2026-11-26T14:30.") from None
+
+
+def cursor(request: web.Request, name: str = "przed") -> int:
+    """Where a list goes on; 0 is its beginning."""
+    value = request.query.get(name, "")
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= _BIGGEST_CURSOR else 0
+
+
+def asked(request: web.Request, name: str, longest: int = 100) -> str:
+    """A word of the address, trimmed."""
+    return " ".join(request.query.get(name, "").split())[:longest]

@@ -1,0 +1,194 @@
+"""What concerns the whole municipality: units, certificates, settings with the orders behind them, the audit trail."""
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from certs import keyring
+from certs.expiry import Expiry
+from gateway.results import local
+from gateway.web import shown
+from gateway.web.pages import forms
+from gateway.web.parts import PARTS, AdminParts, Viewer
+from gateway.web.sight import look
+from gateway.web.snapshot import LOOKER
+from gateway.web.words import moment
+from spool.domain.environments import BY_NAME
+from spool.domain.errors import ConfigError
+from spool.domain.ledger import FOLDER, Event
+from spool.domain.municipality import Context, Policy
+from spool.domain.states import LABELS, LIVE, NUMBERED, State
+
+_ROWS = 100
+_EXPORTED = 100_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SUBJECTS = {
+    "": "Wszystko",
+    "account:": "Konta i logowania",
+    "outage:": "Komunikaty o awariach",
+    "context:": "Konteksty KSeF",
+    "unit:": "Jednostki",
+}
+
+
+async def units(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /jednostki: every unit with what waits, what was refused, and whether its folder is there."""
+    parts = request.app[PARTS]
+    snapshot = await request.app[LOOKER].look(None)
+    counts = await parts.spool.read(lambda s: {u: s.counts_of([u]) for u in parts.municipality.units})
+    missing = {c.context for c in snapshot.conditions if c.name == FOLDER}
+    rows = []
+    for unit in parts.municipality.units.values():
+        found = counts[unit.id]
+        waiting = sum(found.get(state, 0) for state in LIVE - NUMBERED)
+        rows.append(
+            {
+                "id": unit.id,
+                "name": unit.name,
+                "identity": unit.nip or unit.idwew or "bez własnego numeru",
+                "context": unit.context,
+                "waiting": waiting,
+                "refused": found.get(State.REFUSED, 0),
+                "numbered": sum(found.get(state, 0) for state in NUMBERED),
+                "folder": "niedostępny" if f"unit:{unit.id}" in missing or unit.id in missing else "jest",
+                "town_hall": unit.town_hall,
+            }
+        )
+    return shown.page(request, viewer, "units.html", {"rows": rows})
+
+
+async def certificates(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /certyfikaty: what each context signs in and signs KOD II with, and for how long."""
+    parts = request.app[PARTS]
+    now = parts.wall()
+    rows = [
+        row for context in parts.municipality.contexts.values() for row in _credentials(context, now)
+    ]
+    return shown.page(request, viewer, "certificates.html", {"rows": rows})
+
+
+def _credentials(context: Context, now: datetime) -> list[dict[str, Any]]:
+    found = []
+    for load, purpose in (
+        (keyring.authentication, "logowanie do KSeF (typ 1)"),
+        (keyring.offline, "KOD II, tryb offline (typ 2)"),
+    ):
+        try:
+            credential = load(context)
+        except ConfigError as error:
+            found.append(_line(context, purpose, "alarm", shown.told(error), ""))
+            continue
+        if credential is None:
+            continue
+        cert = credential.certificate
+        known = Expiry(
+            purpose, cert.subject.rfc4514_string(), f"{cert.serial_number:x}", cert.not_valid_before_utc,
+            cert.not_valid_after_utc,
+        )  # fmt: skip
+        found.append(_known(context, known, now))
+    if context.token_file is not None:
+        text = "Tokenem KSeF można się logować tylko do 31.12.2026. Potem potrzebny jest certyfikat."
+        found.append(_line(context, "logowanie do KSeF (token)", "look", text, ""))
+    return found
+
+
+def _known(context: Context, known: Expiry, now: datetime) -> dict[str, Any]:
+    left = known.days_left(now) or 0
+    days = f"jeszcze {left} dni" if left >= 0 else f"nieważny od {-left} dni"
+    until = f"{known.until:%d.%m.%Y}" if known.until else ""
+    return _line(context, known.purpose, known.tone(now), f"Ważny do {until}.", days) | {
+        "subject": known.subject,
+        "serial": known.serial,
+    }
+
+
+def _line(context: Context, purpose: str, tone: str, text: str, days: str) -> dict[str, Any]:
+    return {
+        "context": f"{context.id} · {context.value}",
+        "environment": BY_NAME[context.environment].label or "KSeF produkcyjny",
+        "purpose": purpose,
+        "tone": tone,
+        "text": text,
+        "days": days,
+        "subject": "",
+        "serial": "",
+    }
+
+
+async def settings(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /ustawienia: the settings that differ between municipalities, each with its order."""
+    parts = request.app[PARTS]
+    groups = _settings(parts) if parts.settings else []
+    source = str(parts.settings.shared.source) if parts.settings else ""
+    return shown.page(request, viewer, "settings.html", {"groups": groups, "source": source})
+
+
+def _settings(parts: AdminParts) -> list[dict[str, Any]]:
+    assert parts.settings is not None
+    given = parts.settings
+    policies = {**vars(given.policies), "maintenance_after_offline24": given.shared.law.maintenance_after_offline24}
+    folders = [(name, f"{value:g}") for name, value in vars(given.folders).items()]
+    return [
+        {
+            "title": "Ustalenia zarządzeń",
+            "rows": [(name, p.value, p.order or "nie podano") for name, p in policies.items() if isinstance(p, Policy)],
+            "order": True,
+        },
+        {
+            "title": "Gmina",
+            "rows": [("nazwa", parts.municipality.name, ""), ("NIP", parts.municipality.nip, "")],
+            "order": False,
+        },
+        {"title": "Foldery", "rows": [(name, value, "") for name, value in folders], "order": False},
+    ]
+
+
+async def trail(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /historia: the audit trail, the newest first; whether its chain holds is `sluza check`'s to say."""
+    parts, before, subject = request.app[PARTS], forms.cursor(request), forms.asked(request, "czego")
+    subject = subject if subject in _SUBJECTS else ""
+    found = await look(parts, viewer, lambda s: s.events(before=before, limit=_ROWS + 1, subject=subject))
+    now = parts.clock()
+    values = {
+        "rows": [_told(e, now) for e in found[:_ROWS]],
+        "more": found[_ROWS - 1].seq if len(found) > _ROWS else 0,
+        "later": bool(before),
+        "subjects": [{"key": k, "label": label, "here": k == subject} for k, label in _SUBJECTS.items()],
+        "subject": subject,
+    }
+    return shown.page(request, viewer, "trail.html", values)
+
+
+def _told(event: Event, now: datetime) -> dict[str, str]:
+    return {
+        "at": moment(event.at, now),
+        "at_iso": local(event.at) or "",
+        "actor": event.actor,
+        "subject": event.subject,
+        "state": LABELS[State(event.state)] if event.state else "",
+        "note": event.note,
+    }
+
+
+async def exported(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /historia.csv: the same for an auditor, for a spreadsheet; formulas are only text there (faults X11)."""
+    found = await look(
+        request.app[PARTS], viewer, lambda s: s.events(before=0, limit=_EXPORTED, subject="")
+    )
+    made = io.StringIO()
+    writer = csv.writer(made, delimiter=";", lineterminator="\r\n")
+    writer.writerow(("numer", "kiedy", "kto", "czego dotyczy", "zdarzenie", "opis"))
+    for event in reversed(found):
+        writer.writerow(_safe((event.seq, local(event.at), event.actor, event.subject, event.move, event.note)))
+    headers = {"Content-Disposition": 'attachment; filename="historia.csv"'}
+    raw = b"\xef\xbb\xbf" + made.getvalue().encode()
+    return web.Response(body=raw, content_type="text/csv", charset="utf-8", headers=headers)
+
+
+def _safe(cells: Iterable[Any]) -> list[str]:
+    texts = (" ".join(str(cell or "").split()) for cell in cells)
+    return [f"'{text}" if text.startswith(_FORMULA) else text for text in texts]

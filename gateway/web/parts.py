@@ -1,0 +1,75 @@
+"""What the pages look at and act through, and who is looking."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.http.throttle import Throttle
+from gateway.intake import FrontDoor
+from gateway.settings import GatewaySettings
+from gateway.web.guard import Gate
+from spool.access import Spool
+from spool.clock import Clock, system_clock
+from spool.domain.accounts import Account, LoginSession, Right
+from spool.domain.municipality import Municipality
+from spool.law import Rules
+from spool.workers import Workers
+
+
+@dataclass(frozen=True)
+class AdminParts:
+    """Everything a page may use; made once by `gateway.__main__`.
+
+    `settings` None: pages about the configuration say nothing (tests). `wall` is the clock of sessions: a training's
+    clock that jumps must not throw people out. `pairs` counts wrong passwords by address and account, `addresses` by
+    address alone, behind which a whole town hall may sit.
+    """
+
+    spool: Spool
+    municipality: Municipality
+    folders_root: Path
+    clock: Clock
+    gate: Gate
+    door: FrontDoor
+    drawing: Workers
+    rules: Rules
+    settings: GatewaySettings | None = None
+    secure: bool = False
+    wall: Clock = system_clock
+    pairs: Throttle = field(default_factory=lambda: Throttle(allowed=6, window_s=300))
+    addresses: Throttle = field(default_factory=lambda: Throttle(allowed=60, window_s=300))
+
+
+PARTS: web.AppKey[AdminParts] = web.AppKey("admin_parts", AdminParts)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The person in front of a page. `cookie` is the hash under which the spool knows the session."""
+
+    session: LoginSession
+    cookie: str
+
+    @property
+    def account(self) -> Account:
+        """Whose page it is."""
+        return self.session.account
+
+    @property
+    def actor(self) -> str:
+        """How the history names this person."""
+        return f"{self.account.name} ({self.account.login})"
+
+    def may(self, right: str) -> bool:
+        """For templates: `viewer.may("decide")`."""
+        return self.account.may(Right(right))
+
+
+def same_origin(request: web.Request) -> bool:
+    """True unless the browser says that another site sent this request (faults X19)."""
+    origin = request.headers.get("Origin")
+    if origin is not None:
+        return origin != "null" and urlsplit(origin).netloc.lower() == request.host.lower()
+    return request.headers.get("Sec-Fetch-Site", "same-origin") in {"same-origin", "none"}

@@ -1,0 +1,130 @@
+"""Lists for the pages: documents and received invoices that a person may see, a page at a time.
+
+`units` None means all of them. Nothing else in the spool decides what a person sees: `gateway.web.sight` hands in the
+units of the account.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from spool import rows
+from spool.domain.ledger import Document, Event, Received
+from spool.domain.states import State
+from spool.store.base import ENDED, Base, marks
+
+Units = Collection[str] | None
+
+
+class Pages(Base):
+    """What the pages list."""
+
+    def find_documents(
+        self, units: Units, *, text: str = "", states: Iterable[State] = (), before: int = 0, limit: int = 50
+    ) -> list[Document]:
+        """The newest first, from the one before cursor `before`; `text` is part of a number, a file or an id."""
+        wanted = sorted(states)
+        parts, values = _seen(units)
+        if before:
+            parts.append("seq < ?")
+            values.append(before)
+        if wanted:
+            parts.append(f"state IN ({marks(wanted)})")
+            values += wanted
+        if text:
+            parts.append(
+                "(number_key LIKE ? ESCAPE '\\' OR source_name LIKE ? ESCAPE '\\' OR ksef_number LIKE ? ESCAPE '\\'"
+                " OR id = ?)"
+            )
+            values += [*[_part(text)] * 3, text]
+        found = self._db.execute(
+            f"SELECT * FROM document {_where(parts)} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - our own words
+            (*values, limit),
+        )
+        return [rows.document(r) for r in found]
+
+    def due_next(self, units: Units, limit: int) -> list[Document]:
+        """Live documents without a number, the nearest deadline first."""
+        parts, values = _seen(units)
+        found = self._db.execute(
+            f"""SELECT * FROM document INDEXED BY document_due
+                {_where(["ksef_number IS NULL", f"state NOT IN {ENDED}", *parts])}
+                ORDER BY ifnull(due_safe, '~'), seq LIMIT ?""",  # noqa: S608 - our own words
+            (*values, limit),
+        )
+        return [rows.document(r) for r in found]
+
+    def counts_of(self, units: Collection[str]) -> dict[str, int]:
+        """How many documents of these units are in each state."""
+        parts, values = _seen(units)
+        found = self._db.execute(
+            f"SELECT state, count(*) AS n FROM document {_where(parts)} GROUP BY state",  # noqa: S608 - our own words
+            values,
+        )
+        return {r["state"]: r["n"] for r in found}
+
+    def find_received(
+        self, units: Units, *, text: str = "", tray: bool = False, before: int = 0, limit: int = 50
+    ) -> list[Received]:
+        """The newest first; `tray` for the central tray only, which is seen by whoever sees all units."""
+        parts, values = _seen(units)
+        if tray:
+            parts.append("unit IS NULL")
+        if before:
+            parts.append("cursor < ?")
+            values.append(before)
+        if text:
+            parts.append("(ksef_number LIKE ? ESCAPE '\\' OR facts LIKE ? ESCAPE '\\')")
+            values += [_part(text)] * 2
+        found = self._db.execute(
+            f"SELECT * FROM received {_where(parts)} ORDER BY cursor DESC LIMIT ?",  # noqa: S608 - our own words
+            (*values, limit),
+        )
+        return [rows.received(r) for r in found]
+
+    def received_of(self, units: Collection[str]) -> int:
+        """How many received invoices these units have."""
+        parts, values = _seen(units)
+        row = self._one(f"SELECT count(*) AS n FROM received {_where(parts)}", *values)  # noqa: S608 - our own words
+        return int(row["n"]) if row else 0
+
+    def moved_by_outages(self, limit: int) -> list[Document]:
+        """Documents whose date an announcement has changed, the newest first."""
+        found = self._db.execute(
+            """SELECT * FROM document INDEXED BY document_moved WHERE due_because <> '' ORDER BY seq DESC LIMIT ?""",
+            (limit,),
+        )
+        return [rows.document(r) for r in found]
+
+    def events(self, *, before: int = 0, limit: int = 100, subject: str = "") -> list[Event]:
+        """The audit trail, the newest first; `subject` is the beginning of what it is about."""
+        parts: list[str] = []
+        values: list[Any] = []
+        if before:
+            parts.append("seq < ?")
+            values.append(before)
+        if subject:
+            parts.append("subject >= ? AND subject < ?")
+            values += [subject, subject + "\U0010ffff"]
+        found = self._db.execute(
+            f"SELECT * FROM event {_where(parts)} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - our own words
+            (*values, limit),
+        )
+        return [rows.event(r) for r in found]
+
+
+def _seen(units: Units) -> tuple[list[str], list[Any]]:
+    """The condition that keeps what belongs to others out."""
+    if units is None:
+        return [], []
+    known = sorted(units)
+    return [f"unit IN ({marks(known)})"], list(known)
+
+
+def _where(parts: list[str]) -> str:
+    return "WHERE " + " AND ".join(parts) if parts else ""
+
+
+def _part(text: str) -> str:
+    """A pattern that finds `text` anywhere, its own wildcards taken literally."""
+    plain = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{plain}%"
