@@ -108,7 +108,7 @@ async def _run(
     context = tls.server_context(material) if material else None
     app = create_app(Parts(desk, door, drawing, municipality))
     drop_point = Listener(app, settings.http.listen, context if settings.http.tls else None)
-    admin = _admin_listener(settings, desk, clock, context)
+    admin = _admin_listener(settings, Parts(desk, door, drawing, municipality), clock, context)
     try:
         await _make_folders(settings, desk, clock)  # before anybody is answered: who hears us may drop a file
         await drop_point.start()
@@ -181,12 +181,15 @@ async def _keep_certificate(
             log.error("certificate_not_renewed", cause=str(error))  # noqa: TRY400 - a sentence, not a traceback
 
 
-def _admin_listener(settings: GatewaySettings, desk: Spool, clock: Clock, context: SSLContext | None) -> Listener:
-    """The status page; beyond loopback only with TLS and the token."""
+def _admin_listener(settings: GatewaySettings, shared: Parts, clock: Clock, context: SSLContext | None) -> Listener:
+    """The pages for people; beyond loopback only with TLS and, for programs, the token."""
     admin = settings.admin
     token = read_token(admin.token_file) if admin.token_file else None
     gate = Gate(token, open_on_loopback=admin.listen.loopback)
-    parts = AdminParts(desk, settings.shared.municipality, settings.shared.paths.folders, clock, gate)
+    parts = AdminParts(
+        shared.spool, shared.municipality, settings.shared.paths.folders, clock, gate, shared.front_door,
+        shared.drawing, settings.shared.rules, settings, secure=not admin.listen.loopback,
+    )  # fmt: skip
     return Listener(create_admin_app(parts), admin.listen, None if admin.listen.loopback else context)
 
 

@@ -77,4 +77,3 @@ async def _judged_again(desk: Desk, document: Document, actor: str) -> Document:
 async def correct(desk: Desk, original: Document, raw: bytes, name: str, actor: str) -> Verdict:
     """A technical correction of a refused offline invoice. Raises MoveRefused when that is not possible."""
     return await desk.door.correct(raw, original, Origin(desk.unit(original.unit), "cli", name, actor=actor))
-

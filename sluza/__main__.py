@@ -23,6 +23,7 @@ VERBS = {
     "outage": "outage",
     "received": "received",
     "unit": "unit",
+    "user": "user",
     "alerts": "alerts",
     "check": "check",
     "reconcile": "reconcile",

@@ -182,4 +182,3 @@ def one_time_password() -> str:
     """What an administrator hands over; good for one sign-in, which asks for another password."""
     alphabet = "abcdefghjkmnpqrstuvwxyz23456789"
     return "-".join("".join(secrets.choice(alphabet) for _ in range(4)) for _ in range(4))
-

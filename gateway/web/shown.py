@@ -47,7 +47,9 @@ NOTICES = {
 """What a page says after something was done; the address carries the word only, so nobody's text is reflected."""
 
 
-def page(request: web.Request, viewer: Viewer, template: str, values: Mapping[str, Any], status: int = 200) -> web.Response:
+def page(
+    request: web.Request, viewer: Viewer, template: str, values: Mapping[str, Any], status: int = 200
+) -> web.Response:
     """A page for somebody who is in."""
     navigation = [
         {"href": href, "label": label, "here": _within(request.path, href)}
@@ -79,15 +81,18 @@ def bare(request: web.Request, template: str, values: Mapping[str, Any], status:
     }
     response = aiohttp_jinja2.render_template(template, request, common | dict(values), status=status)
     response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "same-origin"  # with no-referrer a browser's forms say "Origin: null"
     return response
 
 
 def problem(request: web.Request, viewer: Viewer | None, found: HttpProblem) -> web.Response:
     """What went wrong, as a page; the same words for foreign and absent."""
     row = ROWS[found.code]
-    values = {"title": row.title, "detail": row.detail if found.code not in _OWN_WORDS else _OWN_WORDS[found.code]}
-    response = page(request, viewer, "problem.html", values, row.status) if viewer else bare(
-        request, "problem.html", values, row.status
+    values = {"title": row.title, "detail": _OWN_WORDS.get(found.code, row.detail)}
+    response = (
+        page(request, viewer, "problem.html", values, row.status)
+        if viewer
+        else bare(request, "problem.html", values, row.status)
     )
     response.headers.update(found.headers)
     return response

@@ -5,19 +5,26 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
+
+from aiohttp import web
 
 from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Lingering, Snapshot
 from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool import room
 from spool.access import Spool
 from spool.clock import Clock
+from spool.domain.ledger import ALIVE
 from spool.domain.municipality import Municipality
 from spool.poison import TOO_OFTEN
 from spool.series import explained
 from spool.store import Store
 
+Scope = frozenset[str] | None
+"""The units whose documents are looked at; None is the whole municipality."""
 _FRESH_S = 1.0
 _LATEST = 6
+_FOR_UNITS = frozenset({"reachable", "paused", ALIVE})
 
 
 class Looker:
@@ -29,17 +36,25 @@ class Looker:
         self._units = frozenset(municipality.units)
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._kept: Snapshot | None = None
-        self._kept_at = 0.0
+        self._kept: dict[Scope, tuple[float, Snapshot]] = {}
 
-    async def look(self) -> Snapshot:
-        """A snapshot at most one second old. Raises what the spool raises."""
+    async def look(self, scope: Scope = None) -> Snapshot:
+        """A snapshot at most one second old, of the whole municipality or of these units. Raises what the spool
+        raises."""
         async with self._lock:
-            if self._kept is None or time.monotonic() - self._kept_at >= _FRESH_S:
-                kept = await self._spool.read(lambda store: take(store, self._contexts, self._clock(), self._units))
-                self._kept = replace(kept, shortage=room.said(self._spool.reserve))
-                self._kept_at = time.monotonic()
-            return self._kept
+            at, kept = self._kept.get(scope, (0.0, None))
+            if kept is None or time.monotonic() - at >= _FRESH_S:
+                kept = await self._spool.read(lambda store: self._take(store, scope))
+                kept = replace(kept, shortage=room.said(self._spool.reserve))
+                fresh = time.monotonic() - _FRESH_S
+                self._kept = {s: found for s, found in self._kept.items() if found[0] > fresh}
+                self._kept[scope] = time.monotonic(), kept
+            return kept
+
+    def _take(self, store: Store, scope: Scope) -> Snapshot:
+        if scope is None:
+            return take(store, self._contexts, self._clock(), self._units)
+        return take_for_units(store, self._contexts, self._clock(), scope)
 
 
 def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection[str] | None = None) -> Snapshot:
@@ -64,6 +79,28 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
     )
 
 
+def take_for_units(store: Store, contexts: Iterable[str], now: datetime, units: frozenset[str]) -> Snapshot:
+    """What people of these units may know: their own documents, and whether KSeF is up. Nothing counts others' (I7)."""
+    reachable = [replace(c, value=_without_names(c.value)) for c in store.conditions() if c.name in _FOR_UNITS]
+    return Snapshot(
+        at=now,
+        contexts=tuple(contexts),
+        queue=[explained(store, document) for document in store.due_next(units, SHOWN + 1)],
+        counts=store.counts_of(units),
+        conditions=reachable,
+        received_total=store.received_of(units),
+        unassigned=0,
+        latest=store.find_received(units, limit=_LATEST),
+        outages=store.outages(),
+        alarms=[alarm for alarm in store.open_alarms(MOST) if alarm.unit in units],
+    )
+
+
+def _without_names(value: dict[str, Any]) -> dict[str, Any]:
+    """Of a condition only whether it is so: its words may name what belongs to another unit."""
+    return {key: value[key] for key in ("ok", "since", "clock_url") if key in value}
+
+
 def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Lingering:
     without_upo, undelivered = store.numbered_long(now - NUMBERED_LONG)
     unshown = store.unshown_by_unit() if units is not None else {}
@@ -77,3 +114,6 @@ def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Li
         ceased_for_nothing=store.ceased_for_nothing(),
         homeless={unit: count for unit, count in unshown.items() if unit not in (units or ())},
     )
+
+
+LOOKER: web.AppKey[Looker] = web.AppKey("looker", Looker)

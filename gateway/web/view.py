@@ -1,6 +1,7 @@
 """From a snapshot to what the status page shows: words and tones, no HTML. Pure."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,7 @@ _OPENED_UNITS = 12
 class Row:
     """One document of the queue."""
 
+    id: str
     tone: str
     due: str
     due_iso: str
@@ -41,14 +43,12 @@ class Row:
     reason: str
 
 
-def page(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:
-    """Everything the template needs."""
+def page(snapshot: Snapshot, municipality: Municipality, scope: Collection[str] | None = None) -> dict[str, Any]:
+    """Everything the template needs; with a `scope` only of these units."""
     found = findings(snapshot)
     level = found[0].level if found else Level.FINE
     rows = [_row(d, snapshot.at, municipality) for d in snapshot.queue[:SHOWN]]
     return {
-        "municipality": municipality.name,
-        "ribbons": sorted({BY_NAME[c.environment].label for c in municipality.contexts.values()} - {""}),
         "tone": TONES[level],
         "headline": found[0].sentence if found else "Wszystko w porządku.",
         "second": in_order(snapshot),
@@ -62,8 +62,9 @@ def page(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:
         "outages": outages.rows(snapshot.outages, snapshot.at),
         "states": _states(snapshot),
         "received": _received(snapshot, municipality),
-        "units": _units(snapshot, municipality),
+        "units": _units(snapshot, municipality, scope),
         "units_open": len(municipality.units) <= _OPENED_UNITS,
+        "whole": scope is None,
     }
 
 
@@ -96,6 +97,7 @@ def _row(document: Document, now: datetime, municipality: Municipality) -> Row:
     due = document.due_safe
     tone = "alarm" if overdue(document, now) else "look" if soon(document, now) else "fine"
     return Row(
+        id=document.id,
         tone=tone,
         due=moment(due, now) if due else _UNDATED.get(document.due_state, "bez terminu"),
         due_iso=local(due) or "",
@@ -155,6 +157,7 @@ def _received(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:
 def _purchase(invoice: Received, now: datetime, municipality: Municipality) -> dict[str, Any]:
     unit = municipality.units.get(invoice.unit or "")
     return {
+        "ksef": invoice.ksef_number,
         "seller": invoice.facts.seller_name or invoice.facts.seller_nip or "sprzedawca nieznany",
         "number": invoice.facts.number,
         "unit": unit.name if unit else invoice.unit or "tacka centralna",
@@ -164,11 +167,12 @@ def _purchase(invoice: Received, now: datetime, municipality: Municipality) -> d
     }
 
 
-def _units(snapshot: Snapshot, municipality: Municipality) -> list[dict[str, Any]]:
-    """All units by name; the count is of the documents in the shown queue."""
+def _units(snapshot: Snapshot, municipality: Municipality, scope: Collection[str] | None) -> list[dict[str, Any]]:
+    """The units by name; the count is of the documents in the shown queue."""
     waiting = Counter(d.unit for d in snapshot.queue[:SHOWN])
     found = [
         {"id": u.id, "name": u.name, "identity": u.idwew or u.nip or "NIP gminy", "waiting": waiting[u.id]}
         for u in municipality.units.values()
+        if scope is None or u.id in scope
     ]
     return sorted(found, key=lambda u: str(u["name"]))

@@ -42,6 +42,14 @@ def moment(at: datetime, now: datetime) -> str:
     return f"{_WEEKDAYS[there.weekday()]} {there:%d.%m}{year}, {there:%H:%M}"
 
 
+def actor(name: str) -> str:
+    """Who did it: our programs by what they do, people by their names."""
+    return _PROGRAMS.get(name, name)
+
+
+_PROGRAMS = {"agent": "Śluza, łącznik z KSeF", "gateway": "Śluza, bramka", "spool": "Śluza, kolejka"}
+
+
 def clock(now: datetime) -> str:
     """`pt. 20.11.2026, 22:20:05`, so that a monitor which stopped can be told."""
     here = now.astimezone(WARSAW)

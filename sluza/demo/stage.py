@@ -17,10 +17,12 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from gateway.web import doorman
 from sluza.demo import credentials
 from spool import files, process
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
+from spool.domain.accounts import Account, Role
 from spool.domain.errors import AlreadyRunning, SluzaError
 
 PATIENCE_S = 30.0
@@ -105,16 +107,16 @@ class Stage:
             certificate, key = credentials.seal("Gmina Śluzowo", MUNICIPALITY_NIP, offline=offline)
             files.write(self.directory / f"{name}.pem", certificate, 0o640)
             files.write(self.directory / f"{name}.key", key, 0o600)
-        password = secrets.token_urlsafe(12)
-        files.write(self.directory / "admin.token", password.encode(), 0o600)
+        files.write(self.directory / "admin.token", secrets.token_urlsafe(18).encode(), 0o600)
         files.write(self.config, self._configuration().encode(), 0o600)
         self._sandbox = self._start_sandbox()
         # KSeF's hourly limits would make a demo that stays up wait for an hour; the sandbox says so in /rate-limits.
         self._control("switches", {"rate_limits": "off"})
         self._issue_tokens()
+        self._password = secrets.token_urlsafe(12)
+        self._open_account()
         self._supervisord = self._start_supervisord()
         self._wait_ready()
-        self._password = password
         self.write_map()
 
     def stop(self) -> None:
@@ -246,6 +248,17 @@ order = "zarządzenie pokazowe nr 1/2026"
             token = self.tokens[unit.id] = secrets.token_urlsafe(32)
             hashed = sha256_hex(token.encode())
             spool.write_now(lambda store, u=unit.id, h=hashed: store.add_token(u, h, now, "pokaz"))  # type: ignore[misc]
+        spool.close()
+
+    def _open_account(self) -> None:
+        """The administrator of the pages, with a new password each time: `sluza user add` would ask for a change."""
+        spool, now = Spool(self.state / FILE), datetime.now(UTC)
+        hashed = doorman.hashed(self._password)
+        if spool.read_now(lambda store: store.account("admin")) is None:
+            account = Account("admin", "Administrator pokazu", Role.ADMIN, (), False, False, now)
+            spool.write_now(lambda store: store.add_account(account, hashed, "pokaz"))
+        else:
+            spool.write_now(lambda store: store.set_password("admin", hashed, now, "pokaz", must_change=False))
         spool.close()
 
     def _start_supervisord(self) -> subprocess.Popen[bytes]:

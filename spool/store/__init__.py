@@ -22,8 +22,8 @@ from spool.store.fences import Fences
 from spool.store.inspection import Inspection
 from spool.store.outages import Outages
 from spool.store.packages import Packages
-from spool.store.people import Owner, People
 from spool.store.pages import Pages
+from spool.store.people import Owner, People
 from spool.store.received import ReceivedInvoices
 from spool.store.recovery import Recovery
 from spool.store.register import Register
@@ -34,7 +34,7 @@ __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Owner", "Store", "Unread
 
 
 class Store(
-    Packages, Recovery, Outages, ReceivedInvoices, People, Alarms, Tokens, Crashes, Inspection, Register, Fences, Accounts,
-    Pages,
+    Packages, Recovery, Outages, ReceivedInvoices, People, Alarms, Tokens, Crashes, Inspection, Register, Fences,
+    Accounts, Pages,
 ):  # fmt: skip
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

@@ -99,9 +99,7 @@ class Accounts(Base):
     def open_login(self, cookie_hash: str, login: str, token: str, now: datetime, address: str) -> None:
         """Somebody has come in. What has ended by itself is swept out on the way."""
         self._db.execute("DELETE FROM login WHERE opened_at < ?", (stamp(now - SESSION_LIFE),))
-        self._insert(
-            "login", hash=cookie_hash, account=login, token=token, opened_at=stamp(now), seen_at=stamp(now)
-        )
+        self._insert("login", hash=cookie_hash, account=login, token=token, opened_at=stamp(now), seen_at=stamp(now))
         self._tell(login, "signed_in", now, login, "Zalogowano.", {"address": address})
 
     def login(self, cookie_hash: str) -> LoginSession | None:

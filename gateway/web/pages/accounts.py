@@ -37,7 +37,7 @@ async def _page(
         "units": [{"id": unit.id, "name": unit.name} for unit in parts.municipality.units.values()],
         "error": error,
         "handed": handed,
-        "typed": {key: typed.get(key, "") for key in ("login", "name", "role")} if typed else {},
+        "typed": {key: typed.get(key, "") if typed else "" for key in ("login", "name", "role")},
         "typed_units": typed.getall("units", []) if typed else [],
     }
     return shown.page(request, viewer, "accounts.html", values, 422 if error else 200)
@@ -62,10 +62,9 @@ async def add(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     parts, form = request.app[PARTS], await request.post()
     units = tuple(sorted(unit for unit in form.getall("units", []) if isinstance(unit, str)))
     try:
-        login, name = forms.text(form, "login", 40).lower(), forms.text(form, "name", 80)
+        login = forms.text(form, "login", 40).lower()
+        name = forms.required(form, "name", "Proszę podać imię i nazwisko: tak historia nazwie tę osobę.")[:80]
         role = _role(forms.text(form, "role"))
-        if not name:
-            raise ConfigError("Proszę podać imię i nazwisko: tak historia nazwie tę osobę.")
         check_account(login, role, units, frozenset(parts.municipality.units))
         password = doorman.one_time_password()
         made = await asyncio.to_thread(doorman.hashed, password)

@@ -21,7 +21,7 @@ from gateway.web.health import overdue, soon
 from gateway.web.pages import forms
 from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import Sight, look, units_of
-from gateway.web.words import left, moment
+from gateway.web.words import actor, left, moment
 from spool import actions
 from spool.domain.accounts import Right
 from spool.domain.booking import jpk_mark, payment_title
@@ -67,8 +67,8 @@ ACTIONS = {
         Action("correct", "Korekta techniczna", "Poprawiony plik tej samej faktury: treść musi zostać ta sama."),
         Action(
             "give-up", "Oddaj numer",
-            "Numer tej faktury ma w KSeF inny dokument. Faktura wróci do jednostki jako odrzucona i trzeba będzie wystawić "
-            "ją z innym numerem.", right=Right.DECIDE, grave=True, reason=True,
+            "Numer tej faktury ma w KSeF inny dokument. Faktura wróci do jednostki jako odrzucona i trzeba będzie "
+            "wystawić ją z innym numerem.", right=Right.DECIDE, grave=True, reason=True,
         ),
     )
 }  # fmt: skip
@@ -180,7 +180,7 @@ def _told(
         "problems": document.problems,
         "reason": document.reason,
         "why": document.due_why,
-        "history": [_event(e, now) for e in history],
+        "history": [told_event(e, now) for e in history],
         "memo": memo or "",
         "link": verification_link(document, parts.municipality) or "",
         "upo": document.upo_sha256 is not None,
@@ -215,11 +215,12 @@ def _facts(document: Document, now: datetime, parts: AdminParts) -> list[tuple[s
     return [(label, value) for label, value in rows if value]
 
 
-def _event(event: Event, now: datetime) -> dict[str, str]:
+def told_event(event: Event, now: datetime) -> dict[str, str]:
+    """One row of history as people read it."""
     return {
         "at": moment(event.at, now),
         "at_iso": local(event.at) or "",
-        "actor": event.actor,
+        "actor": actor(event.actor),
         "state": LABELS[State(event.state)] if event.state else "",
         "note": event.note,
     }
@@ -303,8 +304,8 @@ async def act(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     form = await request.post()
     try:
         reason = forms.text(form, "reason")
-        if action.reason and not reason:
-            raise ConfigError("Ta decyzja wymaga podania powodu.")
+        if action.reason:
+            reason = forms.required(form, "reason", "Ta decyzja wymaga podania powodu.")
         problems = await _done(request, viewer, document, action.name, reason, form)
     except (ConfigError, MoveRefused) as error:
         return _question(request, viewer, document, action, shown.told(error))
@@ -345,11 +346,11 @@ async def _done(
     request: web.Request, viewer: Viewer, document: Document, name: str, reason: str, form: forms.Form
 ) -> list[str]:
     """Do it; returns what intake has against it."""
-    parts, actor = request.app[PARTS], viewer.actor
+    parts, person = request.app[PARTS], viewer.actor
     now = parts.clock()
     desk = Desk(parts.spool, parts.door, parts.municipality, parts.rules, now)
     if name == "retry":
-        again = await by_person.retry(desk, document.id, actor, reason)
+        again = await by_person.retry(desk, document.id, person, reason)
         refused = again is not None and again.state is State.REFUSED
         return [f"{p.message} {p.hint}" for p in again.problems] if again and refused else []
     if name == "correct":
@@ -357,11 +358,10 @@ async def _done(
         if not isinstance(file, web.FileField):
             raise ConfigError("Proszę wskazać poprawiony plik XML.")
         raw = file.file.read(_LARGEST_CORRECTION + 1)
-        verdict = await by_person.correct(desk, document, raw, str(file.filename)[:255], actor)
+        verdict = await by_person.correct(desk, document, raw, str(file.filename)[:255], person)
         return [f"{p.message} {p.hint}" for p in verdict.problems] if verdict.kind == "refused" else []
     move = {
         "hold": actions.hold, "release": actions.release, "withdraw": actions.withdraw, "give-up": actions.give_up,
     }[name]  # fmt: skip
-    await parts.spool.write(lambda store: move(store, document.id, now, actor, reason))
+    await parts.spool.write(lambda store: move(store, document.id, now, person, reason))
     return []
-

@@ -8,7 +8,7 @@ import qrcode
 import qrcode.image.svg
 from aiohttp import web
 
-from gateway.http.problems import HttpProblem
+from gateway.http.problems import ROWS, HttpProblem
 from gateway.web import doorman, shown
 from gateway.web.doorman import Answers
 from gateway.web.pages import forms
@@ -16,7 +16,7 @@ from gateway.web.parts import PARTS, Viewer, same_origin
 from spool.domain.accounts import SHORTEST_PASSWORD
 from spool.domain.errors import ConfigError
 
-SIGN_IN, PASSWORD = "/logowanie", "/haslo"  # noqa: S105 - addresses of pages
+SIGN_IN, PASSWORD = "/logowanie", "/haslo"
 
 
 async def ask(request: web.Request) -> web.StreamResponse:
@@ -41,12 +41,12 @@ async def enter(request: web.Request) -> web.StreamResponse:
         await parts.spool.write(lambda store: store.end_login(known.cookie))
     response = web.HTTPSeeOther("/")
     doorman.give_cookie(parts, response, cookie)
-    return response
+    raise response
 
 
 async def _door(request: web.Request, found: HttpProblem | None = None) -> web.Response:
     empty = not await request.app[PARTS].spool.read(lambda store: store.accounts())
-    row = shown.ROWS[found.code] if found else None
+    row = ROWS[found.code] if found else None
     values = {"empty": empty, "error": row.title if row else "", "cure": row.detail if row else ""}
     response = shown.bare(request, "sign_in.html", values, found.status if found else 200)
     response.headers.update(found.headers if found else {})
@@ -59,7 +59,7 @@ async def leave(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     await parts.spool.write(lambda store: store.end_login(viewer.cookie))
     response = web.HTTPSeeOther(SIGN_IN)
     doorman.take_cookie(parts, response)
-    return response
+    raise response
 
 
 async def password_page(request: web.Request, viewer: Viewer) -> web.StreamResponse:
@@ -79,7 +79,7 @@ async def set_password(request: web.Request, viewer: Viewer) -> web.StreamRespon
         return _password(request, viewer, shown.told(error))
     response = shown.back("/", "password")
     doorman.give_cookie(parts, response, cookie)
-    return response
+    raise response
 
 
 def _password(request: web.Request, viewer: Viewer, error: str = "") -> web.Response:
@@ -106,7 +106,7 @@ async def set_codes(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     await parts.spool.write(lambda store: store.set_totp(login, secret, parts.wall(), login))
     response = web.HTTPSeeOther(SIGN_IN)
     doorman.take_cookie(parts, response)
-    return response
+    raise response
 
 
 def _made_with(secret: str, code: str) -> bool:
@@ -119,7 +119,7 @@ def _made_with(secret: str, code: str) -> bool:
 def _codes(request: web.Request, viewer: Viewer, secret: str, error: str = "") -> web.Response:
     picture = ""
     if not viewer.account.totp:
-        address = pyotp.TOTP(secret).provisioning_uri(viewer.account.login, issuer_name="Śluza")
+        address = pyotp.TOTP(secret).provisioning_uri(name=viewer.account.login, issuer_name="Śluza")
         drawn = io.BytesIO()
         qrcode.make(address, image_factory=qrcode.image.svg.SvgPathImage, box_size=12).save(drawn)
         picture = base64.b64encode(drawn.getvalue()).decode()

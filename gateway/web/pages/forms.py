@@ -9,26 +9,38 @@ from gateway.http.problems import HttpProblem
 from spool.domain.calendar import WARSAW
 from spool.domain.errors import ConfigError
 
-Form = MultiDictProxy[str | bytearray | web.FileField]
+Form = MultiDictProxy[str | bytes | bytearray | web.FileField]
 _LONGEST = 1000
 _BIGGEST_CURSOR = 18
 
 
 def text(form: Form, name: str, longest: int = _LONGEST) -> str:
     """A field on one line, trimmed; empty when it is not there. Raises ConfigError when it is too long."""
-    value = form.get(name, "")
-    if not isinstance(value, str):
-        raise HttpProblem("bad_request")
+    value = needed(form, name)
     kept = " ".join(value.split())
     if len(kept) > longest:
         raise ConfigError(f"Tekst jest za długi: najwyżej {longest} znaków.")
     return "".join(c for c in kept if c.isprintable())
 
 
+def needed(form: Form, name: str) -> str:
+    """A text field as sent, empty when it is not there. Raises HttpProblem for a file in its place."""
+    value = form.get(name, "")
+    if not isinstance(value, str):
+        raise HttpProblem("bad_request")
+    return value
+
+
+def required(form: Form, name: str, sentence: str) -> str:
+    """A field that must say something. Raises ConfigError with this sentence."""
+    if not (value := text(form, name)):
+        raise ConfigError(sentence)
+    return value
+
+
 def secret(form: Form, name: str) -> str:
     """A password exactly as typed."""
-    value = form.get(name, "")
-    return value if isinstance(value, str) else ""
+    return needed(form, name)
 
 
 def moment(form: Form, name: str) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from aiohttp import web
 
@@ -50,7 +51,7 @@ class Pulse:
 
 
 PULSE: web.AppKey[Pulse] = web.AppKey("pulse", Pulse)
-STREAMS: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("streams", set)
+STREAMS: web.AppKey[list[asyncio.Task[Any]]] = web.AppKey("streams", list[asyncio.Task[Any]])
 
 
 async def events(request: web.Request, viewer: Viewer) -> web.StreamResponse:
@@ -64,7 +65,7 @@ async def events(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     await response.prepare(request)
     task = asyncio.current_task()
     assert task is not None
-    request.app[STREAMS].add(task)
+    request.app[STREAMS].append(task)
     pulse.listeners += 1
     try:
         await _tell(response, pulse, whole=viewer.account.whole_town)
@@ -72,7 +73,7 @@ async def events(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         return response
     finally:
         pulse.listeners -= 1
-        request.app[STREAMS].discard(task)
+        request.app[STREAMS].remove(task)
     return response
 
 

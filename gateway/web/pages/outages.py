@@ -20,6 +20,7 @@ from spool.domain.states import LABELS
 
 _MOVED_SHOWN = 20
 _PATH = "/awarie"
+_FIELDS = ("category", "start", "end", "published", "link", "title")
 
 
 async def listing(request: web.Request, viewer: Viewer) -> web.StreamResponse:
@@ -27,9 +28,7 @@ async def listing(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     return await _page(request, viewer)
 
 
-async def _page(
-    request: web.Request, viewer: Viewer, error: str = "", typed: forms.Form | None = None
-) -> web.Response:
+async def _page(request: web.Request, viewer: Viewer, error: str = "", typed: forms.Form | None = None) -> web.Response:
     parts = request.app[PARTS]
     now = parts.clock()
     found, moved = await parts.spool.read(lambda store: (store.outages(), store.moved_by_outages(_MOVED_SHOWN)))
@@ -42,7 +41,7 @@ async def _page(
         "environments": environments,
         "now": f"{now.astimezone(WARSAW):%Y-%m-%dT%H:%M}",
         "error": error,
-        "typed": dict(typed) if typed else {},
+        "typed": {name: typed.get(name, "") if typed else "" for name in _FIELDS},
     }
     return shown.page(request, viewer, "outages.html", values, 422 if error else 200)
 
@@ -85,9 +84,8 @@ async def change(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         elif verb == "confirm":
             await parts.spool.write(lambda s: outages.confirm(s, outage_id, now, name=name, link=link))
         elif verb == "close":
-            if end is None:
-                raise ConfigError("Proszę podać koniec z komunikatu.")
-            await parts.spool.write(lambda s: outages.close(s, outage_id, end, now, name=name, link=link))
+            over = _given(end, "Proszę podać koniec z komunikatu.")
+            await parts.spool.write(lambda s: outages.close(s, outage_id, over, now, name=name, link=link))
         elif verb == "cancel":
             reason = forms.text(form, "reason")
             await parts.spool.write(lambda s: outages.cancel(s, outage_id, now, name=name, reason=reason))
@@ -98,18 +96,15 @@ async def change(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     raise shown.back(_PATH, "outage")
 
 
-async def _add(
-    parts: AdminParts, form: forms.Form, now: datetime, name: str, link: str, end: datetime | None
-) -> None:
-    environment, start = forms.text(form, "environment"), forms.moment(form, "start")
+async def _add(parts: AdminParts, form: forms.Form, now: datetime, name: str, link: str, end: datetime | None) -> None:
+    environment = forms.text(form, "environment")
+    start = _given(forms.moment(form, "start"), "Proszę podać początek z komunikatu.")
     if environment not in {c.environment for c in parts.municipality.contexts.values()}:
         raise HttpProblem("bad_request")
     try:
         category = Category(forms.text(form, "category"))
     except ValueError:
         raise ConfigError("Proszę wybrać rodzaj komunikatu.") from None
-    if start is None:
-        raise ConfigError("Proszę podać początek z komunikatu.")
     published = forms.moment(form, "published")
     if published is not None and now < published < now + timedelta(minutes=1):
         published = now  # the field has no seconds, and this very minute is meant
@@ -119,3 +114,9 @@ async def _add(
             title=forms.text(form, "title"),
         )
     )  # fmt: skip
+
+
+def _given(at: datetime | None, sentence: str) -> datetime:
+    if at is None:
+        raise ConfigError(sentence)
+    return at

@@ -10,7 +10,7 @@ from gateway.http.answers import as_file
 from gateway.results import local
 from gateway.web import shown
 from gateway.web.pages import forms
-from gateway.web.pages.documents import drawn, seen
+from gateway.web.pages.documents import drawn, seen, told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import Sight, look
 from gateway.web.words import moment
@@ -69,9 +69,7 @@ async def show(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         "row": row(invoice, now, parts),
         "facts": _facts(invoice, now, parts),
         "why": invoice.why,
-        "history": [
-            {"at": moment(e.at, now), "at_iso": local(e.at), "actor": e.actor, "note": e.note} for e in history
-        ],
+        "history": [told_event(e, now) for e in history],
     }
     return shown.page(request, viewer, "received_one.html", values)
 

@@ -13,15 +13,15 @@ from certs.expiry import Expiry
 from gateway.results import local
 from gateway.web import shown
 from gateway.web.pages import forms
+from gateway.web.pages.documents import told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import look
 from gateway.web.snapshot import LOOKER
-from gateway.web.words import moment
 from spool.domain.environments import BY_NAME
 from spool.domain.errors import ConfigError
 from spool.domain.ledger import FOLDER, Event
 from spool.domain.municipality import Context, Policy
-from spool.domain.states import LABELS, LIVE, NUMBERED, State
+from spool.domain.states import LIVE, NUMBERED, State
 
 _ROWS = 100
 _EXPORTED = 100_000
@@ -65,9 +65,7 @@ async def certificates(request: web.Request, viewer: Viewer) -> web.StreamRespon
     """GET /certyfikaty: what each context signs in and signs KOD II with, and for how long."""
     parts = request.app[PARTS]
     now = parts.wall()
-    rows = [
-        row for context in parts.municipality.contexts.values() for row in _credentials(context, now)
-    ]
+    rows = [row for context in parts.municipality.contexts.values() for row in _credentials(context, now)]
     return shown.page(request, viewer, "certificates.html", {"rows": rows})
 
 
@@ -164,21 +162,12 @@ async def trail(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 
 
 def _told(event: Event, now: datetime) -> dict[str, str]:
-    return {
-        "at": moment(event.at, now),
-        "at_iso": local(event.at) or "",
-        "actor": event.actor,
-        "subject": event.subject,
-        "state": LABELS[State(event.state)] if event.state else "",
-        "note": event.note,
-    }
+    return told_event(event, now) | {"subject": event.subject}
 
 
 async def exported(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /historia.csv: the same for an auditor, for a spreadsheet; formulas are only text there (faults X11)."""
-    found = await look(
-        request.app[PARTS], viewer, lambda s: s.events(before=0, limit=_EXPORTED, subject="")
-    )
+    found = await look(request.app[PARTS], viewer, lambda s: s.events(before=0, limit=_EXPORTED, subject=""))
     made = io.StringIO()
     writer = csv.writer(made, delimiter=";", lineterminator="\r\n")
     writer.writerow(("numer", "kiedy", "kto", "czego dotyczy", "zdarzenie", "opis"))
