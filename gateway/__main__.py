@@ -185,10 +185,10 @@ def _admin_listener(settings: GatewaySettings, shared: Parts, clock: Clock, cont
     """The pages for people; beyond loopback only with TLS and, for programs, the token."""
     admin = settings.admin
     token = read_token(admin.token_file) if admin.token_file else None
-    gate = Gate(token, open_on_loopback=admin.listen.loopback)
+    gate = Gate(token, open_on_loopback=admin.listen.loopback, names=admin.names)
     parts = AdminParts(
         shared.spool, shared.municipality, settings.shared.paths.folders, clock, gate, shared.front_door,
-        shared.drawing, settings.shared.rules, settings, secure=not admin.listen.loopback,
+        shared.drawing, settings.shared.rules, settings, secure=not admin.listen.loopback or bool(admin.names),
     )  # fmt: skip
     return Listener(create_admin_app(parts), admin.listen, None if admin.listen.loopback else context)
 

@@ -38,10 +38,14 @@ class Http:
 
 @dataclass(frozen=True)
 class Admin:
-    """The admin listener; `token_file` holds the token that lets in from elsewhere than loopback."""
+    """The admin listener; `token_file` holds the token that lets programs in from elsewhere than loopback.
+
+    `names` are host names under which a reverse proxy on this machine shows the pages.
+    """
 
     listen: Listen
     token_file: Path | None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,8 @@ def _http(table: Table) -> Http:
 
 
 def _admin(table: Table) -> Admin:
-    admin = Admin(_listen(table, "127.0.0.1:8444"), table.path("token_file"))
+    names = tuple(name.lower() for name in table.texts("names"))
+    admin = Admin(_listen(table, "127.0.0.1:8444"), table.path("token_file"), names)
     table.done()
     if not admin.listen.loopback and admin.token_file is None:
         raise table.bad("listen", admin.listen.host, "poza 127.0.0.1 potrzebne jest pole token_file")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -24,15 +24,18 @@ from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
 from gateway.seals import Seals
 from gateway.settings import Listen, Policies
+from gateway.web import doorman
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate
 from sluza.samples import MUNICIPALITY_NIP, SCHOOL_NIP, ksef_number_for, purchase_for_unit, unit_invoice
 from spool.access import FILE, Spool
+from spool.clock import system_clock
+from spool.domain.accounts import Account, Role
 from spool.domain.document import Facts
 from spool.domain.ledger import Document, NewReceived
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
 from spool.domain.states import State
-from spool.law import Law
+from spool.law import Law, Rules
 from tests.credentials import with_offline_certificate
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -85,6 +88,8 @@ class Bench:
     session: aiohttp.ClientSession
     port: int
     admin_port: int
+    wall: Callable[[], datetime]
+    cookies: dict[str, str] = field(default_factory=dict)
 
     async def call(
         self, method: str, path: str, *, unit: str | None = SCHOOL, headers: dict[str, str] | None = None, **more: Any
@@ -102,11 +107,35 @@ class Bench:
         given = {"Content-Type": "application/xml"} | {k.replace("_", "-"): v for k, v in headers.items()}
         return await self.call("POST", f"/v1/invoices{query}", unit=unit, data=raw, headers=given)
 
-    async def admin(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> "Answer":
-        """One request to the admin listener."""
-        url = f"http://127.0.0.1:{self.admin_port}{path}"
-        async with self.session.request(method, url, headers=headers or {}) as response:
+    async def admin(
+        self,
+        path: str,
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+        *,
+        who: str | None = "admin",
+        form: dict[str, Any] | None = None,
+    ) -> "Answer":
+        """One request to the admin listener by whom `enter` let in, None: nobody. A `form` gets the session's token."""
+        sent = {"Cookie": f"sluza={self.cookies[who]}"} if who else {}
+        url = aiohttp.client.URL(f"http://127.0.0.1:{self.admin_port}{path}", encoded=True)
+        data = None if form is None else {"token": f"token-{who}"} | form
+        more = {"headers": sent | (headers or {}), "data": data, "allow_redirects": False}
+        async with self.session.request(method, url, **more) as response:
             return Answer(response.status, CIMultiDict(response.headers), await response.read())
+
+    async def enter(self, login: str, role: Role, *units: str, password: str = "") -> None:
+        """An account, and somebody who is in with it. Without a `password` nobody else can sign in with it."""
+        hashed = doorman.hashed(password) if password else "no password"
+        account = Account(login, f"Osoba {login}", role, units, False, False, NOW)
+        self.cookies[login] = f"cookie-{login}"
+        digest = sha256(self.cookies[login].encode()).hexdigest()
+
+        def work(store: Any) -> None:
+            store.add_account(account, hashed, "test")
+            store.open_login(digest, login, f"token-{login}", self.wall(), "127.0.0.1")
+
+        await self.spool.write(work)
 
     async def stored(self) -> int:
         """How many documents the spool has."""
@@ -208,6 +237,7 @@ async def running(
     gate: Gate = Gate(None, open_on_loopback=True),  # noqa: B008 - frozen
     now: datetime = NOW,
     town: Municipality | None = None,
+    wall: Callable[[], datetime] = system_clock,
 ) -> AsyncIterator[Bench]:
     """Both listeners over a fresh spool in `directory`, for as long as the block lasts."""
     town = town or municipality()
@@ -221,13 +251,28 @@ async def running(
     door = FrontDoor(spool, workers, town, Policies(Policy(offline24)), lambda: now, Law(), seals)  # type: ignore[arg-type]
     parts = Parts(spool, door, workers, town, throttle or Throttle(), room or Room(), patience)  # type: ignore[arg-type]
     drop_point = Listener(create_app(parts), Listen("127.0.0.1", 0), None)
-    admin_parts = AdminParts(spool, town, directory / "folders", lambda: now, gate)
+    rules = Rules(Law(), town)
+    admin_parts = AdminParts(
+        spool,
+        town,
+        directory / "folders",
+        lambda: now,
+        gate,
+        door,
+        workers,
+        rules,
+        wall=wall,  # type: ignore[arg-type]
+    )
     admin = Listener(create_admin_app(admin_parts), Listen("127.0.0.1", 0), None)
     await drop_point.start()
     await admin.start()
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         try:
-            yield Bench(spool, workers, town, session, drop_point.port, admin.port)
+            bench = Bench(spool, workers, town, session, drop_point.port, admin.port, wall)
+            if not await spool.read(lambda store: store.account("admin")):
+                await bench.enter("admin", Role.ADMIN)
+            bench.cookies["admin"] = "cookie-admin"
+            yield bench
         finally:
             await drop_point.stop()
             await admin.stop()

@@ -201,6 +201,7 @@ def _known(request: web.Request, error: Exception) -> HttpProblem:
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What went wrong before anybody was let in: JSON for programs, a page for people."""
     try:
+        request.app[PARTS].gate.check_name(request)
         return await handler(request)
     except web.HTTPException as error:
         if error.status < 400:

@@ -19,13 +19,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from gateway.http.problems import HttpProblem
-from gateway.web.parts import PARTS, AdminParts, Viewer
+from gateway.web.parts import HASHER, PARTS, AdminParts, Viewer
 from spool.bodies import sha256_hex
 from spool.domain.accounts import SESSION_LIFE, Account, weakness
 from spool.domain.errors import ConfigError
 
-_HASHER = PasswordHasher()
-"""argon2-cffi's defaults: the low-memory profile of RFC 9106."""
 _AT_ONCE = asyncio.Semaphore(2)
 """Each verification takes 64 MiB for some 50 ms: no crowd at the door may take the memory of the others."""
 _SEEN_EVERY_S = 60
@@ -43,9 +41,9 @@ class Answers:
     code: str = ""
 
 
-def hashed(password: str) -> str:
+def hashed(password: str, hasher: PasswordHasher = HASHER) -> str:
     """The argon2id hash to be stored."""
-    return _HASHER.hash(password)
+    return hasher.hash(password)
 
 
 def cookie_name(parts: AdminParts) -> str:
@@ -76,32 +74,34 @@ async def _opened(parts: AdminParts, login: str, address: str) -> str:
 async def _right(parts: AdminParts, login: str, answers: Answers) -> bool:
     """Password and code, both always looked at; the password of nobody takes as long as one of somebody."""
     account = await parts.spool.read(lambda store: store.account(login))
-    known, secret, _ = await parts.spool.read(lambda s: s.password_of(login)) if account else (_nobody(), "", 0)
-    fits = await verified(known, answers.password)
+    known, secret, _ = (
+        await parts.spool.read(lambda s: s.password_of(login)) if account else (_nobody(parts.hasher), "", 0)
+    )
+    fits = await verified(parts, known, answers.password)
     if account is None or not account.active or not fits:
         return False
     if secret and not await _code_fits(parts, login, secret, answers.code):
         return False
-    if _HASHER.check_needs_rehash(known):
-        renewed = await asyncio.to_thread(hashed, answers.password)
+    if parts.hasher.check_needs_rehash(known):
+        renewed = await asyncio.to_thread(hashed, answers.password, parts.hasher)
         await parts.spool.write(lambda store: store.rehash(login, renewed))
     return True
 
 
 @cache
-def _nobody() -> str:
-    return hashed(secrets.token_urlsafe(16))
+def _nobody(hasher: PasswordHasher) -> str:
+    return hashed(secrets.token_urlsafe(16), hasher)
 
 
-async def verified(known: str, password: str) -> bool:
+async def verified(parts: AdminParts, known: str, password: str) -> bool:
     """True when this is the password behind the hash."""
     async with _AT_ONCE:
-        return await asyncio.to_thread(_fits, known, password)
+        return await asyncio.to_thread(_fits, parts.hasher, known, password)
 
 
-def _fits(known: str, password: str) -> bool:
+def _fits(hasher: PasswordHasher, known: str, password: str) -> bool:
     try:
-        return _HASHER.verify(known, password)
+        return hasher.verify(known, password)
     except (VerificationError, InvalidHashError):
         return False
 
@@ -166,14 +166,14 @@ async def change_password(parts: AdminParts, account: Account, old: str, new: st
     """
     known, _, _ = await parts.spool.read(lambda store: store.password_of(account.login))
     pair = f"{address} {account.login}"
-    if parts.pairs.wait(pair) or not await verified(known, old):
+    if parts.pairs.wait(pair) or not await verified(parts, known, old):
         parts.pairs.failed(pair)
         raise ConfigError("Dotychczasowe hasło jest inne.")
     if found := weakness(new, account.login):
         raise ConfigError(found)
     if hmac.compare_digest(old.encode(), new.encode()):
         raise ConfigError("Nowe hasło jest takie samo jak dotychczasowe.")
-    made, now = await asyncio.to_thread(hashed, new), parts.wall()
+    made, now = await asyncio.to_thread(hashed, new, parts.hasher), parts.wall()
     await parts.spool.write(lambda s: s.set_password(account.login, made, now, account.login, must_change=False))
     return await _opened(parts, account.login, address)
 

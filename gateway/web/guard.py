@@ -1,4 +1,7 @@
-"""Who may look at the admin pages: this machine itself when we listen on loopback only, else the admin token."""
+"""Who may ask for `/readyz` and `/metrics`: this machine itself when we listen on loopback only, else the admin token.
+
+And, for every page, by which name: a page of the internet whose name was made to lead here gets nothing.
+"""
 
 import base64
 import binascii
@@ -25,17 +28,25 @@ _OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORE
 
 @dataclass(frozen=True)
 class Gate:
-    """`open_on_loopback` lets in peers on this machine without the token; the token lets in everybody else."""
+    """`open_on_loopback` lets in peers on this machine without the token; the token lets in everybody else.
+
+    `names` are those under which a reverse proxy on this machine shows the pages, beside those of loopback.
+    """
 
     token: str | None
     open_on_loopback: bool
+    names: tuple[str, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
 
+    def check_name(self, request: web.Request) -> None:
+        """Raises HttpProblem 421 for a request that reached loopback under a name that is not ours."""
+        host = request.headers.get("Host", "")
+        if self.open_on_loopback and not _OWN_HOST.fullmatch(host) and host.partition(":")[0].lower() not in self.names:
+            raise HttpProblem("wrong_host")
+
     def check(self, request: web.Request) -> None:
-        """Raises HttpProblem 401, 421 or 429 for whoever may not look."""
+        """Raises HttpProblem 401 or 429 for a program that may not look."""
         if self.open_on_loopback and _on_loopback(request.remote):
-            if not _OWN_HOST.fullmatch(request.headers.get("Host", "")):
-                raise HttpProblem("wrong_host")  # a page of the internet whose name was made to lead here
             return
         given = _given(request)
         expected = hashlib.sha256((self.token or "").encode()).digest()

@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from argon2 import PasswordHasher
 
 from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
@@ -16,6 +17,9 @@ from spool.domain.accounts import Account, LoginSession, Right
 from spool.domain.municipality import Municipality
 from spool.law import Rules
 from spool.workers import Workers
+
+HASHER = PasswordHasher()
+"""argon2id with argon2-cffi's defaults: the low-memory profile of RFC 9106."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class AdminParts:
     rules: Rules
     settings: GatewaySettings | None = None
     secure: bool = False
+    hasher: PasswordHasher = HASHER
     wall: Clock = system_clock
     pairs: Throttle = field(default_factory=lambda: Throttle(allowed=6, window_s=300))
     addresses: Throttle = field(default_factory=lambda: Throttle(allowed=60, window_s=300))

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -142,9 +143,14 @@ def test_a_killed_gateway_loses_nothing(demo: dict[str, Any]) -> None:
 
 
 def test_the_status_page_answers(demo: dict[str, Any]) -> None:
-    """The page on the admin listener is Polish HTML, and needs nothing from outside."""
-    with urllib.request.urlopen(demo["dashboard_url"], timeout=10) as answer:
+    """With the account of `demo.json` the overview is Polish HTML, and needs nothing from outside."""
+    jar = urllib.request.HTTPCookieProcessor()
+    browser = urllib.request.build_opener(jar)
+    form = {"login": demo["admin"]["user"], "password": demo["admin"]["password"]}
+    sent = urllib.parse.urlencode(form).encode()
+    with browser.open(demo["dashboard_url"] + "logowanie", sent, timeout=10) as answer:
         page = answer.read().decode()
+    assert "Czekają na numer KSeF" in page
     assert '<html lang="pl"' in page
     assert "https://" not in page.replace("https://qr", "")
 

@@ -67,7 +67,7 @@ async def add(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         role = _role(forms.text(form, "role"))
         check_account(login, role, units, frozenset(parts.municipality.units))
         password = doorman.one_time_password()
-        made = await asyncio.to_thread(doorman.hashed, password)
+        made = await asyncio.to_thread(doorman.hashed, password, parts.hasher)
         account = Account(login, name, role, units, must_change=True, totp=False, created_at=parts.wall())
         await parts.spool.write(lambda store: store.add_account(account, made, viewer.actor))
     except ValueError:
@@ -89,7 +89,7 @@ async def change(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     match verb:
         case "password":
             password = doorman.one_time_password()
-            made = await asyncio.to_thread(doorman.hashed, password)
+            made = await asyncio.to_thread(doorman.hashed, password, parts.hasher)
             await parts.spool.write(lambda s: s.set_password(login, made, now, actor, must_change=True))
             return await _page(request, viewer, handed=(login, password))
         case "off" | "on":

@@ -98,7 +98,7 @@ async def set_codes(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     secret = forms.text(form, "secret", 64)
     if viewer.account.totp:
         known, _, _ = await parts.spool.read(lambda store: store.password_of(login))
-        if not await doorman.verified(known, forms.secret(form, "password")):
+        if not await doorman.verified(parts, known, forms.secret(form, "password")):
             return _codes(request, viewer, pyotp.random_base32(), "Hasło jest inne.")
         secret = ""
     elif not _made_with(secret, forms.text(form, "code", 20)):
