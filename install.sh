@@ -170,7 +170,7 @@ start_service() {
   fi
   if [ -n "$running" ]; then
     systemctl restart sluza.service
-    say "Śluza działa. Stan: sluza status, strona: http://127.0.0.1:8444/ (token w /etc/sluza/admin.token)"
+    say "Śluza działa. Stan: sluza status, strony: http://127.0.0.1:8444/ (pierwsze konto: sluza user add LOGIN --name \"Imię Nazwisko\" --role admin)"
   else
     say "Śluza wystartuje razem z systemem (systemd teraz nie działa)."
   fi

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from argon2 import PasswordHasher, profiles
 from multidict import CIMultiDict
 from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
@@ -39,6 +40,7 @@ from spool.law import Law, Rules
 from tests.credentials import with_offline_certificate
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+CHEAP = PasswordHasher.from_parameters(profiles.CHEAPEST)
 WELFARE_IDWEW = "5080014460-00024"
 SCHOOL, WELFARE = "sp1", "gops"
 TOKENS = {SCHOOL: "token-of-the-school-" + "s" * 23, WELFARE: "token-of-the-welfare-" + "w" * 22}
@@ -126,7 +128,7 @@ class Bench:
 
     async def enter(self, login: str, role: Role, *units: str, password: str = "") -> None:
         """An account, and somebody who is in with it. Without a `password` nobody else can sign in with it."""
-        hashed = doorman.hashed(password) if password else "no password"
+        hashed = doorman.hashed(password, CHEAP) if password else "no password"
         account = Account(login, f"Osoba {login}", role, units, False, False, NOW)
         self.cookies[login] = f"cookie-{login}"
         digest = sha256(self.cookies[login].encode()).hexdigest()
@@ -261,7 +263,8 @@ async def running(
         door,
         workers,
         rules,
-        wall=wall,  # type: ignore[arg-type]
+        wall=wall,
+        hasher=CHEAP,  # type: ignore[arg-type]
     )
     admin = Listener(create_admin_app(admin_parts), Listen("127.0.0.1", 0), None)
     await drop_point.start()

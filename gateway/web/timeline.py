@@ -15,7 +15,7 @@ from spool.domain.calendar import WARSAW, start_of_day
 from spool.domain.ledger import Document, Outage
 
 WIDTH, ROW, TOP = 1000, 30, 34
-_BEFORE, _AFTER = timedelta(days=14), timedelta(days=10)
+_BEFORE, _AFTER = timedelta(days=14), timedelta(days=14)
 _MOST_DAYS_LABELLED = 12
 _TONES = {Category.MAINTENANCE: "calm", Category.FAILURE: "look", Category.TOTAL_FAILURE: "alarm"}
 _LEAST = 4.0

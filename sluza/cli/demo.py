@@ -126,7 +126,7 @@ def _conclude(story: Story, summary: dict[str, int | float | bool]) -> None:
 def _stay(stage: Stage) -> None:
     """Keep everything up, and the map true, until Ctrl-C."""
     out.print(
-        f"\nPokaz działa dalej. Strona stanu: {stage.dashboard_url}\n"
+        f"\nPokaz działa dalej. Strony: {stage.dashboard_url}  (login: admin, hasło: {stage.password})\n"
         f"Foldery jednostek: {plain(stage.folders)}\nMapa dla programów: {plain(stage.directory / 'demo.json')}\n"
         "Proszę wrzucić własny plik do folderu do-wyslania. Koniec: Ctrl-C."
     )

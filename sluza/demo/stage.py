@@ -62,7 +62,7 @@ class Stage:
     _sandbox: subprocess.Popen[str] | None = None
     _supervisord: subprocess.Popen[bytes] | None = None
     _shown: str = ""
-    _password: str = ""
+    password: str = ""
     _run: Path = Path()
 
     @property
@@ -113,7 +113,7 @@ class Stage:
         # KSeF's hourly limits would make a demo that stays up wait for an hour; the sandbox says so in /rate-limits.
         self._control("switches", {"rate_limits": "off"})
         self._issue_tokens()
-        self._password = secrets.token_urlsafe(12)
+        self.password = secrets.token_urlsafe(12)
         self._open_account()
         self._supervisord = self._start_supervisord()
         self._wait_ready()
@@ -141,7 +141,7 @@ class Stage:
                 "ca_file": str(self.ca_file),
                 "sandbox_url": self.sandbox_url,
                 "latarnia_url": f"{self.sandbox_url}/latarnia",
-                "admin": {"user": "admin", "password": self._password},
+                "admin": {"user": "admin", "password": self.password},
                 "units": [
                     {"id": u.id, "nip": u.nip, "folder": str(self.folders / u.id), "token": self.tokens[u.id]}
                     for u in UNITS
@@ -253,7 +253,7 @@ order = "zarządzenie pokazowe nr 1/2026"
     def _open_account(self) -> None:
         """The administrator of the pages, with a new password each time: `sluza user add` would ask for a change."""
         spool, now = Spool(self.state / FILE), datetime.now(UTC)
-        hashed = doorman.hashed(self._password)
+        hashed = doorman.hashed(self.password)
         if spool.read_now(lambda store: store.account("admin")) is None:
             account = Account("admin", "Administrator pokazu", Role.ADMIN, (), False, False, now)
             spool.write_now(lambda store: store.add_account(account, hashed, "pokaz"))

@@ -52,7 +52,7 @@ def cookie_of(answer: Answer) -> str:
 
 
 async def test_fault_X18_a_session_begins_with_a_cookie_of_its_own(bench: Bench) -> None:
-    """In with the password; the cookie is new each time, HttpOnly, SameSite=Strict, and none of the visitor's choice."""
+    """The cookie is new each time, HttpOnly, SameSite=Strict, and none of the visitor's choice."""
     await bench.enter("anna", Role.COORDINATOR, password=PASSWORD)
     first = await sign_in(bench, "anna", PASSWORD, Cookie="sluza=chosen-by-another")
     second = await sign_in(bench, " Anna ", PASSWORD)
@@ -77,7 +77,7 @@ async def test_fault_X17_nobody_learns_which_accounts_there_are(bench: Bench) ->
 
 
 async def test_fault_X17_guessing_is_braked_and_the_owner_is_not_locked_out(bench: Bench) -> None:
-    """After six wrong passwords even the right one has to wait from there, another account need not; it is on record."""
+    """After six wrong passwords even the right one waits from there, another account need not; it is on record."""
     await bench.enter("anna", Role.COORDINATOR, password=PASSWORD)
     await bench.enter("piotr", Role.COORDINATOR, password=PASSWORD)
     statuses = [(await sign_in(bench, "anna", f"zgaduje-{n}")).status for n in range(6)]

@@ -218,7 +218,7 @@ async def test_fault_X12_hostile_values_are_only_text(tmp_path: Path) -> None:
 
 
 async def test_nothing_comes_from_outside(tmp_path: Path) -> None:
-    """Every link of the page is ours and is served; the policy allows no script but our file; it refreshes by itself."""
+    """Every link of the page is ours and is served; no script but our file; it refreshes by itself."""
     async with running(tmp_path) as bench:
         answer = await bench.admin("/")
         found = Tags(answer.body)

@@ -33,7 +33,7 @@ async def _page(
     found = await parts.spool.read(lambda store: store.accounts())
     values = {
         "rows": [_row(account, viewer, moment(account.created_at, now)) for account in found],
-        "roles": [{"value": role.value, "label": label} for role, label in ROLE_LABELS.items()],
+        "roles": [{"value": role.value, "label": label} for role, label in reversed(ROLE_LABELS.items())],
         "units": [{"id": unit.id, "name": unit.name} for unit in parts.municipality.units.values()],
         "error": error,
         "handed": handed,
