@@ -7,6 +7,7 @@ from typing import Any
 
 import pysqlite3
 
+from spool.domain.accounts import Account, Role
 from spool.domain.alarms import Alarm, Mail
 from spool.domain.announcements import Announcement, Category
 from spool.domain.document import Mode, facts_from_dict
@@ -128,6 +129,14 @@ def mail(row: pysqlite3.Row) -> Mail:
     return Mail(
         row["alarm"], row["address"], row["sentence"], row["text"], instant(row["at"]), row["tries"], row["error"],
         _maybe(row["sent_at"]),
+    )  # fmt: skip
+
+
+def account(row: pysqlite3.Row) -> Account:
+    """A row of `account`, without its secrets."""
+    return Account(
+        row["login"], row["name"], Role(row["role"]), tuple(json.loads(row["units"])), bool(row["must_change"]),
+        bool(row["totp"]), instant(row["created_at"]), _maybe(row["disabled_at"]),
     )  # fmt: skip
 
 

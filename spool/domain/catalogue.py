@@ -266,10 +266,7 @@ MUNICIPAL: dict[str, Entry] = {
         "Taka faktura lub faktura o tym samym numerze została już zgłoszona w gminie.",
         "Sprawdź numer faktury. Jeśli jest właściwy, skontaktuj się z administratorem gminy.",
     ),
-    "number_given_up": Entry(
-        "Numer {number} ma w KSeF inny dokument, a tej faktury KSeF nie zarejestrował.",
-        "Wystaw fakturę z innym, wolnym numerem i wyślij plik ponownie.",
-    ),
+    "number_given_up": Entry("Numer {number} ma w KSeF inny dokument.", "Wystaw fakturę z innym, wolnym numerem."),
     "number_taken": Entry(
         "{where}: numer „{number}” ma już inna faktura tej jednostki: plik „{first_name}” z dnia {first_date}.",
         "Nadaj fakturze następny wolny numer. Jeśli miała to być poprawka, wystaw fakturę korygującą.",

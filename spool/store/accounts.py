@@ -4,12 +4,9 @@ Passwords are kept as argon2id hashes made by the caller, cookies as their SHA-2
 nowhere by what stands here.
 """
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-
-import pysqlite3
 
 from spool import rows
 from spool.domain.accounts import ROLE_LABELS, SESSION_LIFE, Account, LoginSession, Role
@@ -39,11 +36,11 @@ class Accounts(Base):
     def account(self, login: str) -> Account | None:
         """One account, also a disabled one."""
         row = self._one("SELECT * FROM account WHERE login = ?", login)
-        return _account(row) if row else None
+        return rows.account(row) if row else None
 
     def accounts(self) -> list[Account]:
         """All of them by login."""
-        return [_account(row) for row in self._db.execute("SELECT * FROM account ORDER BY login")]
+        return [rows.account(row) for row in self._db.execute("SELECT * FROM account ORDER BY login")]
 
     def password_of(self, login: str) -> tuple[str, str, int]:
         """Hash of the password, secret of the one-time codes (empty: none), and the time step of the last code used.
@@ -111,7 +108,9 @@ class Accounts(Base):
         )
         if row is None:
             return None
-        return LoginSession(_account(row), row["token"], rows.instant(row["opened_at"]), rows.instant(row["seen_at"]))
+        return LoginSession(
+            rows.account(row), row["token"], rows.instant(row["opened_at"]), rows.instant(row["seen_at"])
+        )
 
     def login_used(self, cookie_hash: str, now: datetime) -> None:
         """This session is in use."""
@@ -148,16 +147,3 @@ class Accounts(Base):
 def _described(account: Account) -> str:
     units = f", jednostki: {', '.join(account.units)}" if account.units else ""
     return f"{account.name}: {ROLE_LABELS[account.role]}{units}."
-
-
-def _account(row: pysqlite3.Row) -> Account:
-    return Account(
-        login=row["login"],
-        name=row["name"],
-        role=Role(row["role"]),
-        units=tuple(json.loads(row["units"])),
-        must_change=bool(row["must_change"]),
-        totp=bool(row["totp"]),
-        created_at=rows.instant(row["created_at"]),
-        disabled_at=rows.instant(row["disabled_at"]) if row["disabled_at"] else None,
-    )
