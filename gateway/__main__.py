@@ -27,6 +27,9 @@ from gateway.http.app import create_app
 from gateway.http.listener import Listener
 from gateway.http.state import Parts
 from gateway.intake import FrontDoor
+from gateway.registers.gather import Sources
+from gateway.registers.keeper import Keeper
+from gateway.registers.work import register_workers
 from gateway.render.work import drawing_workers
 from gateway.seals import Seals
 from gateway.settings import GatewaySettings
@@ -68,14 +71,14 @@ async def serve(settings: GatewaySettings) -> int:
         clock = process.clock_for(settings.shared.clock_url)
         desk = closing.enter_context(process.desk(settings.shared.paths, ROLE, clock))
         desk.verify(meanwhile=True)
-        workers, drawing = Workers(), drawing_workers()  # both before either starts: they share the fork server
-        closing.callback(workers.close)
-        closing.callback(drawing.close)
-        await _warm(workers, drawing)
+        pools = Workers(), drawing_workers(), register_workers()  # all before one starts: they share the fork server
+        for pool in pools:
+            closing.callback(pool.close)
+        await _warm(*pools[:2])  # the registers' has time, and is started by the first register
         hands = Hands(state, ROLE, desk, clock)
         closing.callback(hands.close)
         await hands.begin()
-        return await _run(settings, desk, (workers, drawing), clock, hands, stop)
+        return await _run(settings, desk, pools, clock, hands, stop)
 
 
 async def _warm(*pools: Workers) -> None:
@@ -93,13 +96,13 @@ async def _warm(*pools: Workers) -> None:
 async def _run(
     settings: GatewaySettings,
     desk: Spool,
-    pools: tuple[Workers, Workers],
+    pools: tuple[Workers, Workers, Workers],
     clock: Clock,
     hands: Hands,
     stop: asyncio.Event,
 ) -> int:
-    """The parts around one spool, until `stop` or until one of them ends by itself. `pools`: reading, drawing."""
-    workers, drawing = pools
+    """The parts around one spool, until `stop` or until one of them ends. `pools`: reading, drawing, registers."""
+    workers, drawing, registers = pools
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
     seals = Seals(municipality, clock)
     door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals, hands)
@@ -118,6 +121,8 @@ async def _run(
             "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands, door.crowded).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
+        sources = Sources(desk, registers, municipality, settings.shared.classes)
+        parts["registers"] = Keeper(sources, folders, settings.shared.paths.state, clock).run(stop)
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)

@@ -22,6 +22,7 @@ VERBS = {
     "deadline": "deadline",
     "outage": "outage",
     "received": "received",
+    "register": "register",
     "unit": "unit",
     "user": "user",
     "alerts": "alerts",

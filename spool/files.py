@@ -6,9 +6,11 @@ sees the old file or the whole new one, never a part, and after a power cut the 
 
 import contextlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import IO
 
 from spool.crashpoint import reached
 
@@ -22,11 +24,21 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
 
     Raises OSError; then the old file, if any, is untouched.
     """
+    _replace(path, lambda handle: handle.write(content), mode)
+
+
+def copy(source: Path, path: Path, mode: int = 0o640) -> None:
+    """`write` with the content of another file, whatever its size. Raises OSError as `write` does."""
+    with source.open("rb") as content:
+        _replace(path, lambda handle: shutil.copyfileobj(content, handle), mode)
+
+
+def _replace(path: Path, fill: Callable[[IO[bytes]], object], mode: int) -> None:
     make_directory(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=_own_prefix(), dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
+            fill(handle)
             handle.flush()
             reached("files.written", path.name)
             os.fchmod(handle.fileno(), mode)

@@ -7,7 +7,7 @@ from sqlite_utils import Database, Migrations
 
 from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SERIES
 from spool.schema_accounts import ACCOUNTS
-from spool.schema_registers import PEOPLE
+from spool.schema_registers import PEOPLE, REGISTERS
 
 steps = Migrations("sluza")
 
@@ -95,6 +95,13 @@ def m0012_open_documents_by_date(db: Database) -> None:
 def m0020_people(db: Database) -> None:
     """People of the units, and the internal ids that they or sections were given."""
     for statement in _statements(PEOPLE):
+        db.execute(statement)
+
+
+@steps()
+def m0021_registers(db: Database) -> None:
+    """Monthly registers: what changed since they were written, what they show; the registers that orders prescribe."""
+    for statement in _statements(REGISTERS):
         db.execute(statement)
 
 

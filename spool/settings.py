@@ -13,6 +13,7 @@ from spool.domain.environments import BY_NAME
 from spool.domain.errors import ConfigError
 from spool.domain.identifiers import internal_id_is_valid, nip_is_valid
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
+from spool.domain.retention import DEFAULT, KSEF_YEARS, Classes
 from spool.law import Law, Rules
 from spool.pictures import KINDS, LARGEST, kind_of
 from spool.toml import Table, load
@@ -20,10 +21,11 @@ from spool.toml import Table, load
 DEFAULT_PATH = Path("/etc/sluza/sluza.toml")
 _TABLES = (
     "municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "policy",
-    "calendar", "latarnia", "alerts",
+    "calendar", "latarnia", "alerts", "retention",
 )  # fmt: skip
 LOCAL_RULE = "maintenance_after_offline24"
 """The policy about maintenance announced within an offline24 term (deadlines K3); read here, for both programs."""
+_LONGEST_YEARS = 100
 _T = TypeVar("_T", Context, Unit)
 _ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10)}
@@ -50,6 +52,7 @@ class Settings:
     paths: Paths
     clock_url: str
     law: Law = Law()  # noqa: RUF009 - frozen
+    classes: Classes = Classes()  # noqa: RUF009 - frozen
 
     @property
     def rules(self) -> Rules:
@@ -73,7 +76,8 @@ def read(path: Path) -> tuple[Settings, Table]:
             "Zmienna SLUZA_CLOCK_URL działa tylko w piaskownicy, a konfiguracja wskazuje prawdziwy KSeF.",
             "Proszę usunąć tę zmienną środowiska.",
         )
-    return Settings(path, municipality, _paths(root.table("paths")), clock_url, _law(root)), root
+    classes = _retention(root.table("retention"), municipality.units)
+    return Settings(path, municipality, _paths(root.table("paths")), clock_url, _law(root), classes), root
 
 
 def _paths(table: Table) -> Paths:
@@ -98,6 +102,17 @@ def _law(root: Table) -> Law:
     changes = dict.fromkeys(calendar.days("days_off"), True) | dict.fromkeys(calendar.days("working_days"), False)
     calendar.done()
     return Law(changes, policy(root.table("policy"), LOCAL_RULE, "none", ("none", "next_working_day")))
+
+
+def _retention(table: Table, units: dict[str, Unit]) -> Classes:
+    """The classes of retention: those of the configuration beside the one that KSeF itself has."""
+    years = {DEFAULT: KSEF_YEARS} | table.table("classes").counts(_LONGEST_YEARS)
+    default = table.text("default", DEFAULT, choices=years)
+    table.done()
+    for unit in units.values():
+        if unit.retention and unit.retention not in years:
+            raise table.bad("classes", unit.retention, f"jednostka {unit.id} ma klasę, której tu nie ma")
+    return Classes(years, default, {u.id: u.retention for u in units.values() if u.retention})
 
 
 def _municipality(root: Table) -> Municipality:
@@ -170,6 +185,7 @@ def _unit(table: Table, contexts: dict[str, Context]) -> Unit:
         series=table.text("series", ""),
         series_order=table.text("series_order", "warn", choices=("off", "warn", "strict")),
         alerts=table.addresses("alerts"),
+        retention=table.text("retention", ""),
     )
     table.done()
     if unit.nip and not nip_is_valid(unit.nip):

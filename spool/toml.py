@@ -66,6 +66,14 @@ class Table:
             raise self.bad(key, values, "lista dat, np. [2027-05-02]")
         return tuple(values)
 
+    def counts(self, high: int) -> dict[str, int]:
+        """Everything in this table: names of the user's own, each with a whole number from 0 to `high`."""
+        self._asked |= self._values.keys()
+        for key, value in self._values.items():
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= high:
+                raise self.bad(key, value, f"liczba całkowita od 0 do {high}")
+        return dict(self._values)
+
     def path(self, key: str, default: str = "") -> Path | None:
         """A path, relative ones counted from the configuration file; None when empty."""
         value = self.text(key, default)

@@ -57,7 +57,7 @@ class ThreadWorkers:
         self.survives_after: float = float("inf")
         self.draws = False
 
-    async def run(self, work: Callable[..., Any], *args: Any) -> Any:
+    async def run(self, work: Callable[..., Any], *args: Any, seconds: float | None = None) -> Any:
         if work.__name__ in self.broken:
             self.deaths += 1
             if self.deaths <= self.survives_after:

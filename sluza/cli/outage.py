@@ -1,6 +1,5 @@
 """`sluza outage …`: what KSeF announced, and what a person entered, ended or confirmed."""
 
-import getpass
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -35,7 +34,6 @@ class Moment(click.ParamType[datetime]):
         return found if found.tzinfo else found.replace(tzinfo=WARSAW)
 
 
-_NAME = click.option("--name", default=None, metavar="OSOBA", help="Kto to wpisuje (domyślnie: konto w systemie).")
 _LINK = click.option("--link", default="", metavar="ADRES", help="Adres komunikatu w BIP albo w mediach.")
 
 
@@ -98,7 +96,7 @@ def _line(found: Outage) -> tuple[str, ...]:
 @click.option("--link", required=True, metavar="ADRES", help="Adres komunikatu w BIP albo w mediach.")
 @click.option("--title", default="", metavar="TEKST", help="Tytuł komunikatu.")
 @click.option("--environment", default=None, metavar="ŚRODOWISKO", help="prod, test, demo albo sandbox.")
-@_NAME
+@options.name
 @options.as_json
 @options.config
 @click.pass_obj
@@ -122,7 +120,7 @@ def add(
         def job(store: Store, now: datetime) -> Outage:
             return outages.add(
                 store, where, Category(category), start, now,
-                name=_person(name), link=link, end=end, published=published, title=title,
+                name=options.person(name), link=link, end=end, published=published, title=title,
             )  # fmt: skip
 
         _carry_out(opened, job, as_json)
@@ -132,7 +130,7 @@ def add(
 @click.argument("outage_id", metavar="IDENTYFIKATOR")
 @click.option("--end", required=True, type=Moment(), help="Koniec według komunikatu.")
 @_LINK
-@_NAME
+@options.name
 @options.as_json
 @options.config
 @click.pass_obj
@@ -147,13 +145,15 @@ def close(
 ) -> None:
     """Wpisz koniec awarii albo prac, gdy Latarnia go nie podała."""
     with bench(options.chosen(config, own_config)) as opened:
-        _carry_out(opened, lambda s, now: outages.close(s, outage_id, end, now, name=_person(name), link=link), as_json)
+        _carry_out(
+            opened, lambda s, now: outages.close(s, outage_id, end, now, name=options.person(name), link=link), as_json
+        )
 
 
 @outage.command("confirm")
 @click.argument("outage_id", metavar="IDENTYFIKATOR")
 @_LINK
-@_NAME
+@options.name
 @options.as_json
 @options.config
 @click.pass_obj
@@ -162,13 +162,15 @@ def confirm(
 ) -> None:
     """Potwierdź awarię całkowitą: faktury w terminie nie będą już wysyłane do KSeF (art. 106ng, 106nf ust. 7)."""
     with bench(options.chosen(config, own_config)) as opened:
-        _carry_out(opened, lambda s, now: outages.confirm(s, outage_id, now, name=_person(name), link=link), as_json)
+        _carry_out(
+            opened, lambda s, now: outages.confirm(s, outage_id, now, name=options.person(name), link=link), as_json
+        )
 
 
 @outage.command("cancel")
 @click.argument("outage_id", metavar="IDENTYFIKATOR")
 @click.option("--reason", default="", metavar="TEKST", help="Powód, zapisywany w historii.")
-@_NAME
+@options.name
 @options.as_json
 @options.config
 @click.pass_obj
@@ -177,7 +179,9 @@ def cancel(
 ) -> None:
     """Odwołaj komunikat wpisany przez pomyłkę; zostaje w historii, ale przestaje działać."""
     with bench(options.chosen(config, own_config)) as opened:
-        _carry_out(opened, lambda s, now: outages.cancel(s, outage_id, now, name=_person(name), reason=reason), as_json)
+        _carry_out(
+            opened, lambda s, now: outages.cancel(s, outage_id, now, name=options.person(name), reason=reason), as_json
+        )
 
 
 def _carry_out(opened: Bench, job: Callable[[Store, datetime], Outage], as_json: bool) -> None:
@@ -218,7 +222,3 @@ def _environment(opened: Bench, given: str | None) -> str:
             f"Proszę podać --environment: {', '.join(used)}.",
         )
     return given
-
-
-def _person(name: str | None) -> str:
-    return name or getpass.getuser()

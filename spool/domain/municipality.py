@@ -46,7 +46,8 @@ class Unit:
 
     `series` is a regular expression for whole invoice numbers, with the running part in its group `n`; `series_order`
     (off, warn, strict) says what follows from it: `spool.domain.series`. `alerts` are e-mail addresses that get the
-    warnings about this unit's documents, beside the municipality's own.
+    warnings about this unit's documents, beside the municipality's own. `retention` is the class of its documents
+    (`spool.domain.retention`), empty for the municipality's default.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Unit:
     series: str = ""
     series_order: str = "warn"
     alerts: tuple[str, ...] = ()
+    retention: str = ""
 
 
 @dataclass(frozen=True)

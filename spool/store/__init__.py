@@ -11,22 +11,25 @@ commit). A history row goes with every change.
     inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is
     accounts ─ people and their sessions    pages ─ what the pages list
     recovery ─ what KSeF has and the spool has forgotten    crashes ─ what a process died with
-    people ─ internal ids and who has them
+    people ─ internal ids and who has them    entries ─ permissions, statements, incidents
+    registers ─ the monthly registers
 """
 
 from spool.store.accounts import Accounts
 from spool.store.alarms import Alarms
 from spool.store.base import FIRST_HASH, Unreadable
 from spool.store.crashes import Crashes
+from spool.store.entries import Entries
 from spool.store.fences import Fences
 from spool.store.inspection import Inspection
 from spool.store.outages import Outages
 from spool.store.packages import Packages
 from spool.store.pages import Pages
-from spool.store.people import Owner, People
+from spool.store.people import Owner
 from spool.store.received import ReceivedInvoices
 from spool.store.recovery import Recovery
 from spool.store.register import Register
+from spool.store.registers import Registers
 from spool.store.series import LONGEST_PAUSE
 from spool.store.tokens import KEEP_KEYS, Tokens
 
@@ -34,7 +37,7 @@ __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Owner", "Store", "Unread
 
 
 class Store(
-    Packages, Recovery, Outages, ReceivedInvoices, People, Alarms, Tokens, Crashes, Inspection, Register, Fences,
-    Accounts, Pages,
+    Packages, Recovery, Outages, ReceivedInvoices, Entries, Registers, Alarms, Tokens, Crashes, Inspection, Register,
+    Fences, Accounts, Pages,
 ):  # fmt: skip
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

@@ -31,7 +31,7 @@ class Accounts(Base):
             must_change=int(account.must_change),
             created_at=stamp(account.created_at),
         )
-        self._tell(account.login, "account_added", account.created_at, actor, _described(account))
+        self._account_event(account.login, "account_added", account.created_at, actor, _described(account))
 
     def account(self, login: str) -> Account | None:
         """One account, also a disabled one."""
@@ -56,7 +56,9 @@ class Accounts(Base):
         """A new password hash; whoever is in with the old one is in no longer."""
         self._change(login, password=password, must_change=int(must_change))
         self.end_logins(login)
-        self._tell(login, "password_set", now, actor, "Zmieniono hasło." if actor == login else "Nadano nowe hasło.")
+        self._account_event(
+            login, "password_set", now, actor, "Zmieniono hasło." if actor == login else "Nadano nowe hasło."
+        )
 
     def rehash(self, login: str, password: str) -> None:
         """The same password under newer parameters; nothing that anybody is told."""
@@ -67,7 +69,7 @@ class Accounts(Base):
         self._change(login, totp=secret, totp_step=0)
         self.end_logins(login)
         note = "Włączono kody jednorazowe." if secret else "Wyłączono kody jednorazowe."
-        self._tell(login, "totp_on" if secret else "totp_off", now, actor, note)
+        self._account_event(login, "totp_on" if secret else "totp_off", now, actor, note)
 
     def use_code(self, login: str, step: int) -> bool:
         """Remember the time step of a one-time code; False when this one, or a later one, was used already."""
@@ -82,14 +84,14 @@ class Accounts(Base):
         self.end_logins(login)
         changed = self.account(login)
         assert changed is not None
-        self._tell(login, "role_set", now, actor, _described(changed))
+        self._account_event(login, "role_set", now, actor, _described(changed))
 
     def set_active(self, login: str, active: bool, now: datetime, actor: str) -> None:
         """Let in, or nowhere any more, at once."""
         self._change(login, disabled_at=None if active else stamp(now))
         self.end_logins(login)
         note = "Konto włączono ponownie." if active else "Konto wyłączono."
-        self._tell(login, "account_enabled" if active else "account_disabled", now, actor, note)
+        self._account_event(login, "account_enabled" if active else "account_disabled", now, actor, note)
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
@@ -97,7 +99,7 @@ class Accounts(Base):
         """Somebody has come in. What has ended by itself is swept out on the way."""
         self._db.execute("DELETE FROM login WHERE opened_at < ?", (stamp(now - SESSION_LIFE),))
         self._insert("login", hash=cookie_hash, account=login, token=token, opened_at=stamp(now), seen_at=stamp(now))
-        self._tell(login, "signed_in", now, login, "Zalogowano.", {"address": address})
+        self._account_event(login, "signed_in", now, login, "Zalogowano.", {"address": address})
 
     def login(self, cookie_hash: str) -> LoginSession | None:
         """The session behind a cookie, with its account as it is now; None for an unknown one or a disabled account."""
@@ -127,7 +129,7 @@ class Accounts(Base):
     def login_failed(self, login: str, now: datetime, address: str, times: int) -> None:
         """Several wrong passwords in a row, for the audit trail."""
         data = {"address": address, "times": times}
-        self._tell(login, "sign_in_failed", now, "gateway", "Wielokrotnie podano błędne hasło.", data)
+        self._account_event(login, "sign_in_failed", now, "gateway", "Wielokrotnie podano błędne hasło.", data)
 
     def _change(self, login: str, **columns: Any) -> None:
         assignments = ", ".join(f"{name} = ?" for name in columns)
@@ -138,7 +140,7 @@ class Accounts(Base):
         if not done.rowcount:
             raise KeyError(login)
 
-    def _tell(
+    def _account_event(
         self, login: str, move: str, now: datetime, actor: str, note: str, data: dict[str, Any] | None = None
     ) -> None:
         self.log(f"account:{login}", move, now, actor, note, data)

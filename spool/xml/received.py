@@ -14,7 +14,7 @@ from spool.xml.parser import parse
 from spool.xml.paths import Node
 
 # Problems of the bytes after which the parser must not see them; the rest KSeF may have accepted in earlier years.
-_UNSAFE = frozenset({"xml_doctype", "wrong_document"})
+UNSAFE = frozenset({"xml_doctype", "wrong_document"})
 _UNION_PREFIX = re.compile(r"PL(?=[0-9]{10}$)")
 _UNITS_PER_DOCUMENT = 100
 _UBL_DUE = ("{*}DueDate", "{*}PaymentMeans/{*}PaymentDueDate")
@@ -23,7 +23,7 @@ _UBL_DUE = ("{*}DueDate", "{*}PaymentMeans/{*}PaymentDueDate")
 def read_received(raw: bytes) -> Facts:
     """The facts of a delivered document; `form` is UNKNOWN where it is not understood. Never raises for any bytes."""
     checked = byte_rules.check(raw) if raw else byte_rules.Text()
-    if not checked.text or any(p.code in _UNSAFE for p in checked.problems):
+    if not checked.text or any(p.code in UNSAFE for p in checked.problems):
         return Facts()
     try:
         root = parse(raw)
