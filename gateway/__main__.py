@@ -22,7 +22,10 @@ from certs import tls
 from gateway import settings as gateway_settings
 from gateway.alarms.post import Post
 from gateway.alarms.watch import Alarms, Patience
-from gateway.folders import Presence, Returns, Watcher, set_up
+from gateway.folders.presence import Presence
+from gateway.folders.returns import Returns
+from gateway.folders.setup import set_up
+from gateway.folders.watcher import Watcher
 from gateway.http.app import create_app
 from gateway.http.listener import Listener
 from gateway.http.state import Parts

@@ -29,7 +29,8 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
             handle.write(content)
             handle.flush()
             reached("files.written", path.name)
-            os.fchmod(handle.fileno(), mode)
+            if os.name != "nt":  # there the permissions of the directory hold
+                os.fchmod(handle.fileno(), mode)
             os.fsync(handle.fileno())
         reached("files.synced", path.name)
         Path(name).replace(path)

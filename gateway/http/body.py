@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.archive import MAX_XML, MAX_ZIP, is_zip
 from gateway.http.problems import HttpProblem
+from gateway.sizes import MAX_XML, MAX_ZIP, is_zip
 
 _TYPES = {
     "application/xml": MAX_XML,

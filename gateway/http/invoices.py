@@ -5,7 +5,6 @@ from typing import Any
 from aiohttp import web
 
 from gateway.admission import Verdict
-from gateway.archive import is_zip
 from gateway.http import parameters, pdf
 from gateway.http.answers import as_file, as_json
 from gateway.http.body import whole_body
@@ -13,6 +12,7 @@ from gateway.http.problems import HttpProblem, refusal
 from gateway.http.state import PARTS, Parts, log_fields
 from gateway.intake import Origin
 from gateway.results import local, result, told
+from gateway.sizes import is_zip
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document
 from spool.domain.municipality import Unit

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gateway.archive import MAX_XML, MAX_ZIP
 from gateway.http.parameters import LIMIT, MAX_LIMIT
 from gateway.http.schemas import SCHEMAS, ref
+from gateway.sizes import MAX_XML, MAX_ZIP
 from spool.domain.states import State
 
 Node = dict[str, Any]

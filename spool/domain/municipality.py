@@ -46,7 +46,8 @@ class Unit:
 
     `series` is a regular expression for whole invoice numbers, with the running part in its group `n`; `series_order`
     (off, warn, strict) says what follows from it: `spool.domain.series`. `alerts` are e-mail addresses that get the
-    warnings about this unit's documents, beside the municipality's own.
+    warnings about this unit's documents, beside the municipality's own. `remote`: its folders lie on a computer of its
+    own, where `sluza folders` looks after them, and not here.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Unit:
     series: str = ""
     series_order: str = "warn"
     alerts: tuple[str, ...] = ()
+    remote: bool = False
 
 
 @dataclass(frozen=True)
