@@ -30,9 +30,11 @@ from gateway.http.app import create_app
 from gateway.http.listener import Listener
 from gateway.http.state import Parts
 from gateway.intake import FrontDoor
+from gateway.own import Behind
 from gateway.render.work import drawing_workers
 from gateway.seals import Seals
 from gateway.settings import GatewaySettings
+from gateway.uploads import Uploads
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate, read_token
 from spool import process
@@ -109,7 +111,9 @@ async def _run(
     names = [*settings.http.names, *_own_name()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None
-    app = create_app(Parts(desk, door, drawing, municipality))
+    uploads = Uploads(settings.shared.paths.state / "uploads")
+    uploads.sweep()
+    app = create_app(Parts(drawing, municipality), Behind(desk, door, municipality, clock, folders, uploads, seals))
     drop_point = Listener(app, settings.http.listen, context if settings.http.tls else None)
     admin = _admin_listener(settings, desk, clock, context)
     try:

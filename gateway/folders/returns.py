@@ -330,10 +330,13 @@ class _Pauses:
 def _waiting(store: Store, municipality: Municipality, limit: int) -> tuple[list[_Task], frozenset[str]]:
     """What is to be shown, and what nobody is to touch (`spool.poison`).
 
-    Documents of units no longer configured have no folder, the status page tells of them.
+    Documents of units no longer configured have no folder, the status page tells of them; those of remote units are
+    fetched by their own computers.
     """
-    documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, municipality.units)]
-    invoices = store.unmirrored(limit, municipality.units)
+    away = {unit.id for unit in municipality.units.values() if unit.remote}
+    here = municipality.units.keys() - away
+    documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, here)]
+    invoices = store.unmirrored(limit, here, away)
     found = documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
     return found, frozenset(store.crashed(TOO_OFTEN))
 

@@ -9,6 +9,7 @@ commit). A history row goes with every change.
     sessions ─ sessions, conditions
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
     inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is
+    remote ─ units whose folders lie on a computer of their own
     recovery ─ what KSeF has and the spool has forgotten    crashes ─ what a process died with
 """
 
@@ -22,11 +23,14 @@ from spool.store.packages import Packages
 from spool.store.received import ReceivedInvoices
 from spool.store.recovery import Recovery
 from spool.store.register import Register
+from spool.store.remote import RemoteUnits
 from spool.store.series import LONGEST_PAUSE
 from spool.store.tokens import KEEP_KEYS, Tokens
 
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Store", "Unreadable"]
 
 
-class Store(Packages, Recovery, Outages, ReceivedInvoices, Alarms, Tokens, Crashes, Inspection, Register, Fences):
+class Store(
+    Packages, Recovery, Outages, ReceivedInvoices, RemoteUnits, Alarms, Tokens, Crashes, Inspection, Register, Fences
+):
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""
