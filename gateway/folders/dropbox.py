@@ -211,6 +211,10 @@ class DropFile:
         """Let go of the file."""
         os.close(self.descriptor)
 
+    def now(self) -> os.stat_result:
+        """What the file is now, whatever name it has."""
+        return os.fstat(self.descriptor)
+
     def writer(self) -> Writer:
         """Ask for a read lease and give it back at once: refused while anybody has the file open for writing.
 

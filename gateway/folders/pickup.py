@@ -197,7 +197,7 @@ class Pickup:
         try:
             gone = await self._desk.io(drop.remove, file, sha256)
         except OSError as error:
-            found, before = os.fstat(file.descriptor), self._stored.get(file.identity)
+            found, before = file.now(), self._stored.get(file.identity)
             tries = before.tries + 1 if before else 1
             self._stored[file.identity] = _Stored(sha256, found.st_size, found.st_ctime_ns, tries)
             self._alerts.once(

@@ -121,12 +121,13 @@ async def piece(request: web.Request, own: Own) -> web.Response:
         here = await _take(request, upload, here, size)
         if here < size:
             return as_json({"received": here})
-        async with _whole(request, upload, sha256) as raw:
-            verdicts = await own.accept(raw, name, offline24=offline24, may_wait=may_wait)
-            await asyncio.to_thread(upload.forget)
-            if any(v.kind == "incomplete" for v in verdicts):
-                raise HttpProblem("incomplete", errors=[p for v in verdicts for p in v.problems])
-            return answer(request, verdicts, several=is_zip(raw))
+        try:
+            response = await _deliver(request, own, upload, (sha256, name, offline24, may_wait))
+        except HttpProblem as problem:
+            problem.headers["X-Sha256"] = sha256
+            raise
+        response.headers["X-Sha256"] = sha256
+        return response
 
 
 async def _take(request: web.Request, upload: Upload, here: int, size: int) -> int:
@@ -138,6 +139,17 @@ async def _take(request: web.Request, upload: Upload, here: int, size: int) -> i
             raise HttpProblem("uploads_full", close=True) from None
         here += len(chunk)
     return here
+
+
+async def _deliver(request: web.Request, own: Own, upload: Upload, said: tuple[str, str, bool, bool]) -> web.Response:
+    """The whole is here: through the front door, and only then forgotten. `said`: hash, name, offline24, may_wait."""
+    sha256, name, offline24, may_wait = said
+    async with _whole(request, upload, sha256) as raw:
+        verdicts = await own.accept(raw, name, offline24=offline24, may_wait=may_wait)
+        await asyncio.to_thread(upload.forget)
+        if any(v.kind == "incomplete" for v in verdicts):
+            raise HttpProblem("incomplete", errors=[p for v in verdicts for p in v.problems])
+        return answer(request, verdicts, several=is_zip(raw))
 
 
 @asynccontextmanager
