@@ -22,17 +22,22 @@ from certs import tls
 from gateway import settings as gateway_settings
 from gateway.alarms.post import Post
 from gateway.alarms.watch import Alarms, Patience
-from gateway.folders import Presence, Returns, Watcher, set_up
+from gateway.folders.presence import Presence
+from gateway.folders.returns import Returns
+from gateway.folders.setup import set_up
+from gateway.folders.watcher import Watcher
 from gateway.http.app import create_app
 from gateway.http.listener import Listener
 from gateway.http.state import Parts
 from gateway.intake import FrontDoor
+from gateway.own import Behind
 from gateway.registers.gather import Sources
 from gateway.registers.keeper import Keeper
 from gateway.registers.work import register_workers
 from gateway.render.work import drawing_workers
 from gateway.seals import Seals
 from gateway.settings import GatewaySettings
+from gateway.uploads import Uploads
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate, read_token
 from spool import process
@@ -109,9 +114,12 @@ async def _run(
     names = [*settings.http.names, *_own_name()]
     material = _material(settings, names)
     context = tls.server_context(material) if material else None
-    app = create_app(Parts(desk, door, drawing, municipality))
+    uploads = Uploads(settings.shared.paths.state / "uploads")
+    uploads.sweep()
+    behind = Behind(desk, door, municipality, clock, folders, uploads, seals)
+    app = create_app(Parts(drawing, municipality), behind)
     drop_point = Listener(app, settings.http.listen, context if settings.http.tls else None)
-    admin = _admin_listener(settings, Parts(desk, door, drawing, municipality), clock, context)
+    admin = _admin_listener(settings, desk, door, drawing, clock, context)
     try:
         await _make_folders(settings, desk, clock)  # before anybody is answered: who hears us may drop a file
         await drop_point.start()
@@ -186,14 +194,17 @@ async def _keep_certificate(
             log.error("certificate_not_renewed", cause=str(error))  # noqa: TRY400 - a sentence, not a traceback
 
 
-def _admin_listener(settings: GatewaySettings, shared: Parts, clock: Clock, context: SSLContext | None) -> Listener:
+def _admin_listener(
+    settings: GatewaySettings, desk: Spool, door: FrontDoor, drawing: Workers, clock: Clock, context: SSLContext | None
+) -> Listener:
     """The pages for people; beyond loopback only with TLS and, for programs, the token."""
     admin = settings.admin
     token = read_token(admin.token_file) if admin.token_file else None
     gate = Gate(token, open_on_loopback=admin.listen.loopback, names=admin.names)
+    shared = settings.shared
     parts = AdminParts(
-        shared.spool, shared.municipality, settings.shared.paths.folders, clock, gate, shared.front_door,
-        shared.drawing, settings.shared.rules, settings, secure=not admin.listen.loopback or bool(admin.names),
+        desk, shared.municipality, shared.paths.folders, clock, gate, door, drawing, shared.rules, settings,
+        secure=not admin.listen.loopback or bool(admin.names),
     )  # fmt: skip
     return Listener(create_admin_app(parts), admin.listen, None if admin.listen.loopback else context)
 

@@ -15,7 +15,7 @@ from gateway.settings import Policies
 from spool import law
 from spool.domain.catalogue import problem
 from spool.domain.document import Mode
-from spool.domain.errors import MoveRefused, Problem
+from spool.domain.errors import PUT_AWAY, MoveRefused, Problem
 from spool.domain.ledger import Document, Kod2, NewDocument
 from spool.domain.modes import Issue
 from spool.domain.series import place
@@ -23,8 +23,6 @@ from spool.domain.states import HOLDS_NUMBER, State
 from spool.law import Rules
 from spool.store import Store
 
-PUT_AWAY = "put_away_before"
-"""The problem of bytes that a person quarantined or ceased: only a person brings them back (faults E)."""
 _ONLY_A_PERSON = frozenset({State.QUARANTINED, State.CEASED})
 
 

@@ -6,15 +6,11 @@ import zipfile
 import zlib
 from itertools import pairwise
 
+from gateway.sizes import MAX_XML
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
-from spool.xml import DEFAULT
 
 MAX_ENTRIES = 1_000
-MAX_XML = DEFAULT.with_attachment
-"""Bytes of one document: the largest invoice KSeF takes, one with an attachment; the schema check knows the rest."""
-MAX_ZIP = 50_000_000
-"""Bytes of the largest archive we open."""
 MAX_TOTAL = 200_000_000
 """Bytes of everything unpacked."""
 
@@ -22,18 +18,6 @@ Entry = tuple[str, bytes]
 
 _LEFT_BY_SYSTEMS = re.compile(r"(^|/)(__MACOSX/|\.[^./]|~\$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
 """What macOS, Windows and Office add to archives by themselves: no documents, and no reason to refuse one."""
-
-
-def is_zip(raw: bytes) -> bool:
-    """True when the bytes begin as a ZIP does; an XML never does."""
-    return raw.startswith((b"PK\x03\x04", b"PK\x05\x06"))
-
-
-def too_big(size: int, *, zipped: bool) -> Problem | None:
-    """The finding for what is over the limit of its kind, and is therefore not kept."""
-    if zipped:
-        return problem("zip_file_too_big", size=size, limit=MAX_ZIP) if size > MAX_ZIP else None
-    return problem("too_big", size=size, limit=MAX_XML) if size > MAX_XML else None
 
 
 def unpack(raw: bytes) -> tuple[list[Entry], list[Problem]]:

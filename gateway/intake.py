@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from gateway import archive, validation
+from gateway import archive, sizes, validation
 from gateway.admission import Admission, Judged, Verdict
 from gateway.seals import Seal, no_seal
 from gateway.settings import Policies
@@ -102,7 +102,7 @@ class FrontDoor:
             self._deliveries -= 1
 
     async def _take(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
-        if (big := archive.too_big(len(raw), zipped=archive.is_zip(raw))) is not None:
+        if (big := sizes.too_big(len(raw), zipped=sizes.is_zip(raw))) is not None:
             return [Verdict("refused", origin.name, problems=(big,))]
         if self._hands is None:
             return await self._accept(raw, origin, may_wait)
@@ -114,7 +114,7 @@ class FrontDoor:
 
     async def _accept(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
         reached("intake.read", sha256_hex(raw))
-        if not archive.is_zip(raw):
+        if not sizes.is_zip(raw):
             examined = await self._examine(raw)
             if may_wait and not examined.complete:
                 return [Verdict("incomplete", origin.name, problems=examined.problems)]
@@ -146,7 +146,7 @@ class FrontDoor:
         Raises what `accept` raises, and MoveRefused when the original cannot be corrected this way.
         """
         self._need_room()
-        if (big := archive.too_big(len(raw), zipped=False)) is not None:
+        if (big := sizes.too_big(len(raw), zipped=False)) is not None:
             return Verdict("refused", origin.name, problems=(big,))
         before = await self._spool.read(lambda store: store.body(original.sha256))
         judged = self._judge(raw, await self._examine(raw), origin)

@@ -12,6 +12,7 @@ from spool.domain.ledger import Document, Event
 from spool.domain.municipality import Municipality
 
 SCHEMA = "sluza-result/1"
+NO_PDF = "Nie udało się przygotować wydruku PDF. Dokument XML jest kompletny i ważny; wydruk można zrobić później."
 INVOICE, CONFIRMATION = "Faktura", "Potwierdzenie transakcji"
 
 

@@ -1,10 +1,12 @@
 """KOD II of our own documents: which context has a valid Offline certificate, and the link signed with it."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from certs import keyring, kod2
+from spool.access import Spool
 from spool.clock import Clock
-from spool.domain.ledger import Kod2
+from spool.domain.ledger import Document, Kod2
 from spool.domain.municipality import Municipality
 
 Seal = Callable[[str, str, str], Kod2 | None]
@@ -13,6 +15,15 @@ Seal = Callable[[str, str, str], Kod2 | None]
 
 def no_seal(_context: str, _seller_nip: str, _sha256: str) -> None:
     """For a front door without keys."""
+
+
+async def seal_now(spool: Spool, seal: Seal, document: Document, now: datetime) -> bool:
+    """Sign what became an offline document after its intake; True when there is a code now that was not there."""
+    if document.kod2_url:
+        return False
+    kod2 = seal(document.context, document.facts.seller_nip, document.sha256)
+    await spool.write(lambda store: store.seal(document, kod2, now))
+    return kod2 is not None
 
 
 class Seals:

@@ -14,6 +14,7 @@ VERBS = {
     "gateway": "processes",
     "agent": "processes",
     "sandbox": "processes",
+    "folders": "folders",
     "demo": "demo",
     "status": "status",
     "queue": "queue",

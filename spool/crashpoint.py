@@ -73,7 +73,18 @@ BOTH = {
 }
 """Points of the spool itself, in every process that writes into it."""
 
-POINTS = GATEWAY | AGENT | BOTH
+REMOTE = {
+    "remote.read": "a dropped file is in memory, nothing of it is sent (key: SHA-256)",
+    "remote.piece": "the gateway has a piece of it, not the whole (key: SHA-256)",
+    "remote.acknowledged": "the gateway has it durably, the file is still there (key: SHA-256)",
+    "remote.begun": "a result is about to be fetched (key: the document's id or the KSeF number)",
+    "remote.fetched": "its files are in memory, nothing is written (key: the same)",
+    "remote.written": "its files are complete, before the gateway knows (key: the same)",
+    "remote.confirmed": "the gateway knows that it is filed (key: the same)",
+}
+"""Points that the client of a remote unit passes, beside those of files that the gateway passes, too."""
+
+POINTS = GATEWAY | AGENT | BOTH | REMOTE
 
 
 @dataclass

@@ -41,7 +41,8 @@ def _replace(path: Path, fill: Callable[[IO[bytes]], object], mode: int) -> None
             fill(handle)
             handle.flush()
             reached("files.written", path.name)
-            os.fchmod(handle.fileno(), mode)
+            if os.name != "nt":  # there the permissions of the directory hold
+                os.fchmod(handle.fileno(), mode)
             os.fsync(handle.fileno())
         reached("files.synced", path.name)
         Path(name).replace(path)

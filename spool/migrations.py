@@ -5,7 +5,7 @@ import re
 import pysqlite3
 from sqlite_utils import Database, Migrations
 
-from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SERIES
+from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SEATS, SERIES
 from spool.schema_accounts import ACCOUNTS
 from spool.schema_registers import PEOPLE, REGISTERS
 
@@ -110,6 +110,19 @@ def m0022_accounts(db: Database) -> None:
     """People's accounts and their sessions."""
     for statement in _statements(ACCOUNTS):
         db.execute(statement)
+
+
+@steps()
+def m0018_seats(db: Database) -> None:
+    """Remote units: whose computer looks after the folders of each."""
+    for statement in _statements(SEATS):
+        db.execute(statement)
+
+
+@steps()
+def m0019_tokens_end(db: Database) -> None:
+    """A token that is being replaced goes on for a while: when it ends."""
+    db.execute("ALTER TABLE unit_token ADD COLUMN expires_at TEXT")
 
 
 def names() -> frozenset[str]:

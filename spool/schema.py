@@ -333,3 +333,13 @@ CREATE INDEX document_series ON document (unit, series, series_n) WHERE series <
 CREATE INDEX document_in_turn ON document (unit, series, series_n) WHERE state = 'QUEUED' AND in_order
     AND NOT held_back;
 """
+
+SEATS = """
+CREATE TABLE seat (                   -- which computer looks after the folders of a remote unit
+    unit     TEXT PRIMARY KEY,
+    client   TEXT NOT NULL,           -- the random name that the client gave itself
+    computer TEXT NOT NULL,           -- as people call it
+    since    TEXT NOT NULL,
+    seen_at  TEXT NOT NULL
+) WITHOUT ROWID;
+"""

@@ -181,6 +181,7 @@ def _unit(table: Table, contexts: dict[str, Context]) -> Unit:
         nip=table.text("nip", ""),
         idwew=table.text("idwew", ""),
         taxpayer=table.flag("taxpayer", False),
+        remote=table.flag("remote", False),
         town_hall=table.flag("town_hall", False),
         series=table.text("series", ""),
         series_order=table.text("series_order", "warn", choices=("off", "warn", "strict")),

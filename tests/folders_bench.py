@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from gateway.admission import Verdict
-from gateway.folders import Returns, Watcher, layout, set_up
+from gateway.folders import layout
+from gateway.folders.returns import Returns
+from gateway.folders.setup import set_up
+from gateway.folders.watcher import Watcher
 from gateway.intake import FrontDoor, Origin
 from gateway.seals import Seals
 from gateway.settings import Folders, Policies

@@ -23,8 +23,10 @@ from gateway.http.openapi import DOCUMENT
 from gateway.http.state import Parts
 from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
+from gateway.own import Behind
 from gateway.seals import Seals
 from gateway.settings import Listen, Policies
+from gateway.uploads import Uploads
 from gateway.web import doorman
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate
@@ -251,8 +253,10 @@ async def running(
         await spool.write(lambda store, u=unit, d=digest: store.add_token(u, d, NOW, "test"))  # type: ignore[misc]
     seals = Seals(with_offline_certificate(town, directory), lambda: now)
     door = FrontDoor(spool, workers, town, Policies(Policy(offline24)), lambda: now, Law(), seals)  # type: ignore[arg-type]
-    parts = Parts(spool, door, workers, town, throttle or Throttle(), room or Room(), patience)  # type: ignore[arg-type]
-    drop_point = Listener(create_app(parts), Listen("127.0.0.1", 0), None)
+    parts = Parts(workers, town, throttle or Throttle(), room or Room(), patience)  # type: ignore[arg-type]
+    uploads = Uploads(directory / "state" / "uploads")
+    behind = Behind(spool, door, town, lambda: now, directory / "folders", uploads, seals)
+    drop_point = Listener(create_app(parts, behind), Listen("127.0.0.1", 0), None)
     rules = Rules(Law(), town)
     admin_parts = AdminParts(
         spool,

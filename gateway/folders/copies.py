@@ -18,7 +18,6 @@ from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
 _log = structlog.get_logger("gateway.folders")
 _TRIES = 2
-NO_PDF = "Nie udało się przygotować wydruku PDF. Dokument XML jest kompletny i ważny; wydruk można zrobić później."
 
 
 async def pdf(workers: Workers, raw: bytes, marks: Marks, subject: str) -> bytes | None:

@@ -17,27 +17,17 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from gateway.folders.entries import HELD_PREFIX, ChangedError, OddEntryError
 from gateway.folders.renaming import rename_to_free
 from gateway.folders.settling import Writer
 from spool import files
 from spool.crashpoint import reached
-
-HELD_PREFIX = ".sluza-odbior-"
-"""A file on its way out has this name for a moment; a dot name, so it is never taken as a new drop."""
 
 _LONGEST_NAME = 255
 _CHUNK = 1 << 20
 _HEAD = 1 << 16
 _REMOTE = ("cifs", "smb", "nfs", "9p", "afs", "ncp", "fuse", "ceph", "gfs", "vbox", "davfs", "virtiofs")
 """File systems whose real writers sit on another machine, where a lease asked for here proves nothing."""
-
-
-class OddEntryError(Exception):
-    """Not a plain file of this folder: left in place, never opened. The text says in Polish what it is."""
-
-
-class ChangedError(Exception):
-    """The file changed while it was being read; look again later."""
 
 
 class Drop:
@@ -220,6 +210,10 @@ class DropFile:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self.descriptor)
+
+    def now(self) -> os.stat_result:
+        """What the file is now, whatever name it has."""
+        return os.fstat(self.descriptor)
 
     def writer(self) -> Writer:
         """Ask for a read lease and give it back at once: refused while anybody has the file open for writing.

@@ -6,18 +6,12 @@ never the same as *empty* (faults F08). That the folder was set up once is remem
 a marker that has gone is not quietly made again.
 """
 
-import asyncio
 import os
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
 from spool import files
-from spool.access import Spool
-from spool.clock import Clock
 from spool.domain.calendar import WARSAW
-from spool.domain.municipality import Municipality
-from spool.store import Store
 
 OUTBOX = "do-wyslania"
 OFFLINE24 = "offline24"
@@ -29,9 +23,9 @@ REGISTERS = "rejestry"
 CENTRAL = "_centrala"
 MARKER = ".sluza-folder"
 OF_A_UNIT = (OUTBOX, f"{OUTBOX}/{OFFLINE24}", PENDING, SENT, REFUSED, RECEIVED, REGISTERS)
+OF_A_REMOTE_UNIT = (REGISTERS,)
 OF_THE_CENTRE = (RECEIVED,)
 
-_SUBJECT = "folders"
 _OPEN_MODE = 0o770
 _CLOSED_MODE = 0o750
 """Group: who may drop files (the outbox) or only look at results. No set-gid: the hardened unit forbids it, and
@@ -90,51 +84,21 @@ def ensure_month(root: Path, unit: str, folder: str, moment: datetime) -> Path:
     return ensure_directory(ensure_directory(require(root, unit) / folder) / month(moment))
 
 
-def ensure_missing(root: Path, unit: str) -> None:
+def ensure_missing(root: Path, unit: str, folders: tuple[str, ...] = OF_A_UNIT) -> None:
     """Make again what somebody deleted inside a folder that is available."""
     folder = require(root, unit)
-    for name in OF_THE_CENTRE if unit == CENTRAL else OF_A_UNIT:
+    for name in folders:
         if not os.path.isdir(f"{folder}/{name}"):  # noqa: PTH112 - asked at every scan, and nearly always true
             ensure_directory(folder / name, _OPEN_MODE if name.startswith(OUTBOX) else _CLOSED_MODE)
 
 
-async def set_up(spool: Spool, root: Path, municipality: Municipality, clock: Clock) -> None:
-    """Make and mark the folders that were never set up; safe to call at every start.
-
-    A folder set up before and now without its marker is left alone: it is not mounted.
-    """
-    names = (*municipality.units, CENTRAL)
-    known = await spool.read(_set_up_before)
-    new = [unit for unit in names if os.fspath(unit_folder(root, unit)) not in known]
-    await asyncio.to_thread(_make, root, names, new)
-    now = clock()
-
-    def remember(store: Store) -> None:
-        for unit in new:
-            path = os.fspath(unit_folder(root, unit))
-            store.log(_SUBJECT, "set_up", now, "gateway", "Założono folder jednostki.", {"path": path})
-
-    if new:
-        await spool.write(remember)
+def mark(root: Path, unit: str) -> None:
+    """Make the unit's folder and its marker: from now on it is available."""
+    folder = ensure_directory(unit_folder(root, unit))
+    files.write(folder / MARKER, f"{unit}\n".encode(), 0o440)
 
 
-def _set_up_before(store: Store) -> set[str]:
-    return {str(event.data.get("path")) for event in store.history(_SUBJECT)}
-
-
-def _make(root: Path, names: Iterable[str], new: Iterable[str]) -> None:
-    files.make_directory(root)
-    for unit in new:
-        folder = ensure_directory(unit_folder(root, unit))
-        if not (folder / MARKER).exists():
-            files.write(folder / MARKER, f"{unit}\n".encode(), 0o440)
-    for unit in names:
-        if available(root, unit):
-            ensure_missing(root, unit)
-            _sweep(unit_folder(root, unit))
-
-
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Months are swept when something is written there; in these two nothing may ever be written again."""
     files.sweep(folder)
     if (folder / PENDING).is_dir():

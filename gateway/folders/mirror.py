@@ -1,19 +1,11 @@
-"""Received invoices into `odebrane/RRRR-MM/` of the unit, or into the central tray when nobody could be told.
+"""Received invoices out of the spool, for `odebrane/` of the unit, or the central tray when nobody could be told."""
 
-A copy is written once. What a person then deletes or moves away stays deleted: the spool remembers that it was
-there, and nothing looks for missing files (faults D11).
-"""
-
-from pathlib import Path
 from typing import Any
 
 from gateway.folders import layout
-from gateway.folders.copies import NO_PDF
-from gateway.folders.outcome import put, text
-from gateway.folders.placing import JSON, PDF, XML, Shelf, beside
+from gateway.folders.filing import Sheet
 from gateway.names import number_part
 from gateway.results import local
-from spool import files
 from spool.domain.calendar import warsaw_date
 from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
@@ -33,22 +25,16 @@ def name_of(invoice: Received) -> str:
     return "_".join(number_part(part) or "brak" for part in parts)
 
 
-def write(
-    root: Path, shelf: Shelf, municipality: Municipality, invoice: Received, raw: bytes, pdf: bytes | None
-) -> None:
-    """XML first, the JSON last. Raises OSError; may be run again at any point."""
-    unit = owner(invoice, municipality)
-    directory = layout.ensure_month(root, unit, layout.RECEIVED, invoice.acquisition_date)
-    with shelf.place(directory, name_of(invoice), invoice.sha256) as stem:
-        put(beside(stem, XML), raw)
-        if pdf is not None:
-            put(beside(stem, PDF), pdf)
-        files.write(beside(stem, JSON), text(_said(invoice, with_pdf=pdf is not None)))
+def sheet(invoice: Received, municipality: Municipality) -> Sheet:
+    """The invoice as `odebrane/` of its owner shows it."""
+    unit, name = owner(invoice, municipality), name_of(invoice)
+    return Sheet(unit, name, invoice.sha256, said(invoice), invoice.acquisition_date)
 
 
-def _said(invoice: Received, *, with_pdf: bool) -> dict[str, Any]:
+def said(invoice: Received) -> dict[str, Any]:
+    """The JSON beside a received invoice."""
     facts = invoice.facts
-    said: dict[str, Any] = {
+    return {
         "schema": SCHEMA,
         "ksef_number": invoice.ksef_number,
         "seller_nip": facts.seller_nip,
@@ -66,6 +52,3 @@ def _said(invoice: Received, *, with_pdf: bool) -> dict[str, Any]:
         "jpk_mark": "NrKSeF",
         "payment_title": invoice.ksef_number,
     }
-    if not with_pdf:
-        said["pdf_error"] = NO_PDF
-    return said

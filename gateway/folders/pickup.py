@@ -7,18 +7,18 @@ with their note. Whatever goes wrong in between leaves it where it is, to be loo
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from gateway import archive
-from gateway.admission import PUT_AWAY, Verdict
+from gateway import sizes
 from gateway.folders import layout
 from gateway.folders.alerts import Alerts
-from gateway.folders.dropbox import ChangedError, Drop, DropFile, OddEntryError
+from gateway.folders.door import Answer, Door, DoorClosedError
+from gateway.folders.drops import ChangedError, Drop, DropFile, OddEntryError
 from gateway.folders.placing import Shelf
 from gateway.folders.refusals import Refusal, foreign, put_aside
 from gateway.folders.settling import (
@@ -34,11 +34,10 @@ from gateway.folders.settling import (
     kind_of,
     next_look,
 )
-from gateway.intake import FrontDoor, Origin
 from spool.bodies import sha256_hex
 from spool.clock import Clock
 from spool.domain.catalogue import problem
-from spool.domain.errors import Problem
+from spool.domain.errors import PUT_AWAY, Problem
 from spool.domain.municipality import Unit
 from spool.domain.states import State
 
@@ -53,7 +52,7 @@ _RETRY_S = (1.0, 5.0, 15.0, 60.0)
 class Desk:
     """What every pick-up needs, once per process. `threads` is for file work, so that the event loop never waits."""
 
-    door: FrontDoor
+    door: Door
     root: Path
     patience: Patience
     clock: Clock
@@ -100,6 +99,10 @@ class Pickup:
         """Seconds until the next look at any file being followed."""
         return max(0.0, min(self._next.values()) - monotonic()) if self._next else None
 
+    def hurry(self) -> None:
+        """Everything that is waited for is due now: the door has opened again."""
+        self._next = dict.fromkeys(self._next, monotonic())
+
     async def step(self, drop: Drop, name: str) -> None:
         """One look at one file, and everything that follows from it. Raises nothing but cancellation."""
         try:
@@ -117,6 +120,8 @@ class Pickup:
             delay = await self._handle(drop, file)
         except ChangedError:
             delay = 0.05
+        except DoorClosedError as closed:
+            self._later(name, closed.after_s)
         except Exception as error:
             self._failed(name, error)
         else:
@@ -161,7 +166,7 @@ class Pickup:
             if (stored.size, stored.ctime_ns) == (file.size, file.stat.st_ctime_ns):
                 return await self._remove(drop, file, stored.sha256)
             del self._stored[file.identity]
-        kind = kind_of(file.name, file.size, archive.MAX_XML, archive.MAX_ZIP)
+        kind = kind_of(file.name, file.size, sizes.MAX_XML, sizes.MAX_ZIP)
         look, raw = await self._desk.io(_look, file, kind)
         now = monotonic()
         followed = self._followed[file.name] = follow(self._followed.get(file.name), look, now)
@@ -174,16 +179,16 @@ class Pickup:
         return await self._put_aside(drop, file, [_reason(decision, file)], None)
 
     async def _hand_in(self, drop: Drop, file: DropFile, raw: bytes, *, may_wait: bool) -> float | None:
-        """Give the bytes to the front door and do with the file what the verdicts say."""
-        origin = Origin(self._unit, "folder", _label(file.name), offline24=self._offline24)
-        verdicts = await self._desk.door.accept(raw, origin, may_wait=may_wait)
-        if any(v.kind == "incomplete" for v in verdicts):
+        """Give the bytes to the front door and do with the file what the answers say."""
+        door, label = self._desk.door, _label(file.name)
+        answers = await door.accept(self._unit, raw, label, offline24=self._offline24, may_wait=may_wait)
+        if any(a.kind == "incomplete" for a in answers):
             followed = self._followed[file.name] = judged(self._followed[file.name], complete=False)
             return next_look(Kind.INVOICE, followed, self._desk.patience, monotonic())
-        unkept = [p for v in verdicts if v.kind == "refused" and v.document is None for p in v.problems]
+        unkept = [p for a in answers if a.kind == "refused" and not a.id for p in a.problems]
         if unkept:
             return await self._put_aside(drop, file, unkept, None)
-        if not archive.is_zip(raw) and (away := _put_away_before(verdicts)) is not None:
+        if not sizes.is_zip(raw) and (away := _put_away_before(answers)) is not None:
             return await self._put_aside(drop, file, list(away.problems), away)
         return await self._remove(drop, file, sha256_hex(raw))
 
@@ -192,7 +197,7 @@ class Pickup:
         try:
             gone = await self._desk.io(drop.remove, file, sha256)
         except OSError as error:
-            found, before = os.fstat(file.descriptor), self._stored.get(file.identity)
+            found, before = file.now(), self._stored.get(file.identity)
             tries = before.tries + 1 if before else 1
             self._stored[file.identity] = _Stored(sha256, found.st_size, found.st_ctime_ns, tries)
             self._alerts.once(
@@ -208,7 +213,7 @@ class Pickup:
         return None if gone else 0.05
 
     async def _put_aside(
-        self, drop: Drop, file: DropFile, problems: list[Problem], known: Verdict | None
+        self, drop: Drop, file: DropFile, problems: list[Problem], known: Answer | None
     ) -> float | None:
         """Into `odrzucone/`, note first."""
         refusal = Refusal(
@@ -216,15 +221,15 @@ class Pickup:
             _label(file.name),
             tuple(problems),
             self._desk.clock(),
-            known.document if known else None,
+            known,
         )
         gone = await self._desk.io(put_aside, self._desk.root, self._desk.shelf, drop, file, refusal)
         return None if gone else 0.05
 
 
-def outbox(root: Path, unit: str) -> Drop:
+def outbox(root: Path, unit: str, folders: tuple[str, ...] = layout.OF_A_UNIT) -> Drop:
     """The unit's open drop folder. Raises FoldersUnavailableError when it is not mounted; makes it when missing."""
-    layout.ensure_missing(root, unit)
+    layout.ensure_missing(root, unit, folders)
     return Drop.open(root / unit / layout.OUTBOX)
 
 
@@ -242,16 +247,16 @@ def _reason(decision: Decision, file: DropFile) -> Problem:
     if decision is Decision.REFUSE_EMPTY:
         return problem("empty_file")
     if decision is Decision.REFUSE_TOO_BIG:
-        found = archive.too_big(file.size, zipped=file.name.casefold().endswith(".zip"))
+        found = sizes.too_big(file.size, zipped=file.name.casefold().endswith(".zip"))
         assert found is not None, "the decision came from the same limits"
         return found
     return foreign(_label(file.name))
 
 
-def _put_away_before(verdicts: list[Verdict]) -> Verdict | None:
-    """The verdict on bytes that a person put away: their row does not change, so nothing else tells the unit."""
-    away = (v for v in verdicts if v.kind == "refused" and v.document and v.document.state is not State.REFUSED)
-    return next((v for v in away if [p.code for p in v.problems] == [PUT_AWAY]), None)
+def _put_away_before(answers: Sequence[Answer]) -> Answer | None:
+    """The answer about bytes that a person put away: their row does not change, so nothing else tells the unit."""
+    away = (a for a in answers if a.kind == "refused" and a.id and a.state is not State.REFUSED)
+    return next((a for a in away if [p.code for p in a.problems] == [PUT_AWAY]), None)
 
 
 def _label(name: str) -> str:

@@ -5,10 +5,10 @@ Windows and people do not see it (faults D10). The same bytes find their own ste
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
+import sys
 import threading
 import unicodedata
 from collections import OrderedDict
@@ -18,6 +18,9 @@ from pathlib import Path
 from gateway.names import LONGEST, distinct, safe_stem
 from spool import files
 from spool.bodies import sha256_hex
+
+if sys.platform != "win32":
+    import fcntl
 
 XML, UPO, PDF, JSON, NOTE = ".xml", ".upo.xml", ".pdf", ".json", ".blad.txt"
 ORIGINAL = ".oryginal"
@@ -140,6 +143,9 @@ def _choose(directory: Path, stems: dict[str, str], name: str, sha256: str, main
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
+    if sys.platform == "win32":  # there only one program writes here, which `gateway.remote.seat` sees to
+        yield
+        return
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):  # a mounted share may not know locks; then we are its only writer anyway

@@ -13,30 +13,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.archive import MAX_ZIP
 from gateway.folders import layout, notes
-from gateway.folders.dropbox import Drop, DropFile
+from gateway.folders.door import Answer
+from gateway.folders.drops import Drop, DropFile
 from gateway.folders.placing import JSON, NOTE, Shelf, beside, stem_for_source
 from gateway.results import SCHEMA, local
+from gateway.sizes import MAX_ZIP
 from spool import files
 from spool.bodies import sha256_hex
 from spool.crashpoint import reached
 from spool.domain.catalogue import problem
 from spool.domain.errors import Problem
-from spool.domain.ledger import Document
 from spool.domain.municipality import Unit
 from spool.domain.states import State
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a drop is put aside; `document` when the spool has a row for these very bytes under another name."""
+    """Why a drop is put aside; `known` when there is a row for these very bytes under another name."""
 
     unit: Unit
     label: str
     problems: tuple[Problem, ...]
     at: datetime
-    document: Document | None = None
+    known: Answer | None = None
 
 
 def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Refusal) -> bool:
@@ -90,7 +90,7 @@ def _move(drop: Drop, file: DropFile, target: Path, fingerprint: str) -> bool:
 
 
 def _note(refusal: Refusal, fingerprint: str) -> bytes:
-    number = refusal.document.facts.number if refusal.document else ""
+    number = refusal.known.number if refusal.known else ""
     return notes.note(
         source_name=refusal.label,
         unit=refusal.unit.name,
@@ -104,7 +104,7 @@ def _note(refusal: Refusal, fingerprint: str) -> bytes:
 
 def _state(refusal: Refusal) -> State:
     """What the file is told to be: what its row says, if a person had put the same bytes away before."""
-    return refusal.document.state if refusal.document else State.REFUSED
+    return (refusal.known and refusal.known.state) or State.REFUSED
 
 
 def _json(refusal: Refusal, size: int, sha256: str | None) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _json(refusal: Refusal, size: int, sha256: str | None) -> dict[str, Any]:
     )  # fmt: skip
     return {
         "schema": SCHEMA,
-        "id": refusal.document.id if refusal.document else None,
+        "id": refusal.known.id if refusal.known else None,
         "unit": refusal.unit.id,
         "source_name": refusal.label,
         "sha256": sha256,

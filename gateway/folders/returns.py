@@ -17,11 +17,14 @@ from time import monotonic
 
 import structlog
 
-from gateway.folders import copies, layout, mirror
+from gateway.folders import copies, layout, mirror, outcome
 from gateway.folders.alerts import Alerts
-from gateway.folders.outcome import DELIVERED_NOTE, PUT_ASIDE, Told, Writer
+from gateway.folders.filing import Filing, Sheet
+from gateway.folders.outcome import DELIVERED_NOTE, PUT_ASIDE, Told
 from gateway.folders.placing import Shelf
-from gateway.seals import Seal, no_seal
+from gateway.folders.setup import set_up
+from gateway.results import NO_PDF
+from gateway.seals import Seal, no_seal, seal_now
 from spool.access import Spool
 from spool.clock import Clock
 from spool.crashpoint import reached
@@ -31,7 +34,6 @@ from spool.domain.municipality import Municipality
 from spool.domain.states import State
 from spool.hands import Hands, with_hands
 from spool.poison import TOO_OFTEN
-from spool.series import explained
 from spool.store import Store
 from spool.workers import Workers
 
@@ -88,8 +90,7 @@ class Returns:
         self._hands = hands
         self._crowded = crowded
         self._threads = ThreadPoolExecutor(_AT_ONCE, "returns")
-        self._shelf = Shelf()
-        self._writer = Writer(folders_root, municipality, self._shelf)
+        self._filing = Filing(folders_root, Shelf())
         self._busy: dict[_Task, asyncio.Task[None]] = {}
         self._pauses = _Pauses()
         self._page = _PAGE
@@ -119,7 +120,7 @@ class Returns:
         tries, alerts = 0, Alerts("")
         while not stop.is_set():
             try:
-                await layout.set_up(self._spool, self._root, self._municipality, self._clock)
+                await set_up(self._spool, self._root, self._municipality, self._clock)
             except OSError as error:
                 sentence = "Nie można założyć folderów jednostek; spróbujemy ponownie. Wyniki są bezpieczne i czekają."
                 alerts.once(("root",), "folders_not_set_up", sentence, root=self._root, error=error)
@@ -180,63 +181,61 @@ class Returns:
 
     async def _show_document(self, document_id: str) -> None:
         reached("returns.begun", document_id)
-        told = await self._spool.read(lambda store: _told(store, document_id))
+        told = await self._spool.read(lambda store: outcome.told(store, document_id))
         document = told.document
         if document.shown >= document.version:
             return
-        if document.state is State.ACCEPTED and told.upo is not None:
+        if told.deliverable:
             await self._deliver(told)
             return
         if document.state in PUT_ASIDE:
             pdf = await self._pdf_of(told) if document.state is State.CEASED else None
-            await self._io(lambda: self._writer.put_aside(told, pdf))
+            sheet = outcome.aside(told, self._municipality)
+            await self._io(lambda: self._filing.put_aside(sheet, told.raw, pdf))
         elif document.state is State.DELIVERED:
-            await self._io(lambda: self._writer.rewrite_sent(told))
+            sheet = outcome.renewed(told, self._municipality)
+            await self._io(lambda: self._filing.rewrite_sent(sheet))
         else:
-            if document.mode.offline and not document.ksef_number:
-                told = await self._sealed(told)
-            await self._io(lambda: self._writer.progress(told))
-            if document.mode.offline and not document.ksef_number:
-                await self._pending_copy(told)
+            await self._show_progress(told)
         reached("returns.written", document_id)
         await self._spool.write(lambda store: store.mark_shown(document))
         reached("returns.shown", document_id)
 
-    async def _sealed(self, told: Told) -> Told:
-        """With KOD II: a document that became an offline one after its intake is signed now, with the key of now."""
-        document, now = told.document, self._clock()
-        if document.kod2_url:
-            return told
-        kod2 = self._seal(document.context, document.facts.seller_nip, document.sha256)
-        await self._spool.write(lambda store: store.seal(document, kod2, now))
-        return await self._spool.read(lambda store: _told(store, document.id)) if kod2 else told
+    async def _show_progress(self, told: Told) -> None:
+        """`w-toku/`. A document that became an offline one after its intake is signed now, with the key of now."""
+        if told.wants_copy and await seal_now(self._spool, self._seal, told.document, self._clock()):
+            told = await self._spool.read(lambda store: outcome.told(store, told.document.id))
+        sheet = outcome.waiting(told, self._municipality)
+        await self._io(lambda: self._filing.progress(sheet))
+        if told.wants_copy:
+            await self._pending_copy(told, sheet)
 
-    async def _pending_copy(self, told: Told) -> None:
+    async def _pending_copy(self, told: Told, sheet: Sheet) -> None:
         """The PDF that may be handed to a buyer while the invoice waits, with both codes."""
-        if self._writer.has_pending_copy(told):
+        if self._filing.has_pending_copy(sheet):
             return
         pdf = await self._pdf_of(told)
         if pdf is None:
             now = self._clock()
-            await self._spool.write(
-                lambda store: store.log(told.document.id, "pdf_failed", now, "gateway", copies.NO_PDF)
-            )
+            await self._spool.write(lambda store: store.log(told.document.id, "pdf_failed", now, "gateway", NO_PDF))
             return
-        await self._io(lambda: self._writer.pending_copy(told, pdf))
+        await self._io(lambda: self._filing.pending_copy(sheet, pdf))
 
     async def _deliver(self, told: Told) -> None:
         """Everything into `wyslane/`, then DELIVERED in the spool: the state says that the unit has it."""
         document = told.document
         await self._io(lambda: layout.require(self._root, document.unit))  # before the work of rendering
         pdf = await self._pdf_of(told)
-        now = self._clock()
+        now, upo = self._clock(), told.upo
+        assert upo is not None, "delivered means: with UPO"
+        sheet = outcome.delivered(told, self._municipality, now)
         reached("returns.drawn", document.id)
-        await self._io(lambda: self._writer.sent(told, pdf, now))
+        await self._io(lambda: self._filing.sent(sheet, told.raw, upo, pdf))
         reached("returns.written", document.id)
 
         def work(store: Store) -> None:
             if pdf is None:
-                store.log(document.id, "pdf_failed", now, "gateway", copies.NO_PDF)
+                store.log(document.id, "pdf_failed", now, "gateway", NO_PDF)
             store.mark_shown(store.move(document.id, State.DELIVERED, now, "gateway", DELIVERED_NOTE))
 
         await self._spool.write(work)
@@ -250,7 +249,8 @@ class Returns:
         await self._io(lambda: layout.require(self._root, mirror.owner(invoice, self._municipality)))
         marks = copies.marks_of_received(invoice, self._municipality)
         pdf = await copies.pdf(self._workers, raw, marks, ksef_number)
-        await self._io(lambda: mirror.write(self._root, self._shelf, self._municipality, invoice, raw, pdf))
+        sheet = mirror.sheet(invoice, self._municipality)
+        await self._io(lambda: self._filing.received(sheet, raw, pdf))
         now = self._clock()
         reached("mirror.written", ksef_number)
         await self._spool.write(lambda store: store.mark_mirrored(ksef_number, now))
@@ -330,10 +330,13 @@ class _Pauses:
 def _waiting(store: Store, municipality: Municipality, limit: int) -> tuple[list[_Task], frozenset[str]]:
     """What is to be shown, and what nobody is to touch (`spool.poison`).
 
-    Documents of units no longer configured have no folder, the status page tells of them.
+    Documents of units no longer configured have no folder, the status page tells of them; those of remote units are
+    fetched by their own computers.
     """
-    documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, municipality.units)]
-    invoices = store.unmirrored(limit, municipality.units)
+    away = {unit.id for unit in municipality.units.values() if unit.remote}
+    here = municipality.units.keys() - away
+    documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, here)]
+    invoices = store.unmirrored(limit, here, away)
     found = documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
     return found, frozenset(store.crashed(TOO_OFTEN))
 
@@ -352,12 +355,6 @@ def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:
         turns[task.unit] = turns.get(task.unit, 0) + 1
         ranked.append((turns[task.unit], task))
     return [task for _, task in sorted(ranked, key=lambda entry: entry[0])]
-
-
-def _told(store: Store, document_id: str) -> Told:
-    document = explained(store, store.document(document_id))
-    upo = store.body(document.upo_sha256) if document.upo_sha256 else None
-    return Told(document, tuple(store.history(document_id)), store.body(document.sha256), upo)
 
 
 def _received(store: Store, ksef_number: str) -> tuple[Received, bytes]:

@@ -1,33 +1,43 @@
-"""Drop folders → front door. Thin: events wake it, a periodic scan of every folder is the source of truth (D02).
-
-One task per unit, so that a unit with thousands of files, or with a share that hangs, holds up nobody else; the
-files being worked on at once are bounded per unit and in all.
-"""
+"""Drop folders → front door: one box per unit, so that a unit with thousands of files, or with a share that hangs,
+holds up nobody else; the files being worked on at once are bounded per unit and in all."""
 
 import asyncio
-import contextlib
-from bisect import bisect_left
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.folders import layout, settling
-from gateway.folders.alerts import Alerts
-from gateway.folders.dropbox import HELD_PREFIX, Drop, OddEntryError
+from gateway.admission import Verdict
+from gateway.folders import layout
+from gateway.folders.box import Box
+from gateway.folders.door import Answer
 from gateway.folders.events import Hints
-from gateway.folders.pickup import Desk, Pickup, outbox
+from gateway.folders.pickup import Desk
 from gateway.folders.placing import Shelf
 from gateway.folders.settling import Patience
-from gateway.intake import FrontDoor
+from gateway.folders.setup import folders_of
+from gateway.intake import FrontDoor, Origin
 from gateway.settings import Folders
 from spool.clock import Clock
 from spool.domain.municipality import Municipality, Unit
 
 _AT_ONCE = 8
-_AT_ONCE_PER_UNIT = 4
-_PER_ROUND = 64
-_UNAVAILABLE_AGAIN_S = 1.0
-_SHORTEST_ROUND_S = 0.02
+
+
+class LocalDoor:
+    """The front door of this gateway, for its folders."""
+
+    def __init__(self, front_door: FrontDoor) -> None:
+        self._front_door = front_door
+
+    async def accept(self, unit: Unit, raw: bytes, label: str, *, offline24: bool, may_wait: bool) -> list[Answer]:
+        """`gateway.folders.door.Door`; raises what `FrontDoor.accept` raises."""
+        origin = Origin(unit, "folder", label, offline24=offline24)
+        return [_answer(v) for v in await self._front_door.accept(raw, origin, may_wait=may_wait)]
+
+
+def _answer(verdict: Verdict) -> Answer:
+    if (document := verdict.document) is None:
+        return Answer(verdict.kind, verdict.problems)
+    return Answer(verdict.kind, verdict.problems, document.id, document.facts.number, document.state)
 
 
 class Watcher:
@@ -47,11 +57,13 @@ class Watcher:
         self._rescan_s = settings.rescan_seconds
         self._threads = ThreadPoolExecutor(2 * _AT_ONCE, "folders")
         patience = Patience(settings.settle_seconds, settings.incomplete_seconds, settings.empty_minutes * 60)
-        self._desk = Desk(front_door, folders_root, patience, clock, self._threads, Shelf())
+        self._desk = Desk(LocalDoor(front_door), folders_root, patience, clock, self._threads, Shelf())
         self._hints = Hints() if events else None
         places = asyncio.Semaphore(_AT_ONCE)
         self._boxes = [
-            _Box(self._desk, unit, self._hints, places, self._rescan_s) for unit in municipality.units.values()
+            Box(self._desk, unit, self._hints, places, self._rescan_s, folders=folders_of(unit))
+            for unit in municipality.units.values()
+            if _dropped_here(folders_root, unit)
         ]
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -68,133 +80,6 @@ class Watcher:
             self._threads.shutdown(wait=False)
 
 
-class _Box:
-    """One unit's drop folder and its `offline24` inside."""
-
-    def __init__(self, desk: Desk, unit: Unit, hints: Hints | None, places: asyncio.Semaphore, rescan_s: float) -> None:
-        self.unit = unit
-        self._desk = desk
-        self._hints = hints
-        self._places = places
-        self._own_places = asyncio.Semaphore(_AT_ONCE_PER_UNIT)
-        self._rescan_s = rescan_s
-        self._plain = Pickup(desk, unit, offline24=False)
-        self._offline24 = Pickup(desk, unit, offline24=True)
-        self._alerts = Alerts(unit.id)
-        self._wake = asyncio.Event()
-        self._hurried: set[str] = set()
-        self._watched: tuple[int, int] | None = None
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Scan, work, sleep until an event, a due look or the next scan."""
-        loop = asyncio.get_running_loop()
-        ended = asyncio.ensure_future(stop.wait())
-        ended.add_done_callback(lambda _: self._wake.set())
-        try:
-            while not stop.is_set():
-                self._wake.clear()
-                pause = await self.round(loop)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), max(pause, _SHORTEST_ROUND_S))
-        finally:
-            ended.cancel()
-
-    async def round(self, loop: asyncio.AbstractEventLoop) -> float:
-        """One scan and the files that are due; returns how long nothing needs to be done. Never raises OSError."""
-        hurried, self._hurried = self._hurried, set()
-        try:
-            found = await self._desk.io(_scan, self._desk.root, self.unit.id)
-        except OSError as error:
-            self._alerts.once(
-                ("unavailable",),
-                "folder_unavailable",
-                "Folder jednostki jest niedostępny; pliki czekają, nic nie zostało uznane za usunięte.",
-                error=error,
-            )
-            self._watched = None
-            return min(_UNAVAILABLE_AGAIN_S, self._rescan_s)
-        self._alerts.over(("unavailable",))
-        more = False
-        try:
-            await self._watch(found.drop, loop)
-            if found.names is not None:
-                more |= await self._work(self._plain, found.drop, found.names, hurried)
-            if found.inner is not None and found.inner_names is not None:
-                more |= await self._work(self._offline24, found.inner, found.inner_names, hurried)
-        finally:
-            found.close()
-        if found.error is not None:
-            self._alerts.once(
-                ("scan", type(found.error).__name__),
-                "folder_not_read",
-                "Nie udało się odczytać folderu do wysłania (albo offline24); spróbujemy ponownie.",
-                error=found.error,
-            )
-        soonest = [s for s in (self._plain.soonest(), self._offline24.soonest()) if s is not None]
-        return 0.0 if more else min([self._rescan_s, *soonest])
-
-    async def _work(self, pickup: Pickup, drop: Drop, names: list[str], hurried: set[str]) -> bool:
-        """Look at the due files of one folder; True when there are more than one round takes."""
-        due = pickup.due([name for name in names if not settling.ignored(name)], hurried)
-        await asyncio.gather(*(self._step(pickup, drop, name) for name in due[:_PER_ROUND]))
-        return len(due) > _PER_ROUND
-
-    async def _step(self, pickup: Pickup, drop: Drop, name: str) -> None:
-        async with self._own_places, self._places:
-            await pickup.step(drop, name)
-
-    async def _watch(self, drop: Drop, loop: asyncio.AbstractEventLoop) -> None:
-        """Ask for events on this very directory; again when another one has come in its place."""
-        if self._hints is None or self._watched == drop.identity:
-            return
-
-        def tell(name: str) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: we are stopping
-                loop.call_soon_threadsafe(self._hurry, name)
-
-        self._watched = drop.identity
-        await self._desk.io(self._hints.watch, drop.path, tell)
-        self._wake.set()  # what came between the scan before and this watch made no event
-
-    def _hurry(self, name: str) -> None:
-        self._hurried.add(name)
-        self._wake.set()
-
-
-@dataclass
-class _Scan:
-    """A drop folder and the one inside it, both open, with the names in them; None for what could not be read."""
-
-    drop: Drop
-    names: list[str] | None = None
-    inner: Drop | None = None
-    inner_names: list[str] | None = None
-    error: OSError | OddEntryError | None = None
-
-    def close(self) -> None:
-        """Let go of both."""
-        self.drop.close()
-        if self.inner is not None:
-            self.inner.close()
-
-
-def _scan(root: Path, unit: str) -> _Scan:
-    """Everything that a round needs of the disk, in one go. Raises OSError when the unit's folder is unavailable."""
-    found = _Scan(outbox(root, unit))
-    try:
-        found.names = _names(found.drop)
-        found.inner = found.drop.child(layout.OFFLINE24)
-        found.inner_names = _names(found.inner)
-    except (OSError, OddEntryError) as error:
-        found.error = error
-    return found
-
-
-def _names(drop: Drop) -> list[str]:
-    """Everything in the folder, after giving their names back to files that a killed process held."""
-    names = drop.names()
-    first = bisect_left(names, HELD_PREFIX)
-    if first < len(names) and names[first].startswith(HELD_PREFIX):
-        drop.restore_held()
-        names = drop.names()
-    return [name for name in names if name != layout.OFFLINE24]
+def _dropped_here(root: Path, unit: Unit) -> bool:
+    """A unit that has become a remote one may still have files in its folder here: they are taken all the same."""
+    return not unit.remote or (layout.unit_folder(root, unit.id) / layout.OUTBOX).is_dir()

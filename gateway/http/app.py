@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import hdrs, web
 
-from gateway.http import invoices, received
+from gateway.http import invoices, received, remote
 from gateway.http.answers import add_security_headers, as_json
-from gateway.http.auth import unit_of
+from gateway.http.auth import own_of
 from gateway.http.openapi import DOCUMENT
 from gateway.http.problems import from_exception
-from gateway.http.state import PARTS, Parts, log_fields
-from spool.domain.municipality import Unit
+from gateway.http.state import BEHIND, PARTS, Parts, log_fields
+from gateway.own import Behind, Own
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-UnitHandler = Callable[[web.Request, Unit], Awaitable[web.StreamResponse]]
+UnitHandler = Callable[[web.Request, Own], Awaitable[web.StreamResponse]]
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 log = structlog.get_logger("http")
@@ -33,11 +33,11 @@ async def description(_request: web.Request) -> web.Response:
 
 
 def for_unit(handler: UnitHandler) -> Handler:
-    """A handler that runs only for a unit, and is told which."""
+    """A handler that runs only for a unit, and is given what is that unit's: nothing else can be reached."""
 
     @functools.wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
-        return await handler(request, await unit_of(request))
+        return await handler(request, await own_of(request))
 
     return guarded
 
@@ -53,16 +53,25 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/v1/received", for_unit(received.page)),
     ("GET", "/v1/received/{number}/xml", for_unit(received.xml)),
     ("GET", "/v1/received/{number}/pdf", for_unit(received.as_pdf)),
+    ("POST", "/v1/invoices/{id}/ack", for_unit(remote.acknowledge)),
+    ("POST", "/v1/received/{number}/ack", for_unit(remote.acknowledge_received)),
+    ("PUT", "/v1/seat", for_unit(remote.sit)),
+    ("GET", "/v1/changes", for_unit(remote.changes)),
+    ("GET", "/v1/warnings", for_unit(remote.warnings)),
+    ("GET", "/v1/registers", for_unit(remote.registers)),
+    ("GET", "/v1/registers/{name}", for_unit(remote.register)),
+    ("GET", "/v1/uploads/{sha256}", for_unit(remote.arrived)),
+    ("PUT", "/v1/uploads/{sha256}", for_unit(remote.piece)),
     ("GET", "/healthz", alive),
     ("GET", "/openapi.json", description),
 ]
 """Everything the drop-point answers; a GET answers HEAD too. What is not here is 404."""
 
 
-def create_app(parts: Parts) -> web.Application:
+def create_app(parts: Parts, behind: Behind) -> web.Application:
     """The application over these parts."""
     app = web.Application(middlewares=[write_access_log, answer_problems])
-    app[PARTS] = parts
+    app[PARTS], app[BEHIND] = parts, behind
     app.on_response_prepare.append(add_security_headers)
     for method, path, handler in ROUTES:
         if method == "GET":

@@ -9,19 +9,20 @@ import re
 from aiohttp import web
 
 from gateway.http.problems import HttpProblem
-from gateway.http.state import PARTS, log_fields
+from gateway.http.state import BEHIND, PARTS, log_fields
+from gateway.own import Own
 from spool.bodies import sha256_hex
-from spool.domain.municipality import Unit
 
 _BEARER = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="sluza"'}
 
 
-async def unit_of(request: web.Request) -> Unit:
-    """The unit whose token came with the request. Raises 401, 403 (a unit no longer configured) or 429."""
-    parts = request.app[PARTS]
+async def own_of(request: web.Request) -> Own:
+    """What the unit may see whose token came with the request. Raises 401, 403 (no longer configured) or 429."""
+    parts, behind = request.app[PARTS], request.app[BEHIND]
     digest = sha256_hex(_token(request).encode())
-    unit_id = parts.spool.glance(lambda store: store.unit_of_token(digest))
+    now = behind.clock()
+    unit_id = behind.spool.glance(lambda store: store.unit_of_token(digest, now))
     if unit_id is None:
         wait = parts.throttle.failed(request.remote or "")
         if wait:
@@ -31,7 +32,7 @@ async def unit_of(request: web.Request) -> Unit:
     unit = parts.municipality.units.get(unit_id)
     if unit is None:
         raise HttpProblem("unit_disabled")
-    return unit
+    return Own(unit, behind)
 
 
 def _token(request: web.Request) -> str:

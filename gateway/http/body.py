@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gateway.archive import MAX_XML, MAX_ZIP, is_zip
 from gateway.http.problems import HttpProblem
+from gateway.sizes import MAX_XML, MAX_ZIP, is_zip
 
 _TYPES = {
     "application/xml": MAX_XML,
@@ -70,6 +70,21 @@ async def whole_body(request: web.Request, room: Room, patience: Patience) -> As
         yield bytes(body)
     finally:
         room.give_back(held)
+
+
+async def pieces(request: web.Request, patience: Patience, limit: int) -> AsyncIterator[bytes]:
+    """A body as it arrives, for who keeps what came before a cut. Raises HttpProblem 400, 408, 413."""
+    if (request.content_length or 0) > limit:
+        raise HttpProblem("too_big", close=True)
+    await _say_continue(request)
+    held = 0
+    async for chunk in _chunks(request, patience):
+        held += len(chunk)
+        if held > limit:
+            raise HttpProblem("too_big", close=True)
+        yield chunk
+    if request.content_length is not None and held != request.content_length:
+        raise HttpProblem("body_cut", close=True)
 
 
 def _limit(request: web.Request) -> int:

@@ -5,35 +5,33 @@ from typing import Any
 from aiohttp import web
 
 from gateway.admission import Verdict
-from gateway.archive import is_zip
+from gateway.folders.copies import marks_of_document
 from gateway.http import parameters, pdf
 from gateway.http.answers import as_file, as_json
 from gateway.http.body import whole_body
 from gateway.http.problems import HttpProblem, refusal
-from gateway.http.state import PARTS, Parts, log_fields
-from gateway.intake import Origin
+from gateway.http.state import PARTS, log_fields
+from gateway.own import AbsentError, Own
 from gateway.results import local, result, told
+from gateway.sizes import is_zip
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document
-from spool.domain.municipality import Unit
-from spool.series import explained
-from spool.store import Store
 
 
-async def submit(request: web.Request, unit: Unit) -> web.Response:
+async def submit(request: web.Request, own: Own) -> web.Response:
     """POST /v1/invoices: one XML or a ZIP of them; the promise only after the commit."""
     parameters.only(request, "offline24")
-    origin = Origin(
-        unit,
-        "http",
-        parameters.file_name(request),
-        offline24=parameters.flag(request, "offline24"),
-        key=parameters.idempotency_key(request),
-    )
+    name, key = parameters.file_name(request), parameters.idempotency_key(request)
+    offline24 = parameters.flag(request, "offline24")
     parts = request.app[PARTS]
     async with whole_body(request, parts.room, parts.patience) as raw:
-        verdicts = await parts.front_door.accept(raw, origin)
-        several = is_zip(raw) and any(v.document for v in verdicts)  # else the archive or its key was refused whole
+        verdicts = await own.accept(raw, name, offline24=offline24, key=key)
+        return answer(request, verdicts, several=is_zip(raw))
+
+
+def answer(request: web.Request, verdicts: list[Verdict], *, several: bool) -> web.Response:
+    """What a delivery is told; `several` for a ZIP. Raises HttpProblem for a refusal."""
+    several = several and any(v.document for v in verdicts)  # else the archive or its key was refused whole
     taken = [v.document for v in verdicts if v.document]
     log_fields(request)["document"] = [d.id for d in taken] if several else next((d.id for d in taken), None)
     return _many(verdicts) if several else _one(verdicts[0])
@@ -76,60 +74,59 @@ def _brief(document: Document) -> dict[str, Any]:
     }
 
 
-async def show(request: web.Request, unit: Unit) -> web.Response:
+async def show(request: web.Request, own: Own) -> web.Response:
     """GET /v1/invoices/{id}: the result JSON."""
-    parts = request.app[PARTS]
-    document = await _own(request, unit)
-    history = await parts.spool.read(lambda store: store.history(document.id))
-    return as_json(result(document, history, parts.municipality))
+    document = await own.document(request.match_info["id"])
+    _named(request, document)
+    events = await own.history(document.id)
+    return as_json(result(document, events, request.app[PARTS].municipality))
 
 
-async def history(request: web.Request, unit: Unit) -> web.Response:
+async def history(request: web.Request, own: Own) -> web.Response:
     """GET /v1/invoices/{id}/history: what happened to it, oldest first, as the result has it."""
-    document = await _own(request, unit)
-    events = await request.app[PARTS].spool.read(lambda store: store.history(document.id))
-    return as_json({"id": document.id, "history": told(events)})
+    document = await own.document(request.match_info["id"])
+    _named(request, document)
+    return as_json({"id": document.id, "history": told(await own.history(document.id))})
 
 
-async def xml(request: web.Request, unit: Unit) -> web.Response:
+async def xml(request: web.Request, own: Own) -> web.Response:
     """GET /v1/invoices/{id}/xml: the bytes exactly as received."""
-    document = await _own(request, unit)
-    return as_file(await _body(request, document.sha256), "application/xml", f"{document.name}.xml")
+    document, raw = await own.xml(request.match_info["id"])
+    _named(request, document)
+    return as_file(request, raw, "application/xml", f"{document.name}.xml")
 
 
-async def upo(request: web.Request, unit: Unit) -> web.Response:
+async def upo(request: web.Request, own: Own) -> web.Response:
     """GET /v1/invoices/{id}/upo: KSeF's receipt, once there is one."""
-    document = await _own(request, unit)
-    if document.upo_sha256 is None:
+    document, raw = await own.upo(request.match_info["id"])
+    _named(request, document)
+    if raw is None:
         raise HttpProblem("upo_not_yet", extra={"state": document.state.value})
-    return as_file(await _body(request, document.upo_sha256), "application/xml", f"{document.name}.upo.xml")
+    return as_file(request, raw, "application/xml", f"{document.name}.upo.xml")
 
 
-async def as_pdf(request: web.Request, unit: Unit) -> web.Response:
-    """GET /v1/invoices/{id}/pdf: a picture of it, made now, in a worker."""
-    parts = request.app[PARTS]
-    document = await _own(request, unit)
-    marks = pdf.marks_of(document, parts.municipality)
-    raw = await pdf.render(parts, await _body(request, document.sha256), marks)
-    return as_file(raw, "application/pdf", f"{document.name}.pdf")
+async def as_pdf(request: web.Request, own: Own) -> web.Response:
+    """GET /v1/invoices/{id}/pdf: a picture of it, made now, in a worker; with `for=folder` the copy for a folder."""
+    parameters.only(request, "for")
+    parts, marks = request.app[PARTS], pdf.marks_of
+    if parameters.choice(request, "for", "", ("", "folder")):
+        marks = marks_of_document
+    document, original = await own.xml(request.match_info["id"])
+    _named(request, document)
+    raw = await pdf.render(parts, original, marks(document, parts.municipality))
+    return as_file(request, raw, "application/pdf", f"{document.name}.pdf")
 
 
-async def page(request: web.Request, unit: Unit) -> web.Response:
+async def page(request: web.Request, own: Own) -> web.Response:
     """GET /v1/invoices: the unit's documents in order of arrival.
 
     The cursor is the id of the last row: the spool's own sequence counts the documents of all units, and would tell.
     """
     parameters.only(request, "state", "after", "limit")
     states, limit, after = parameters.states(request), parameters.limit(request), parameters.after(request)
-
-    def look(store: Store) -> list[Document]:
-        seq = store.document(after, unit=unit.id).seq if after else 0
-        found = store.documents(unit=unit.id, states=states, after=seq, limit=limit + 1)
-        return [explained(store, document) for document in found]
-
     try:
-        found = await request.app[PARTS].spool.read(look)
-    except KeyError:
+        found = await own.page(states, after, limit + 1)
+    except AbsentError:
         raise parameters.unknown_cursor() from None
     rows = found[:limit]
     following = rows[-1].id if len(found) > limit else None
@@ -150,19 +147,6 @@ def _row(document: Document) -> dict[str, Any]:
     }
 
 
-async def _own(request: web.Request, unit: Unit) -> Document:
-    """The document named in the path, if it is this unit's. Foreign and absent end in the same 404 (I7)."""
-    document_id = request.match_info["id"]
-    try:
-        document = await request.app[PARTS].spool.read(
-            lambda store: explained(store, store.document(document_id, unit=unit.id))
-        )
-    except (KeyError, UnicodeEncodeError):
-        raise HttpProblem("not_found") from None
+def _named(request: web.Request, document: Document) -> None:
+    """An id goes into the log only once it turns out to be the unit's own."""
     log_fields(request)["document"] = document.id
-    return document
-
-
-async def _body(request: web.Request, sha256: str) -> bytes:
-    parts: Parts = request.app[PARTS]
-    return await parts.spool.read(lambda store: store.body(sha256))

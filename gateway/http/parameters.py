@@ -11,6 +11,7 @@ LIMIT = 100
 MAX_LIMIT = 1000
 _NAME_LENGTH = 255
 _KEY_LENGTH = 200
+_DIGITS = 9
 
 
 def only(request: web.Request, *names: str) -> None:
@@ -34,6 +35,22 @@ def limit(request: web.Request) -> int:
     if not (value.isascii() and value.isdecimal() and len(value) <= 4 and 1 <= int(value) <= MAX_LIMIT):
         raise _bad("limit", f"Liczba od 1 do {MAX_LIMIT}.")
     return int(value)
+
+
+def number(request: web.Request, name: str) -> int:
+    """A whole number that must be there, 0 or more."""
+    value = _single(request, name, "")
+    if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
+        raise _bad(name, "Liczba całkowita, 0 albo więcej.")
+    return int(value)
+
+
+def choice(request: web.Request, name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """One of these words."""
+    value = _single(request, name, default)
+    if value not in allowed:
+        raise _bad(name, f"Dozwolone: {', '.join(word for word in allowed if word)}.")
+    return value
 
 
 def after(request: web.Request) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import pysqlite3
 from aiohttp import web
 
+from gateway.own import AbsentError
 from spool.domain.errors import BodyDamaged, ClockWrong, NoRoom, Problem, SpoolError
 from spool.workers import WorkerCrashed, WorkerTimeout
 
@@ -124,9 +125,45 @@ ROWS: dict[str, Row] = {
         "Dysk bramki jest tylko do odczytu; nic nie zapisano.",
         "Informatyk urzędu musi sprawdzić dysk i zamontować go ponownie do zapisu. " + _LATER,
     ),
+    "not_remote": Row(
+        403,
+        "Foldery tej jednostki leżą na serwerze bramki, a nie na jej komputerze.",
+        "Informatyk urzędu wpisuje w konfiguracji bramki „remote = true” przy tej jednostce, jeśli ma być inaczej.",
+    ),
+    "bad_client": Row(400, "Nagłówek X-Sluza-Client jest niepoprawny.", "32 małe cyfry szesnastkowe, podane raz."),
+    "seat_taken": Row(
+        409,
+        "Foldery tej jednostki prowadzi już inny komputer: „{computer}” (ostatni znak życia: {seen}).",
+        "Proszę zatrzymać program na tamtym komputerze. Gdy tamten milczy od 5 minut, ten przejmie foldery sam; od razu"
+        " przejmuje je opcja --take-over.",
+    ),
+    "seat_lost": Row(
+        409,
+        "Foldery tej jednostki przejął inny komputer: „{computer}”. Ten niczego już w nich nie zapisze.",
+        "Program ma działać tylko na jednym komputerze jednostki.",
+    ),
+    "upload_offset": Row(
+        409, "Ten fragment nie zaczyna się tam, gdzie kończy się poprzedni.", "Pole „received” podaje, ile już jest."
+    ),
+    "upload_damaged": Row(
+        409, "Przesłane fragmenty nie mają zapowiedzianego skrótu SHA-256; nic nie zapisano.", _LATER
+    ),
+    "uploads_full": Row(
+        429, "Zbyt wiele przesyłek tej jednostki czeka na dokończenie.", "Proszę najpierw dokończyć rozpoczęte."
+    ),
+    "incomplete": Row(
+        422, "Plik wygląda na niedokończony; nic nie zapisano.", "Proszę wysłać go ponownie, gdy będzie cały."
+    ),
 }
 
-RETRY_AFTER_S = {"busy": 5, "pdf_later": 10, "disk_full": 60, "disk_inodes": 60, "disk_read_only": 60}
+RETRY_AFTER_S = {
+    "busy": 5,
+    "pdf_later": 10,
+    "disk_full": 60,
+    "disk_inodes": 60,
+    "disk_read_only": 60,
+    "uploads_full": 60,
+}
 
 
 class HttpProblem(Exception):  # noqa: N818 - an answer, not always an error of ours
@@ -200,6 +237,8 @@ def from_exception(error: Exception) -> HttpProblem:
         case web.HTTPException():
             allow = error.headers.get("Allow")
             return HttpProblem(_BY_STATUS.get(error.status, "bad_request"), headers={"Allow": allow} if allow else None)
+        case AbsentError():
+            return HttpProblem("not_found")
         case BodyDamaged():
             return HttpProblem("body_damaged")
         case NoRoom():

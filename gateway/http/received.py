@@ -7,44 +7,37 @@ from aiohttp import web
 from gateway.folders.copies import marks_of_received
 from gateway.http import parameters, pdf
 from gateway.http.answers import as_file, as_json
-from gateway.http.problems import HttpProblem
 from gateway.http.state import PARTS, log_fields
+from gateway.own import AbsentError, Own
 from gateway.results import local
 from spool.domain.ledger import Received
-from spool.domain.municipality import Unit
-from spool.store import Store
 
 
-async def page(request: web.Request, unit: Unit) -> web.Response:
+async def page(request: web.Request, own: Own) -> web.Response:
     """GET /v1/received: in order of arrival; the cursor is the KSeF number of the last row."""
     parameters.only(request, "after", "limit")
     limit, after = parameters.limit(request), parameters.after(request)
-
-    def look(store: Store) -> list[Received]:
-        cursor = store.received(after, unit=unit.id).cursor if after else 0
-        return store.received_page(unit=unit.id, after=cursor, limit=limit + 1)
-
     try:
-        found = await request.app[PARTS].spool.read(look)
-    except KeyError:
+        found = await own.received_page(after, limit + 1)
+    except AbsentError:
         raise parameters.unknown_cursor() from None
     rows = found[:limit]
     following = rows[-1].ksef_number if len(found) > limit else None
     return as_json({"received": [_row(r) for r in rows], "next": following})
 
 
-async def xml(request: web.Request, unit: Unit) -> web.Response:
+async def xml(request: web.Request, own: Own) -> web.Response:
     """GET /v1/received/{KSeF number}/xml: the bytes exactly as KSeF gave them."""
-    invoice, raw = await _own(request, unit)
-    return as_file(raw, "application/xml", f"{invoice.ksef_number}.xml")
+    invoice, raw = await _own(request, own)
+    return as_file(request, raw, "application/xml", f"{invoice.ksef_number}.xml")
 
 
-async def as_pdf(request: web.Request, unit: Unit) -> web.Response:
+async def as_pdf(request: web.Request, own: Own) -> web.Response:
     """GET /v1/received/{KSeF number}/pdf: a picture of it, made now, in a worker."""
     parts = request.app[PARTS]
-    invoice, raw = await _own(request, unit)
+    invoice, raw = await _own(request, own)
     made = await pdf.render(parts, raw, marks_of_received(invoice, parts.municipality))
-    return as_file(made, "application/pdf", f"{invoice.ksef_number}.pdf")
+    return as_file(request, made, "application/pdf", f"{invoice.ksef_number}.pdf")
 
 
 def _row(invoice: Received) -> dict[str, Any]:
@@ -64,17 +57,8 @@ def _row(invoice: Received) -> dict[str, Any]:
     }
 
 
-async def _own(request: web.Request, unit: Unit) -> tuple[Received, bytes]:
-    """The invoice named in the path with its bytes, if it was routed to this unit; else the same 404 as absent."""
-    number = request.match_info["number"]
-
-    def look(store: Store) -> tuple[Received, bytes]:
-        invoice = store.received(number, unit=unit.id)
-        return invoice, store.body(invoice.sha256)
-
-    try:
-        invoice, raw = await request.app[PARTS].spool.read(look)
-    except (KeyError, UnicodeEncodeError):
-        raise HttpProblem("not_found") from None
-    log_fields(request)["document"] = invoice.ksef_number
-    return invoice, raw
+async def _own(request: web.Request, own: Own) -> tuple[Received, bytes]:
+    """The invoice named in the path; its number goes into the log only once it turns out to be the unit's own."""
+    found = await own.received(request.match_info["number"])
+    log_fields(request)["document"] = found[0].ksef_number
+    return found

@@ -56,8 +56,9 @@ SCHEMAS: dict[str, Schema] = {
             "sha256": _HEX64,
             "state": _STATE,
             "documents": _list({"oneOf": [ref("EntryTaken"), ref("EntryRefused")]}),
+            "received": {"type": "integer", "description": "bytes of a delivery in pieces that are here"},
         },
-        *("errors", "id", "sha256", "state", "documents"),
+        *("errors", "id", "sha256", "state", "documents", "received"),
     ),
     "Accepted": _object(_BRIEF),
     "EntryTaken": _object({"name": _TEXT, "id": _TEXT, "sha256": _HEX64, "state": _STATE, "due": _MAYBE_INSTANT}),
@@ -128,5 +129,26 @@ SCHEMAS: dict[str, Schema] = {
     "ReceivedPage": _object(
         {"received": _list(ref("Received")), "next": {"type": ["string", "null"], "description": "the next `after`"}}
     ),
+    "Acknowledged": _object({"id": _TEXT, "sha256": _HEX64, "state": _STATE}),
+    "AcknowledgedReceived": _object({"ksef_number": _TEXT, "sha256": _HEX64}),
+    "Seat": _object({"unit": _object({"id": _TEXT, "name": _TEXT}), "since": _INSTANT}),
+    "Arrived": _object({"received": {"type": "integer", "description": "bytes"}}),
+    "Change": _object(
+        {
+            "kind": {"type": "string", "enum": ["waiting", "delivered", "aside", "renewed", "received"]},
+            "id": {"type": "string", "description": "of the document, or the KSeF number of a received invoice"},
+            "version": {"type": "integer", "description": "to be confirmed with it"},
+            "name": {"type": "string", "description": "the stem of its files"},
+            "sha256": _HEX64,
+            "month_of": _MAYBE_INSTANT,
+            "note": {"type": ["string", "null"], "description": "the text of `<name>.blad.txt`"},
+            "picture": {"type": ["string", "null"], "description": "a PDF belongs to it; changes when that does"},
+            "upo_sha256": _MAYBE_TEXT,
+            "said": {"type": "object", "description": "the JSON beside the invoice"},
+        }
+    ),
+    "Changes": _object({"changes": _list(ref("Change")), "next": _MAYBE_TEXT}),
+    "Warnings": _object({"warnings": _list(_object({"text": _TEXT, "at": _INSTANT}))}),
+    "Registers": _object({"registers": _list(_object({"name": _TEXT, "size": {"type": "integer"}, "sha256": _HEX64}))}),
     "Alive": _object({"status": {"type": "string", "const": "ok"}}),
 }

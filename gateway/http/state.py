@@ -1,4 +1,4 @@
-"""What the handlers of the drop-point share: the parts of the gateway, and the fields of one access-log line."""
+"""What the handlers of the drop-point share: the parts they may use, and the fields of one access-log line."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,18 +7,18 @@ from aiohttp import web
 
 from gateway.http.body import Patience, Room
 from gateway.http.throttle import Throttle
-from gateway.intake import FrontDoor
-from spool.access import Spool
+from gateway.own import Behind
 from spool.domain.municipality import Municipality
 from spool.workers import Workers
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything a handler may use; made once by `gateway.__main__`. `drawing` are the workers that make PDFs."""
+    """Everything a handler may use beside the `Own` of its unit; made once by `gateway.__main__`.
 
-    spool: Spool
-    front_door: FrontDoor
+    `drawing` are the workers that make PDFs. Nothing here leads to a document.
+    """
+
     drawing: Workers
     municipality: Municipality
     throttle: Throttle = field(default_factory=Throttle)
@@ -27,6 +27,8 @@ class Parts:
 
 
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
+BEHIND: web.AppKey[Behind] = web.AppKey("behind", Behind)
+"""For `gateway.http.auth` only, which makes an `Own` of it; `tests/integration/test_http_isolation.py` holds that."""
 _FIELDS: web.RequestKey[dict[str, Any]] = web.RequestKey("log_fields", dict)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gateway import archive, validation
+from gateway import archive, sizes, validation
 from sluza import options
 from sluza.console import emit, out, plain
 from spool.domain.calendar import WARSAW
@@ -41,7 +41,7 @@ def _reports(path: Path, nip: str, unit_nip: str, today: date) -> list[dict[str,
         raw = path.read_bytes()
     except OSError as error:
         raise click.UsageError(f"Nie można odczytać pliku {path}: {error.strerror}.") from error
-    if not archive.is_zip(raw):
+    if not sizes.is_zip(raw):
         return [_report(str(path), raw, nip, unit_nip, today)]
     entries, problems = archive.unpack(raw)
     if problems:
@@ -50,8 +50,8 @@ def _reports(path: Path, nip: str, unit_nip: str, today: date) -> list[dict[str,
 
 
 def _report(name: str, raw: bytes, nip: str, unit_nip: str, today: date) -> dict[str, Any]:
-    if len(raw) > archive.MAX_XML:
-        return _as_report(name, "", (problem("too_big", size=len(raw), limit=archive.MAX_XML),), ())
+    if len(raw) > sizes.MAX_XML:
+        return _as_report(name, "", (problem("too_big", size=len(raw), limit=sizes.MAX_XML),), ())
     examined = examine(raw)
     problems, warnings = examined.problems, examined.warnings
     if examined.facts and not problems:

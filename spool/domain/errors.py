@@ -24,6 +24,9 @@ answered is not an error but an outcome: `spool.domain.outcomes`.
 from dataclasses import asdict, dataclass
 from typing import Any
 
+PUT_AWAY = "put_away_before"
+"""The problem of bytes that a person quarantined or ceased: only a person brings them back (faults E)."""
+
 
 @dataclass(frozen=True)
 class Problem:

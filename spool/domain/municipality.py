@@ -47,7 +47,8 @@ class Unit:
     `series` is a regular expression for whole invoice numbers, with the running part in its group `n`; `series_order`
     (off, warn, strict) says what follows from it: `spool.domain.series`. `alerts` are e-mail addresses that get the
     warnings about this unit's documents, beside the municipality's own. `retention` is the class of its documents
-    (`spool.domain.retention`), empty for the municipality's default.
+    (`spool.domain.retention`), empty for the municipality's default. `remote`: its folders lie on a computer of its
+    own, where `sluza folders` looks after them, and not here.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Unit:
     series_order: str = "warn"
     alerts: tuple[str, ...] = ()
     retention: str = ""
+    remote: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ commit). A history row goes with every change.
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
     inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is
     accounts ─ people and their sessions    pages ─ what the pages list
+    remote ─ units whose folders lie on a computer of their own
     recovery ─ what KSeF has and the spool has forgotten    crashes ─ what a process died with
     people ─ internal ids and who has them    entries ─ permissions, statements, incidents
     registers ─ the monthly registers
@@ -30,6 +31,7 @@ from spool.store.received import ReceivedInvoices
 from spool.store.recovery import Recovery
 from spool.store.register import Register
 from spool.store.registers import Registers
+from spool.store.remote import RemoteUnits
 from spool.store.series import LONGEST_PAUSE
 from spool.store.tokens import KEEP_KEYS, Tokens
 
@@ -37,7 +39,7 @@ __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Owner", "Store", "Unread
 
 
 class Store(
-    Packages, Recovery, Outages, ReceivedInvoices, Entries, Registers, Alarms, Tokens, Crashes, Inspection, Register,
-    Fences, Accounts, Pages,
+    Packages, Recovery, Outages, ReceivedInvoices, RemoteUnits, Entries, Registers, Alarms, Tokens, Crashes, Inspection,
+    Register, Fences, Accounts, Pages,
 ):  # fmt: skip
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

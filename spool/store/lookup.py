@@ -233,11 +233,16 @@ class Lookup(SeriesOrder):
         found = self._db.execute("SELECT unit, count(*) AS n FROM document WHERE shown < version GROUP BY +unit")
         return {r["unit"]: r["n"] for r in found}
 
-    def numbered_long(self, before: datetime) -> tuple[int, int]:
-        """Numbered since before this instant and not delivered: without a UPO, and with one."""
+    def numbered_long(self, before: datetime, elsewhere: Collection[str] = ()) -> tuple[int, int]:
+        """Numbered since before this instant and not delivered: without a UPO, and with one.
+
+        Units whose folders lie `elsewhere` fetch their results when they have a line: those are not in the second.
+        """
+        with_upo = f"upo_sha256 IS NOT NULL AND unit NOT IN ({marks(elsewhere)})"
         row = self._one(
-            f"""SELECT ifnull(sum(upo_sha256 IS NULL), 0) AS no_upo, ifnull(sum(upo_sha256 IS NOT NULL), 0) AS with_upo
+            f"""SELECT ifnull(sum(upo_sha256 IS NULL), 0) AS no_upo, ifnull(sum({with_upo}), 0) AS with_upo
                 FROM document WHERE state = '{State.ACCEPTED}' AND ifnull(acquisition_date, updated_at) < ?""",  # noqa: S608
+            *elsewhere,
             stamp(before),
         )
         return (row["no_upo"], row["with_upo"]) if row else (0, 0)

@@ -71,18 +71,19 @@ class ReceivedInvoices(Base):
         )
         return dict(row) if row else {}
 
-    def unmirrored(self, limit: int, units: Iterable[str]) -> list[Received]:
+    def unmirrored(self, limit: int, units: Iterable[str], elsewhere: Iterable[str] = ()) -> list[Received]:
         """Of each of these units, and of the central tray, the first invoices not yet in a folder, at most `limit`.
 
         By unit, because the thousands of one must not stand before the only one of another. In the tray is what has no
-        unit, or one that is not among these.
+        unit, or one that is among neither these nor those whose folders lie `elsewhere`.
         """
-        known = sorted(units)
+        own, away = sorted(units), set(elsewhere)
+        known = sorted({*own, *away})
         one = """SELECT * FROM received INDEXED BY received_unmirrored WHERE mirrored_at IS NULL AND unit = ?
                  ORDER BY cursor LIMIT ?"""
         tray = f"""SELECT * FROM received INDEXED BY received_unmirrored WHERE mirrored_at IS NULL
                    AND (unit IS NULL OR unit NOT IN ({marks(known)})) ORDER BY cursor LIMIT ?"""  # noqa: S608 - marks
-        found = [row for unit in known for row in self._db.execute(one, (unit, limit)).fetchall()]
+        found = [row for unit in own if unit not in away for row in self._db.execute(one, (unit, limit)).fetchall()]
         return [rows.received(r) for r in [*found, *self._db.execute(tray, (*known, limit))]]
 
     def mark_mirrored(self, ksef_number: str, now: datetime) -> None:

@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from gateway.folders import Returns, layout, set_up
+from gateway.folders import layout
 from gateway.folders.pickup import Desk, Pickup, outbox
 from gateway.folders.placing import Shelf
+from gateway.folders.returns import Returns
 from gateway.folders.settling import Patience
+from gateway.folders.setup import set_up
+from gateway.folders.watcher import LocalDoor
 from gateway.http.problems import from_exception
 from gateway.intake import FrontDoor, Origin
 from gateway.render.work import draw
@@ -101,7 +104,7 @@ class Life:
     async def _pick_up(self, door: FrontDoor) -> None:
         path = self.root / "folders" / SCHOOL / layout.OUTBOX / "b.xml"
         with ThreadPoolExecutor(1) as threads:
-            desk = Desk(door, self.root / "folders", Patience(0, 1, 1), lambda: NOW, threads, Shelf())
+            desk = Desk(LocalDoor(door), self.root / "folders", Patience(0, 1, 1), lambda: NOW, threads, Shelf())
             with contextlib.closing(outbox(desk.root, SCHOOL)) as drop:
                 drop.restore_held()
                 await Pickup(desk, MUNICIPALITY.units[SCHOOL], offline24=False).step(drop, path.name)

@@ -10,7 +10,7 @@ import pytest
 from agent.__main__ import _watch
 from agent.office import Bell
 from gateway.__main__ import _watch_over
-from gateway.folders import Returns
+from gateway.folders.returns import Returns
 from spool.access import FILE, Spool
 from spool.domain.errors import SpoolFailed
 from spool.domain.exits import Exit, exit_for

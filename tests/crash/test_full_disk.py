@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.folders import Presence
+from gateway.folders.presence import Presence
 from gateway.http.problems import from_exception
 from gateway.web.health import Level, findings
 from gateway.web.snapshot import Looker

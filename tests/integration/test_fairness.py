@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gateway.admission import Verdict
-from gateway.folders import Returns, Watcher
 from gateway.folders.layout import CENTRAL
-from gateway.folders.returns import _Task
+from gateway.folders.returns import Returns, _Task
+from gateway.folders.watcher import Watcher
 from gateway.intake import Origin
 from spool.domain.ledger import Document
 from tests.folders_bench import FAST, SCHOOL, WELFARE, Bench, bench_at, sale, until

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.archive import MAX_XML
 from gateway.folders import dropbox
 from gateway.folders.notes import _HEADINGS
 from gateway.intake import FrontDoor, Origin
 from gateway.settings import Policies
+from gateway.sizes import MAX_XML
 from spool import actions
 from spool.domain.municipality import Policy
 from spool.domain.states import State

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.folders import Presence, Returns, layout
+from gateway.folders import layout
+from gateway.folders.presence import Presence
+from gateway.folders.returns import Returns
 from gateway.web.health import findings
 from gateway.web.snapshot import take
 from spool.domain.states import State

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.folders import layout
-from gateway.folders.outcome import Told, Writer
+from gateway.folders import layout, outcome
+from gateway.folders.filing import Filing
+from gateway.folders.outcome import Told
 from gateway.folders.placing import Shelf
 from gateway.render import UnreadableInvoice
 from gateway.results import local
@@ -340,12 +341,12 @@ async def test_delivery_converges_after_a_crash_at_any_file(
     document = await bench.post(sale(), "a.xml")
     bench.number(document)
     told = _told(bench, bench.only())
-    writer = Writer(bench.root, bench.municipality, Shelf())
-    writer.progress(told)
+    filing = Filing(bench.root, Shelf())
+    filing.progress(outcome.waiting(told, bench.municipality))
     kind, _, at = point.partition(":")
     with monkeypatch.context() as broken, contextlib.suppress(_Killed):
         _stop_at(broken, kind, int(at))
-        writer.sent(told, b"%PDF-1", bench.now)
+        filing.sent(outcome.delivered(told, bench.municipality, bench.now), told.raw, told.upo or b"", b"%PDF-1")
         assert kind == "nothing", "the point was not reached"
     bench.later(hours=1)
     async with bench.running(watch=False):

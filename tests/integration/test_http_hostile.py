@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.archive import MAX_XML
 from gateway.http import listener
 from gateway.http.body import Patience
+from gateway.sizes import MAX_XML
 from spool import logs
 from tests.http_bench import SCHOOL, TOKENS, Bench, running, school_invoice
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.archive import MAX_XML
 from gateway.http.body import Room
 from gateway.http.throttle import Throttle
+from gateway.sizes import MAX_XML
 from sluza.samples import sized
 from spool import room
 from spool.workers import WorkerCrashed

@@ -39,7 +39,7 @@ _FREED = (
     "                return\n        else:\n"
 )
 _LAST = 'WHERE id = (SELECT max(id) FROM attempt WHERE document = ?)""",\n            (stamp(now), outcome'
-_SENT = "        await self._io(lambda: self._writer.sent(told, pdf, now))\n"
+_SENT = "        await self._io(lambda: self._filing.sent(sheet, told.raw, upo, pdf))\n"
 _SHOWN = '        reached("returns.shown", document.id)\n'
 
 MUTANTS = (
@@ -188,9 +188,9 @@ MUTANTS = (
     ),
     _one(
         "file-removed-first", "A dropped file is removed before its bytes are stored", "gateway/folders/pickup.py",
-        "        verdicts = await self._desk.door.accept(raw, origin, may_wait=may_wait)\n",
+        "        door, label = self._desk.door, _label(file.name)\n",
         "        await self._remove(drop, file, sha256_hex(raw))\n"
-        "        verdicts = await self._desk.door.accept(raw, origin, may_wait=may_wait)\n",
+        "        door, label = self._desk.door, _label(file.name)\n",
     ),
     Mutant(
         "delivered-before-files", "DELIVERED is written before the files are",
@@ -200,8 +200,8 @@ MUTANTS = (
         ),
     ),
     _one(
-        "shown-in-another-unit", "Results are written into the folder of the town hall", "gateway/folders/outcome.py",
-        "ensure_month(self.root, document.unit, layout.SENT", 'ensure_month(self.root, "urzad", layout.SENT',
+        "shown-in-another-unit", "Results are written into the folder of the town hall", "gateway/folders/filing.py",
+        "ensure_month(self.root, sheet.unit, layout.SENT", 'ensure_month(self.root, "urzad", layout.SENT',
     ),
     # -- receiving ---------------------------------------------------------------------------------------------
     _one(

@@ -24,7 +24,8 @@ import gateway.folders.returns
 from agent.office import Bell, House
 from agent.settings import AgentSettings, Latarnia, Receive
 from agent.settings import Network as Outside
-from gateway.folders import Returns, Watcher
+from gateway.folders.returns import Returns
+from gateway.folders.watcher import Watcher
 from gateway.intake import FrontDoor, Origin
 from gateway.seals import Seals
 from gateway.settings import Folders, Policies

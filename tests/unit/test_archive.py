@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from gateway import archive
+from gateway import archive, sizes
 
 
 def packed(entries: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -36,8 +36,8 @@ def test_X07_a_name_that_climbs_refuses_the_archive(name: str) -> None:
 
 def test_X07_limits_count_what_really_comes_out() -> None:
     """A small archive that inflates beyond the limit of one document is refused."""
-    assert codes(packed({"a.xml": b"\0" * (archive.MAX_XML + 1)})) == ["zip_too_big"]
-    assert codes(packed({"a.xml": b" " * archive.MAX_XML})) == []
+    assert codes(packed({"a.xml": b"\0" * (sizes.MAX_XML + 1)})) == ["zip_too_big"]
+    assert codes(packed({"a.xml": b" " * sizes.MAX_XML})) == []
 
 
 def test_X07_too_many_files() -> None:

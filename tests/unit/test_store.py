@@ -206,9 +206,9 @@ def test_an_idempotency_key_is_bound_to_its_bytes(spool: Spool) -> None:
 def test_a_revoked_token_lets_nobody_in(spool: Spool) -> None:
     """Revocation works at once."""
     spool.write_now(lambda s: s.add_token("sp1", "h", NOW, "Anna"))
-    assert spool.read_now(lambda s: s.unit_of_token("h")) == "sp1"
+    assert spool.read_now(lambda s: s.unit_of_token("h", NOW)) == "sp1"
     spool.write_now(lambda s: s.revoke_tokens("sp1", NOW, "Anna"))
-    assert spool.read_now(lambda s: s.unit_of_token("h")) is None
+    assert spool.read_now(lambda s: s.unit_of_token("h", NOW)) is None
 
 
 def test_a_newer_spool_is_not_touched(spool: Spool) -> None:

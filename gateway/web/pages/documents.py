@@ -229,7 +229,7 @@ def told_event(event: Event, now: datetime) -> dict[str, str]:
 async def xml(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /faktury/{id}/xml: the bytes exactly as received."""
     document, raw = await _with_body(request, viewer)
-    return as_file(raw, "application/xml", f"{document.name}.xml")
+    return as_file(request, raw, "application/xml", f"{document.name}.xml")
 
 
 async def upo(request: web.Request, viewer: Viewer) -> web.StreamResponse:
@@ -243,7 +243,7 @@ async def upo(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         return document, sight.body(document.upo_sha256)
 
     document, raw = await look(request.app[PARTS], viewer, work)
-    return as_file(raw, "application/xml", f"{document.name}.upo.xml")
+    return as_file(request, raw, "application/xml", f"{document.name}.upo.xml")
 
 
 async def as_pdf(request: web.Request, viewer: Viewer) -> web.StreamResponse:
@@ -251,7 +251,7 @@ async def as_pdf(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     parts = request.app[PARTS]
     document, raw = await _with_body(request, viewer)
     made = await drawn(parts, raw, marks_of_document(document, parts.municipality))
-    return as_file(made, "application/pdf", f"{document.name}.pdf")
+    return as_file(request, made, "application/pdf", f"{document.name}.pdf")
 
 
 async def as_picture(request: web.Request, viewer: Viewer) -> web.StreamResponse:

@@ -93,7 +93,7 @@ def _facts(invoice: Received, now: datetime, parts: AdminParts) -> list[tuple[st
 async def xml(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /odebrane/{number}/xml: the bytes exactly as KSeF gave them."""
     invoice, raw = await _with_body(request, viewer)
-    return as_file(raw, "application/xml", f"{invoice.ksef_number}.xml")
+    return as_file(request, raw, "application/xml", f"{invoice.ksef_number}.xml")
 
 
 async def as_pdf(request: web.Request, viewer: Viewer) -> web.StreamResponse:
@@ -101,7 +101,7 @@ async def as_pdf(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     parts = request.app[PARTS]
     invoice, raw = await _with_body(request, viewer)
     made = await drawn(parts, raw, marks_of_received(invoice, parts.municipality))
-    return as_file(made, "application/pdf", f"{invoice.ksef_number}.pdf")
+    return as_file(request, made, "application/pdf", f"{invoice.ksef_number}.pdf")
 
 
 async def as_picture(request: web.Request, viewer: Viewer) -> web.StreamResponse:

@@ -1,0 +1,179 @@
+"""One unit's drop folder: events wake it, a periodic scan is the source of truth (faults D02)."""
+
+import asyncio
+import contextlib
+from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.folders import layout, settling
+from gateway.folders.alerts import Alerts
+from gateway.folders.drops import HELD_PREFIX, Drop, OddEntryError
+from gateway.folders.events import Hints
+from gateway.folders.pickup import Desk, Pickup, outbox
+from spool.domain.municipality import Unit
+
+Order = Callable[[Drop, list[str]], list[str]]
+"""Sorts the names that are due, the most urgent first; runs in a thread."""
+
+_AT_ONCE = 4
+_PER_ROUND = 64
+_UNAVAILABLE_AGAIN_S = 1.0
+_SHORTEST_ROUND_S = 0.02
+
+
+class Box:
+    """One unit's drop folder and its `offline24` inside."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        unit: Unit,
+        hints: Hints | None,
+        places: asyncio.Semaphore,
+        rescan_s: float,
+        *,
+        folders: tuple[str, ...] = layout.OF_A_UNIT,
+        order: Order | None = None,
+    ) -> None:
+        """`places` bounds the files that are in hand at once. `folders` are made again when somebody deletes them.
+
+        `order` None: by name.
+        """
+        self.unit = unit
+        self._folders = folders
+        self._order = order
+        self._desk = desk
+        self._hints = hints
+        self._places = places
+        self._own_places = asyncio.Semaphore(_AT_ONCE)
+        self._rescan_s = rescan_s
+        self._plain = Pickup(desk, unit, offline24=False)
+        self._offline24 = Pickup(desk, unit, offline24=True)
+        self._alerts = Alerts(unit.id)
+        self._wake = asyncio.Event()
+        self._hurried: set[str] = set()
+        self._watched: tuple[int, int] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Scan, work, sleep until an event, a due look or the next scan."""
+        loop = asyncio.get_running_loop()
+        ended = asyncio.ensure_future(stop.wait())
+        ended.add_done_callback(lambda _: self._wake.set())
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                pause = await self.round(loop)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), max(pause, _SHORTEST_ROUND_S))
+        finally:
+            ended.cancel()
+
+    def hurry(self) -> None:
+        """Look at every file now: the door has opened again."""
+        self._plain.hurry()
+        self._offline24.hurry()
+        self._wake.set()
+
+    async def round(self, loop: asyncio.AbstractEventLoop) -> float:
+        """One scan and the files that are due; returns how long nothing needs to be done. Never raises OSError."""
+        hurried, self._hurried = self._hurried, set()
+        try:
+            found = await self._desk.io(_scan, self._desk.root, self.unit.id, self._folders)
+        except OSError as error:
+            self._alerts.once(
+                ("unavailable",),
+                "folder_unavailable",
+                "Folder jednostki jest niedostępny; pliki czekają, nic nie zostało uznane za usunięte.",
+                error=error,
+            )
+            self._watched = None
+            return min(_UNAVAILABLE_AGAIN_S, self._rescan_s)
+        self._alerts.over(("unavailable",))
+        more = False
+        try:
+            await self._watch(found.drop, loop)
+            if found.names is not None:
+                more |= await self._work(self._plain, found.drop, found.names, hurried)
+            if found.inner is not None and found.inner_names is not None:
+                more |= await self._work(self._offline24, found.inner, found.inner_names, hurried)
+        finally:
+            found.close()
+        if found.error is not None:
+            self._alerts.once(
+                ("scan", type(found.error).__name__),
+                "folder_not_read",
+                "Nie udało się odczytać folderu do wysłania (albo offline24); spróbujemy ponownie.",
+                error=found.error,
+            )
+        soonest = [s for s in (self._plain.soonest(), self._offline24.soonest()) if s is not None]
+        return 0.0 if more else min([self._rescan_s, *soonest])
+
+    async def _work(self, pickup: Pickup, drop: Drop, names: list[str], hurried: set[str]) -> bool:
+        """Look at the due files of one folder; True when there are more than one round takes."""
+        due = pickup.due([name for name in names if not settling.ignored(name)], hurried)
+        if self._order is not None and len(due) > 1:
+            due = await self._desk.io(self._order, drop, due)
+        await asyncio.gather(*(self._step(pickup, drop, name) for name in due[:_PER_ROUND]))
+        return len(due) > _PER_ROUND
+
+    async def _step(self, pickup: Pickup, drop: Drop, name: str) -> None:
+        async with self._own_places, self._places:
+            await pickup.step(drop, name)
+
+    async def _watch(self, drop: Drop, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask for events on this very directory; again when another one has come in its place."""
+        if self._hints is None or self._watched == drop.identity:
+            return
+
+        def tell(name: str) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: we are stopping
+                loop.call_soon_threadsafe(self._hurry_one, name)
+
+        self._watched = drop.identity
+        await self._desk.io(self._hints.watch, drop.path, tell)
+        self._wake.set()  # what came between the scan before and this watch made no event
+
+    def _hurry_one(self, name: str) -> None:
+        self._hurried.add(name)
+        self._wake.set()
+
+
+@dataclass
+class _Scan:
+    """A drop folder and the one inside it, both open, with the names in them; None for what could not be read."""
+
+    drop: Drop
+    names: list[str] | None = None
+    inner: Drop | None = None
+    inner_names: list[str] | None = None
+    error: OSError | OddEntryError | None = None
+
+    def close(self) -> None:
+        """Let go of both."""
+        self.drop.close()
+        if self.inner is not None:
+            self.inner.close()
+
+
+def _scan(root: Path, unit: str, folders: tuple[str, ...]) -> _Scan:
+    """Everything that a round needs of the disk, in one go. Raises OSError when the unit's folder is unavailable."""
+    found = _Scan(outbox(root, unit, folders))
+    try:
+        found.names = _names(found.drop)
+        found.inner = found.drop.child(layout.OFFLINE24)
+        found.inner_names = _names(found.inner)
+    except (OSError, OddEntryError) as error:
+        found.error = error
+    return found
+
+
+def _names(drop: Drop) -> list[str]:
+    """Everything in the folder, after giving their names back to files that a killed process held."""
+    names = drop.names()
+    first = bisect_left(names, HELD_PREFIX)
+    if first < len(names) and names[first].startswith(HELD_PREFIX):
+        drop.restore_held()
+        names = drop.names()
+    return [name for name in names if name != layout.OFFLINE24]

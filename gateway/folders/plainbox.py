@@ -1,0 +1,196 @@
+"""A drop folder where there are no descriptors of directories and no leases (Windows): by names, same promises.
+
+A file is taken only when two looks agree, is compared again right before it is taken away, and is removed under a name
+that no program waits for. What another program holds open Windows itself refuses to rename, which counts as "later".
+Runs on POSIX, too, where tests hold it to the same rules as `dropbox`.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.folders.entries import HELD_PREFIX, ChangedError, OddEntryError
+from gateway.folders.settling import Writer
+from spool.crashpoint import reached
+
+_CHUNK = 1 << 20
+_HEAD = 1 << 16
+_REPARSE = stat.FILE_ATTRIBUTE_REPARSE_POINT
+"""A junction, a mount point, a file that only a cloud has."""
+
+
+class Drop:
+    """A drop directory by its path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        found = path.stat()
+        self.identity = (found.st_dev, found.st_ino)
+
+    @classmethod
+    def open(cls, path: Path) -> "Drop":
+        """Raises OSError."""
+        if not path.is_dir():
+            raise FileNotFoundError(f"no such folder: {path}")
+        return cls(path)
+
+    def child(self, name: str) -> "Drop":
+        """A directory inside. Raises OddEntryError, OSError."""
+        path = self.path / name
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            raise OddEntryError("dowiązanie albo plik zamiast folderu")
+        return Drop.open(path)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def names(self) -> list[str]:
+        """All names, in order; nothing is opened."""
+        return sorted(os.listdir(self.path))  # noqa: PTH208 - names are all that is wanted
+
+    def open_file(self, name: str) -> "DropFile":
+        """A plain file. Raises OddEntryError for anything else, OSError when it is gone or may not be read."""
+        path = self.path / name
+        found = path.lstat()
+        if stat.S_ISLNK(found.st_mode) or int(getattr(found, "st_file_attributes", 0)) & _REPARSE:
+            raise OddEntryError("dowiązanie symboliczne")
+        if stat.S_ISDIR(found.st_mode):
+            raise OddEntryError("folder")
+        if not stat.S_ISREG(found.st_mode):
+            raise OddEntryError("kolejka, gniazdo albo urządzenie")
+        if found.st_nlink > 1:
+            raise OddEntryError("plik o kilku nazwach (dowiązanie twarde)")
+        return DropFile(path, found)
+
+    def remove(self, file: "DropFile", sha256: str) -> bool:
+        """Remove the file if it still is the stored one; False when other bytes are under its name, which stay."""
+        held = self._hold(file)
+        if held is None:
+            return not (self.path / file.name).exists()
+        if DropFile(held, held.lstat()).digest() != sha256:
+            self._put_back(held, file.name)
+            return False
+        reached("intake.held", file.name)
+        held.unlink()
+        reached("intake.removed", file.name)
+        return True
+
+    def move(self, file: "DropFile", target: Path) -> bool:
+        """Move the file to `target`, a free name on the same disk; False when it changed and was left."""
+        held = self._hold(file)
+        if held is None:
+            return False
+        try:
+            if target.exists():
+                raise FileExistsError(f"the name is taken: {target}")
+            held.rename(target)
+        except OSError:
+            self._put_back(held, file.name)
+            raise
+        return True
+
+    def restore_held(self) -> list[str]:
+        """Give their names back to files that a killed process had taken away; returns the names."""
+        restored = []
+        for held in self.names():
+            if held.startswith(HELD_PREFIX):
+                name = held[len(HELD_PREFIX) :].partition("-")[2] or f"przywrocony-{held[-8:]}.xml"
+                restored.append(self._put_back(self.path / held, name))
+        return restored
+
+    def _hold(self, file: "DropFile") -> Path | None:
+        """Take the name away; None when it is no longer this file in the state in which it was opened."""
+        path = self.path / file.name
+        try:
+            if _state(path.lstat()) != _state(file.stat):
+                return None
+            held = self.path / f"{HELD_PREFIX}{secrets.token_hex(4)}-{file.name}"[:250]
+            path.rename(held)
+        except FileNotFoundError:
+            return None
+        return held
+
+    def _put_back(self, held: Path, name: str) -> str:
+        """Under its old name, or a free one beside it when a new file has taken that; never over another file."""
+        for candidate in (name, f"{secrets.token_hex(4)}~{name[-100:]}"):
+            target = self.path / candidate
+            if not target.exists():  # Windows refuses to rename over a file, should one come in between
+                with contextlib.suppress(FileExistsError):
+                    held.rename(target)
+                    return candidate
+        return held.name
+
+
+class DropFile:
+    """One file by its path; nothing is kept open, so that the program that wrote it is never in our way."""
+
+    def __init__(self, path: Path, found: os.stat_result) -> None:
+        self._path = path
+        self.name = path.name
+        self.stat = found
+
+    @property
+    def size(self) -> int:
+        """Bytes, as of the look."""
+        return self.stat.st_size
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and number of the file."""
+        return self.stat.st_dev, self.stat.st_ino
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def now(self) -> os.stat_result:
+        """What the file is now. Raises OSError."""
+        return self._path.lstat()
+
+    def writer(self) -> Writer:
+        """Nobody can say: two equal looks decide (DESIGN 4.4)."""
+        return Writer.UNKNOWN
+
+    def changed_size(self) -> bool:
+        """True when it grew or shrank since the look."""
+        return self._path.stat().st_size != self.size
+
+    def head(self) -> bytes:
+        """The first bytes."""
+        with self._path.open("rb") as handle:
+            return handle.read(_HEAD)
+
+    def read(self) -> bytes:
+        """All bytes of the size seen. Raises ChangedError when the file is not the same afterwards."""
+        raw = b"".join(self._chunks())
+        if len(raw) != self.size or _state(self._path.lstat()) != _state(self.stat):
+            raise ChangedError
+        return raw
+
+    def digest(self) -> str:
+        """SHA-256 of what the file holds now."""
+        found = hashlib.sha256()
+        for chunk in self._chunks():
+            found.update(chunk)
+        return found.hexdigest()
+
+    def fingerprint(self) -> str:
+        """A stand-in for the hash of a file too big to be read: its beginning, and which file it is."""
+        facts = f"{self.size} {self.stat.st_mtime_ns} {self.stat.st_ino}"
+        return hashlib.sha256(self.head() + facts.encode()).hexdigest()
+
+    def _chunks(self) -> Iterator[bytes]:
+        """At most one byte more than the size seen: a growing file cannot keep us reading."""
+        left = self.size + 1
+        with self._path.open("rb") as handle:
+            while left and (chunk := handle.read(min(_CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+
+
+def _state(found: os.stat_result) -> tuple[int, ...]:
+    """What may not differ between two looks at the same, unchanged file."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
