@@ -192,23 +192,21 @@ enable_shares() {
   local account accounts sluza=(/opt/sluza/current/bin/sluza --config /etc/sluza/sluza.toml)
   [ "$(id -u)" -eq 0 ] || die "udziały wymagają uprawnień administratora: sudo ./install.sh --shares"
   need_samba
-  if ! "${sluza[@]}" check-config >/dev/null 2>&1; then
+  if ! accounts=$("${sluza[@]}" shares --write "$shares_file.new" --users); then
     say "Udziały powstaną, gdy konfiguracja będzie poprawna: sluza check-config, potem sudo ./install.sh --shares"
     return 0
   fi
-  mapfile -t accounts < <("${sluza[@]}" shares --users)
-  for account in "${accounts[@]}"; do
+  for account in $accounts; do
     id "$account" >/dev/null 2>&1 || useradd --system --no-create-home --home-dir /nonexistent \
       --shell /usr/sbin/nologin "$account"
   done
-  "${sluza[@]}" shares --write "$shares_file.new" >/dev/null
   testparm -s "$shares_file.new" >/dev/null 2>&1 || die "Samba nie przyjmuje pliku $shares_file.new; udziały bez zmian"
   mv -T "$shares_file.new" "$shares_file"
   if ! shares_are_on; then
     cp -p "$smb_conf" "$smb_conf.przed-sluza-$(date -u +%Y%m%d%H%M%S)"
     printf '\n%s\n' "$shares_line" >> "$smb_conf"
   fi
-  for account in "${accounts[@]}"; do give_password "$account"; done
+  for account in $accounts; do give_password "$account"; done
   reload_samba
   say "Udziały są gotowe; ich listę podaje: sluza shares --json. Nowe hasło: smbpasswd KONTO"
 }
