@@ -30,3 +30,8 @@ def distinct(stem: str, sha256: str) -> str:
 def number_part(number: str) -> str:
     """An invoice number inside a file name: characters outside `[A-Za-z0-9.-]` become `-` (DESIGN 4.4)."""
     return re.sub(r"[^A-Za-z0-9.-]", "-", number)[:LONGEST]
+
+
+def fold(name: str) -> str:
+    """What makes two names the same for Windows, macOS and people."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())

@@ -1,5 +1,6 @@
-"""The gateway's tables of the configuration file: [http], [admin], [folders], [policy], [alerts]."""
+"""The gateway's tables of the configuration file: [http], [admin], [folders], [shares], [policy], [alerts]."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from spool.domain.errors import ConfigError
 from spool.domain.municipality import Policy
 from spool.settings import LOCAL_RULE, Settings, policy
 from spool.toml import Table
+
+_ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,15}")
+_NOT_FOR_SHARES = frozenset({"root", "nobody"})
+"""Nobody is Samba's guest, and root would own what units write."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,17 @@ class Folders:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """The units' folders over Samba; `min_protocol` and `encryption` in Samba's own words (`gateway.shares`)."""
+
+    min_protocol: str
+    encryption: str
+    user_prefix: str
+    service_user: str
+    admins: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Policies:
     """Settings that differ between municipalities, each with the order behind it. Offline24: `allowed` or `refused`."""
 
@@ -73,6 +90,7 @@ class GatewaySettings:
     http: Http
     admin: Admin
     folders: Folders
+    shares: Shares
     policies: Policies
     alerts: Alerts
 
@@ -82,7 +100,7 @@ def read(shared: Settings, root: Table) -> GatewaySettings:
     _check_coat_of_arms(shared.municipality.coat_of_arms)
     return GatewaySettings(
         shared, _http(root.table("http")), _admin(root.table("admin")), _folders(root.table("folders")),
-        _policies(root.table("policy")), alarm_settings.read(root),
+        _shares(root.table("shares")), _policies(root.table("policy")), alarm_settings.read(root),
     )  # fmt: skip
 
 
@@ -131,6 +149,27 @@ def _folders(table: Table) -> Folders:
     )
     table.done()
     return folders
+
+
+def _shares(table: Table) -> Shares:
+    shares = Shares(
+        min_protocol=table.text("min_protocol", "SMB3_00", choices=("SMB3_11", "SMB3_00", "SMB2_02")),
+        encryption=table.text("encryption", "required", choices=("required", "desired", "off")),
+        user_prefix=table.text("user_prefix", "smb-"),
+        service_user=table.text("service_user", "sluza"),
+        admins=table.texts("admins"),
+    )
+    table.done()
+    if not _PREFIX.fullmatch(shares.user_prefix):
+        raise table.bad("user_prefix", shares.user_prefix, "małe litery, cyfry, - i _, od litery, do 16 znaków")
+    for key, names in (("service_user", (shares.service_user,)), ("admins", shares.admins)):
+        for name in names:
+            account = name.removeprefix("@") if key == "admins" else name
+            if not _ACCOUNT.fullmatch(account) or name in _NOT_FOR_SHARES:
+                raise table.bad(key, name, "zwykłe konto systemu: małe litery, cyfry, - i _, do 32 znaków, nie root")
+    if shares.service_user in shares.admins:
+        raise table.bad("admins", shares.service_user, "to konto usługi; administrator potrzebuje własnego")
+    return shares
 
 
 def _policies(table: Table) -> Policies:

@@ -29,6 +29,7 @@ VERBS = {
     "alerts": "alerts",
     "check": "check",
     "reconcile": "reconcile",
+    "shares": "shares",
     "check-config": "check_config",
 }
 

@@ -20,7 +20,7 @@ from spool.toml import Table, load
 
 DEFAULT_PATH = Path("/etc/sluza/sluza.toml")
 _TABLES = (
-    "municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "policy",
+    "municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "shares", "policy",
     "calendar", "latarnia", "alerts", "retention",
 )  # fmt: skip
 LOCAL_RULE = "maintenance_after_offline24"

@@ -99,6 +99,10 @@ class Table:
         """A sub-table, empty when absent."""
         return Table(self._label(key), self._typed(key, dict, {}), self._base)
 
+    def has(self, key: str) -> bool:
+        """True when the file says anything under this name."""
+        return key in self._values
+
     def tables(self, key: str) -> list["Table"]:
         """An array of tables (`[[key]]`)."""
         found = self._typed(key, list, [])

@@ -10,12 +10,11 @@ import os
 import re
 import sys
 import threading
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.names import LONGEST, distinct, safe_stem
+from gateway.names import LONGEST, distinct, fold, safe_stem
 from spool import files
 from spool.bodies import sha256_hex
 
@@ -95,11 +94,6 @@ def stem_for_source(source_name: str, fallback: str) -> tuple[str, str]:
     stem, ending = match.groups() if match else (source_name, "")
     ending = ending.lower()
     return fit(safe_stem(stem, fallback)), ending + ORIGINAL if ending == JSON else ending
-
-
-def fold(name: str) -> str:
-    """What makes two names the same for Windows, macOS and people."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def beside(stem: Path, ending: str) -> Path:

@@ -5,6 +5,7 @@ import click
 from agent import settings as agent_settings
 from certs import keyring
 from gateway import settings as gateway_settings
+from gateway import shares
 from sluza import options
 from sluza.console import emit, out, plain
 from spool import settings
@@ -17,7 +18,10 @@ from spool import settings
 def check_config(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Sprawdź plik konfiguracji."""
     shared, root = settings.read(settings.find_config(options.chosen(config, own_config)))
-    alerts = gateway_settings.read(shared, root).alerts
+    own = gateway_settings.read(shared, root)
+    alerts, loose = own.alerts, shares.warnings(own.shares)
+    if root.has("shares"):
+        shares.listed(own.shares, shared.municipality, shared.paths.folders)
     agent_settings.read(shared, root)
     if alerts.smtp:
         alerts.smtp.password()
@@ -26,9 +30,12 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
         keyring.token(context)
     town, mail = shared.municipality, {"mail": alerts.smtp is not None}
     if as_json:
-        emit({"ok": True, "file": str(shared.source), "units": len(town.units), "contexts": len(town.contexts)} | mail)
+        counts = {"units": len(town.units), "contexts": len(town.contexts)}
+        emit({"ok": True, "file": str(shared.source)} | counts | mail | {"warnings": loose})
         return
     out.print(f"[green]Konfiguracja jest poprawna[/]: {plain(shared.source)}")
     out.print(f"{plain(town.name)}, NIP {town.nip}: jednostek {len(town.units)}, kontekstów KSeF {len(town.contexts)}.")
     if alerts.smtp is None:
         out.print("Ostrzeżenia o terminach będą tylko na stronie stanu i w sluza status: pole alerts.smtp jest puste.")
+    for warning in loose:
+        out.print(f"[yellow]Uwaga:[/] {plain(warning)}")

@@ -336,7 +336,7 @@ MUNICIPAL: dict[str, Entry] = {
 
 ZIP: dict[str, Entry] = {
     "zip_broken": Entry(
-        "Archiwum ZIP jest uszkodzone lub niekompletne.", "Utwórz archiwum ponownie i wyślij je jeszcze raz."
+        "Archiwum ZIP jest uszkodzone lub niekompletne.", "Utwórz archiwum od nowa i wyślij je jeszcze raz."
     ),
     "zip_encrypted": Entry(
         "Archiwum ZIP jest zaszyfrowane hasłem.", "Utwórz archiwum bez hasła i wyślij je jeszcze raz."
@@ -359,6 +359,8 @@ ZIP: dict[str, Entry] = {
         "Nazwa „{name}” w archiwum ZIP jest niedozwolona.",
         "Włóż do archiwum tylko pliki .xml o zwykłych nazwach, bez ścieżki.",
     ),
+    "zip_method": Entry("Archiwum ZIP spakowano sposobem, którego Śluza nie odczyta.", "Spakuj pliki jako zwykły ZIP."),
+    "zip_special": Entry("W archiwum ZIP „{name}” nie jest plikiem (dowiązanie, urządzenie).", "Włóż same pliki XML."),
     "zip_same_names": Entry("W archiwum ZIP są dwa pliki o tej samej nazwie.", "Nadaj każdemu plikowi inną nazwę."),
 }
 

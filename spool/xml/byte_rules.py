@@ -25,6 +25,9 @@ _REFERENCE = re.compile(r"&#(?:x0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}));")
 _DECLARATION = re.compile(r"<\?xml(?=[ \t\r\n])(.*?)\?>", re.DOTALL)
 _PSEUDO_ATTRIBUTE = re.compile(r"""(version|encoding)[ \t\r\n]*=[ \t\r\n]*(?:"([^"]*)"|'([^']*)')""")
 
+_FIRST_TAG = re.compile(r"<([^\s<>/?!]+)")
+_NEAR = 1000
+
 _UTF8_BOM = b"\xef\xbb\xbf"
 _WIDE_STARTS = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -180,8 +183,15 @@ def _instruction(text: str, at: int) -> Problem:
     target = re.compile(r"[^\s?>]*").match(text, at + 2)
     name = target[0] if target else ""
     if name == "xml":
-        return problem("xml_declaration_misplaced", line=line)
+        return problem("xml_extra_content" if _behind_the_end(text, at) else "xml_declaration_misplaced", line=line)
     return problem("xml_processing_instruction", line=line, target=name)
+
+
+def _behind_the_end(text: str, at: int) -> bool:
+    """True where the end tag of the root stands before: another file follows, from a program that appends."""
+    root = _FIRST_TAG.search(text)
+    before = text[max(0, at - _NEAR) : at].rstrip()
+    return root is not None and before.endswith(f"</{root[1]}>")
 
 
 def plain_segments(text: str, start: int) -> Iterator[tuple[int, int]]:

@@ -115,7 +115,9 @@ def _unfinished(raw: bytes) -> Problem | None:
         return problem("empty_file")
     if byte_rules.is_wide(raw):
         return None
-    return problem("incomplete_file") if raw.startswith(b"\0") or raw.endswith(b"\0") else None
+    # A file of another kind may well end with a zero byte; only of one that begins as XML does it tell anything.
+    begins = raw[:_BEGINNING].removeprefix(b"\xef\xbb\xbf").lstrip(_BLANKS).startswith(b"<")
+    return problem("incomplete_file") if raw.startswith(b"\0") or (begins and raw.endswith(b"\0")) else None
 
 
 def _too_big(raw: bytes, limits: SizeLimits) -> Problem | None:

@@ -26,7 +26,9 @@ def explain(root: Node, limit: int) -> list[Problem]:
     """At most `limit` problems of a document that failed validation, never none."""
     problems: list[Problem] = []
     if too_complex(root):
-        return list(_by_lxml(root, limit))
+        found = list(_by_lxml(root, limit))
+        vague = all(p.code == "schema_other" for p in found)
+        return [problem("xml_too_complex", line=root.sourceline)] if vague else found
     # The explaining library is the second opinion; if it stumbles over a hostile document, the first one stands.
     with suppress(Exception):
         problems = _by_xmlschema(root, limit)
