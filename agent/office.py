@@ -233,7 +233,7 @@ class Office:
         """Old and doubtful sessions are brought to their end."""
         if (pause := self.contact.silence()) > 0:
             return pause
-        wanted = self._receipts.sessions_to_close | self._reconcile.sessions_to_close
+        wanted = self._receipts.sessions_to_close | self._reconcile.sessions_to_close | self._verdicts.sessions_to_close
         changed = await self._sessions.tidy(wanted)
         return 0.2 if changed or wanted else _SESSIONS_EVERY_S
 

@@ -174,7 +174,8 @@ class Director:
             unit = self.dice.choice(UNITS)
         elif kind < 0.4:
             raw = raw.replace(b"<P_13_1>", b"<P_13_1> ".strip()).replace("Gmina Przykładowa".encode(), b"Gmina P.")
-        self._hand_in(unit, raw, "again.xml", offline24)
+        self.made += 1  # a name of its own: what the town itself overwrites is not ours to keep
+        self._hand_in(unit, raw, f"again{self.made}.xml", offline24)
 
     def _hand_in(self, unit: str, raw: bytes, name: str, offline24: bool) -> None:
         world = self.world

@@ -143,6 +143,12 @@ class Watch:
         session = self.model.sessions.get(post.session)
         return [e for e in session.entries if e.sha256 == post.sha256] if session is not None else []
 
+    def doubled(self, call: Call) -> None:
+        """A second copy of it is on its way."""
+        for post in call.posts:
+            post.flying += 1
+        self.trace("doubles", call)
+
     def vanished(self, call: Call, proof: str = "") -> None:
         """A call that never arrives; `proof` if the agent can tell."""
         for post in call.posts:
