@@ -203,12 +203,9 @@ class World:
             self._died(process, error)
 
     def _died(self, process: Process, error: Exception) -> None:
-        """A program that ends by itself is started again by the supervisor; only a full disk is a reason for that."""
-        if not no_room(error):
-            self.watch.wrong("alive", f"the {process.name} ended by itself: {error!r}")
-            self.loop.stop()
-        self.kill(process)
-        self.loop.outside(3.0, self.start_agent if process.name == "agent" else self.start_gateway)
+        """Nothing that happens here is a reason for a program to end by itself, a full disk least of all (F04)."""
+        self.watch.wrong("alive", f"the {process.name} ended by itself: {error!r}")
+        self.loop.stop()
 
     def kill(self, process: Process) -> None:
         """SIGKILL: at this instant."""
