@@ -191,6 +191,8 @@ class Habits:
     final_s: float = 1.0
     package_fails: float = 0.0
     false_440: float = 0.0
+    unpacking_s: float = 2.0
+    packed_twice: float = 0.0
     wrong_upo: float = 0.0
 
 
@@ -207,6 +209,7 @@ class Model:
         self.register: list[Registered] = []
         self.purchases: list[Registered] = []
         self.on_registered: Callable[[Registered], None] = lambda _registered: None
+        self.on_unpacked: Callable[[Entry], None] = lambda _entry: None
         self._serial = 0
         self.calm = False
         self._refuses: dict[bytes, int] = {}

@@ -120,7 +120,7 @@ class World:
         self.watch = Watch(self.model, self.loop.time, self.trace)
         self.watch.disk = self.disk
         self.disk.on_commit, self.disk.clock = self._committed, self.clock
-        self.model.on_registered = self.watch.registered
+        self.model.on_registered, self.model.on_unpacked = self.watch.registered, self.watch.unpacked
         answers = Answers(self.model, "http://ksef.model")
         answers.limits = self.watch.limits = dict(LIMITS)
         self.network = Network(self.loop, Random(self.dice.random()), answers, self.watch)
@@ -132,7 +132,7 @@ class World:
         self.agent = self.gateway = Process("none")
         self.agent.alive = False
         self.door: FrontDoor | None = None
-        self.root = self.directory / "folders"
+        self.root = self.watch.root = self.directory / "folders"
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -231,6 +231,8 @@ class World:
                 return
             for verdict in verdicts:
                 self.trace("answers", name, verdict.kind, [p.code for p in verdict.problems])
+                if verdict.document is not None and verdict.document.unit != unit:
+                    self.watch.wrong("I7", f"{unit} is answered with a document of {verdict.document.unit}")
                 if verdict.document is not None:
                     self.acks.append(Ack(unit, raw, verdict.kind))
 
