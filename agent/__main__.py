@@ -5,9 +5,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+
+import structlog
 
 from agent import settings as agent_settings
 from agent.ksef.transport import Transport
@@ -16,6 +18,7 @@ from agent.law import keep_the_law
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings
 from spool import process
+from spool.domain.errors import NoRoom
 from spool.domain.exits import Exit
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S
 from spool.hands import Hands
@@ -24,8 +27,11 @@ from spool.workers import Workers
 
 ROLE = "agent"
 _LOOK_EVERY_S = 0.25
+_NO_ROOM_S = 10.0
 _PATIENCE_SANDBOX_S = 1.0
 """Under the sandbox's clock time may jump: nobody waits longer than this without looking at it."""
+
+_log = structlog.get_logger("agent")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,14 +74,30 @@ async def _work(house: House, listeners: list[Beacon]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_watch(house, offices))
-            group.create_task(_beat(house))
-            group.create_task(keep_the_law(house))
+            group.create_task(_with_room(house, lambda: _beat(house)))
+            group.create_task(_with_room(house, lambda: keep_the_law(house)))
             for beacon in listeners:
-                group.create_task(beacon.listen())
+                group.create_task(_with_room(house, beacon.listen))
             for office in offices:
-                group.create_task(office.work())
+                group.create_task(_with_room(house, office.work))
     except ExceptionGroup as many:  # one of them is enough to say what happened
         raise many.exceptions[0] from many
+
+
+async def _with_room(house: House, part: Callable[[], Awaitable[None]]) -> None:
+    """One part of the program; what a full disk stopped begins again, and the other parts go on meanwhile (faults F04).
+
+    Once the reserve is spent, too, nothing can be written by anybody; the program waits, and needs no start for that.
+    """
+    ear = house.bell.listener()
+    while True:
+        try:
+            return await part()
+        except NoRoom as short:
+            _log.warning("no_room", error=str(short))
+        await house.bell.rest(ear, _NO_ROOM_S, wake=False)
+        if house.bell.stopping:
+            return None
 
 
 async def _beat(house: House) -> None:

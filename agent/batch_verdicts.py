@@ -8,7 +8,7 @@ import random
 from datetime import datetime, timedelta
 from functools import partial
 
-from agent import verdict
+from agent import twins, verdict
 from agent.batch import CHUNK, NOT_ALL_HERE, OVER, handed_in
 from agent.follow import after_verdicts, session_list
 from agent.forward import IDLE_S, Tools
@@ -26,7 +26,8 @@ _LOOK_FIRST_S, _LOOK_LONGEST_S, _LOOK_SHARE = 0.5, 60.0, 0.05
 """Pauses between two looks: short against the time KSeF has been working, so that nobody waits much for nothing."""
 _LIST_SETTLES = timedelta(seconds=2)
 _DOUBTFUL = timedelta(minutes=2)
-"""How long a list must go on not showing a document until that counts; longer where the status itself is in doubt."""
+"""How long a list must go on not showing a document, or showing a verdict that lets it go again, until that counts;
+longer where the status itself is in doubt."""
 PACKAGES_FAIL = "packages_fail"
 """The condition of a context whose last package KSeF threw out as a whole."""
 _HIDDEN = "KSeF nie pokazuje sesji wsadowej, w której wysłano ten dokument."
@@ -96,7 +97,7 @@ class BatchVerdicts:
         """Every document of the package by its hash; what is missing from the list for long enough is absent."""
         t, reference = self._t, session.reference
         reached("package.listed", reference)
-        statuses = {status.invoice_hash: status for status in listed}
+        statuses = twins.by_bytes(listed)
         since = self._missing.setdefault(reference, now)
         whole = _rejected(reading) or isinstance(reading.outcome, Done)
         proven = now - since >= (_LIST_SETTLES if whole else _DOUBTFUL) or (_rejected(reading) and not listed)
@@ -121,10 +122,10 @@ class BatchVerdicts:
         documents = store.packed(session, CHUNK, after)
         for document in documents:
             status, dice = statuses.get(document.sha256), random.random()  # noqa: S311 - jitter
-            if status is not None:
+            if status is not None and twins.counts(status, twins.List.FINAL if proven else twins.List.READ):
                 known = verdict.named(store, document, status.reference, status.invoicing_date, now)
                 verdict.settle(store, t.rules, known, status.reading, now, dice)
-            elif proven:
+            elif status is None and proven:
                 verdict.absent(store, document, now, dice, verdict.NOT_IN_SESSION)
             else:
                 continue

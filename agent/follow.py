@@ -1,13 +1,16 @@
 """After the send: ask for verdicts. Reads only; nothing here can register anything.
 
-A status of 100 or 150 is never a reason to send again, however long it lasts (faults K07).
+A status of 100 or 150 is never a reason to send again, however long it lasts (faults K07). A verdict that would let the
+bytes go again is held against the list of its session first: the line may have delivered them twice (`agent.twins`).
 """
 
+import asyncio
 import random
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agent import retry, verdict
+from agent import retry, twins, verdict
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import InvoiceStatus, NoAnswer
 from agent.ksef.errors import is_network
@@ -26,6 +29,19 @@ _AT_ONCE = 500
 _ASKED = (State.SUBMITTED,)
 _LINE_BREAKS_S = 10.0
 """A document whose question met a broken line is not put off for long: the line is what has to heal."""
+_LIST_COMPLETE_S = 900.0
+"""A session closed for so long takes nothing in and has long listed what it has, although another document in it is
+still being judged: nobody misses a date for a neighbour that KSeF has been working on since yesterday."""
+_LOOK_FIRST_S, _LOOK_LONGEST_S, _LOOK_SHARE = 0.5, 60.0, 0.3
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """A verdict that does not count yet; `since` by the clock of the event loop, which nobody sets."""
+
+    session: str
+    since: float
+    closes: bool
 
 
 class Verdicts:
@@ -34,6 +50,13 @@ class Verdicts:
     def __init__(self, tools: Tools) -> None:
         self._t = tools
         self._unlisted: set[str] = set()
+        self._doubts: dict[str, _Doubt] = {}
+        self._closed: dict[str, float] = {}
+
+    @property
+    def sessions_to_close(self) -> frozenset[str]:
+        """Sessions that have to be over before a verdict in them counts."""
+        return frozenset(doubt.session for doubt in self._doubts.values() if doubt.closes)
 
     async def step(self) -> float:
         """Ask about one document, or about one session when many wait in it."""
@@ -45,10 +68,11 @@ class Verdicts:
             at = await t.spool.read(lambda store: store.next_action(t.context.id, _ASKED, named=True))
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
         session, documents = _largest(due)
-        listed = len(documents) >= LIST_FROM and session not in self._unlisted
-        listed = listed and not (t.hands and t.hands.suspicious)  # a suspect is handled by itself
-        if listed and t.ksef.wait("sessionInvoiceList") == 0:
-            return await self._ask_list(session, documents)
+        suspicious = bool(t.hands and t.hands.suspicious)  # a suspect is handled by itself
+        doubted = [document for document in documents if document.id in self._doubts]
+        listed = len(documents) >= LIST_FROM and session not in self._unlisted and not suspicious
+        if (listed or doubted) and t.ksef.wait("sessionInvoiceList") == 0:
+            return await self._ask_list(session, doubted[:1] if suspicious else documents)
         if (pause := t.ksef.wait("invoiceStatus")) > 0:
             return pause
         document = due[0]
@@ -58,38 +82,65 @@ class Verdicts:
             status = await t.ksef.invoice_status(document.session, document.invoice_ref)
         except NoAnswer as no:
             if no.code in HIDDEN:
-                await t.spool.write(lambda store: _session_gone(store, document, now))
+                await self._gone(document, now)
                 return 0.0
             return await give_time(t, document, no)
-        await with_hands(t.hands, [document.id], self._settle([document], [status]))
+        await with_hands(t.hands, [document.id], self._settle([document], [status], twins.List.UNREAD))
         return 0.0
 
     async def _ask_list(self, session: str, documents: list[Document]) -> float:
         """All of a session at once; a list that cannot be read is not asked for again, its documents one by one."""
+        known = await self._known(session)  # before the list is read: it may grow until then
         try:
             statuses = await session_list(self._t, session)
         except NoAnswer as no:
+            if no.code in HIDDEN and documents[0].id in self._doubts:
+                await self._gone(documents[0], self._t.clock())
+                return 0.0
             if no.code.startswith("http:") and no.code != "http:429":
                 self._unlisted.add(session)
             return await give_time(self._t, documents[0], no)
-        await with_hands(self._t.hands, [d.id for d in documents], self._settle(documents, statuses))
+        await with_hands(self._t.hands, [d.id for d in documents], self._settle(documents, statuses, known))
         return 0.0
 
-    async def _settle(self, documents: list[Document], statuses: list[InvoiceStatus]) -> None:
+    async def _known(self, session: str) -> twins.List:
+        """What a list that is read from now on is worth."""
+        known, now = await self._t.spool.read(lambda store: store.session(session)), asyncio.get_running_loop().time()
+        if known is None or known.closed_at is None:
+            return twins.List.READ
+        closed = self._closed.setdefault(session, now)
+        over = known.final_at is not None or now - closed > _LIST_COMPLETE_S
+        return twins.List.FINAL if over else twins.List.READ
+
+    async def _gone(self, document: Document, now: datetime) -> None:
+        self._doubts.pop(document.id, None)
+        await self._t.spool.write(lambda store: _session_gone(store, document, now))
+
+    async def _settle(self, documents: list[Document], statuses: list[InvoiceStatus], known: twins.List) -> None:
         """Write every verdict in one commit. One that is not about our bytes is no verdict on our document."""
-        t, now = self._t, self._t.clock()
-        by_reference = {status.reference: status for status in statuses}
+        t, now, ticks = self._t, self._t.clock(), asyncio.get_running_loop().time()
+        references = {status.reference for status in statuses}
+        heard: list[tuple[Document, InvoiceStatus, bool]] = []
 
         def job(store: Store) -> None:
+            earlier = {r for d in documents if d.attempts > 1 for r in store.earlier_references(d.id)}
+            by_bytes = twins.by_bytes(statuses, earlier)
             for stale in documents:
                 document = store.document(stale.id)
                 if document.state is not State.SUBMITTED:
                     continue  # a person, or a late answer, was here first (faults K02)
-                status = by_reference.get(str(document.invoice_ref))
-                if status is None or status.invoice_hash != document.sha256:
+                status, named = by_bytes.get(document.sha256), document.invoice_ref in references
+                if status is None or not (named or known > twins.List.UNREAD):
                     verdict.overdue(store, document, now)
                     store.postpone(document.id, now + timedelta(seconds=30))
                     continue
+                counts = twins.counts(status, known) and (named or not twins.says_no(status.reading))
+                heard.append((document, status, counts))
+                if not counts:
+                    verdict.doubted(store, document, status.reading, now + self._look_in(document.id, ticks), now)
+                    continue
+                if status.reference != document.invoice_ref:
+                    document = verdict.named(store, document, status.reference, status.invoicing_date, now)
                 verdict.settle(store, t.rules, document, status.reading, now, random.random())  # noqa: S311 - jitter
                 law.reopen(store, t.rules, document.id, now)
 
@@ -97,7 +148,29 @@ class Verdicts:
         await t.spool.write(job)
         reached("verdict.written", documents[0].id)
         await t.contact.worked()
-        await after_verdicts(t, statuses)
+        await after_verdicts(t, self._note(heard, ticks))
+
+    def _look_in(self, document_id: str, ticks: float) -> timedelta:
+        """How soon to look again at a document in doubt."""
+        doubt = self._doubts.get(document_id)
+        age = ticks - doubt.since if doubt is not None else 0.0
+        return timedelta(seconds=min(_LOOK_LONGEST_S, max(_LOOK_FIRST_S, _LOOK_SHARE * age)))
+
+    def _note(self, heard: list[tuple[Document, InvoiceStatus, bool]], ticks: float) -> list[InvoiceStatus]:
+        """Remember whose verdict does not count yet; returns the verdicts that something new follows from."""
+        new = []
+        for document, status, counts in heard:
+            doubt, outcome = self._doubts.pop(document.id, None), status.reading.outcome
+            if doubt is None or (counts and isinstance(outcome, Later) and outcome.person):
+                new.append(status)
+            if counts:
+                continue
+            closes = isinstance(outcome, Later)
+            self._doubts[document.id] = _Doubt(str(document.session), doubt.since if doubt else ticks, closes)
+            if closes:
+                self._t.sessions.leave(str(document.session))
+        self._closed = {session: at for session, at in self._closed.items() if session in self.sessions_to_close}
+        return new
 
 
 async def session_list(tools: Tools, session: str) -> list[InvoiceStatus]:

@@ -199,17 +199,21 @@ class Office:
             ear.clear()
             if not await self._clock_may_be_right(ear):
                 continue
-            try:
-                pause, urgent = await step(), True
-            except NoAnswer as no:
-                pause, urgent = await self.contact.failed(no), self.login.refused is not None
-            except (SluzaError, OSError) as error:
-                self.contact.log.warning("step_failed", loop=name, error=str(error))
-                pause, urgent = _AFTER_TROUBLE_S, False
-            except Exception:
-                self.contact.log.exception("step_crashed", loop=name)
-                pause, urgent = _AFTER_TROUBLE_S, False
+            pause, urgent = await self._once(name, step)
             await bell.rest(ear, min(pause, self._house.patience if urgent else IDLE_S), wake=urgent)
+
+    async def _once(self, name: str, step: Callable[[], Awaitable[float]]) -> tuple[float, bool]:
+        """One step, and a note of what it could not do; seconds to rest, and whether a change ends the rest early."""
+        try:
+            try:
+                return await step(), True
+            except NoAnswer as no:
+                return await self.contact.failed(no), self.login.refused is not None
+        except (SluzaError, OSError) as error:  # a full disk takes no note of what KSeF did not answer, either
+            self.contact.log.warning("step_failed", loop=name, error=str(error))
+        except Exception:
+            self.contact.log.exception("step_crashed", loop=name)
+        return _AFTER_TROUBLE_S, False
 
     async def _clock_may_be_right(self, ear: asyncio.Event) -> bool:
         """False, after a pause, while the clock says a time before this program was made: nothing is asked, judged or
@@ -233,7 +237,7 @@ class Office:
         """Old and doubtful sessions are brought to their end."""
         if (pause := self.contact.silence()) > 0:
             return pause
-        wanted = self._receipts.sessions_to_close | self._reconcile.sessions_to_close
+        wanted = self._receipts.sessions_to_close | self._reconcile.sessions_to_close | self._verdicts.sessions_to_close
         changed = await self._sessions.tidy(wanted)
         return 0.2 if changed or wanted else _SESSIONS_EVERY_S
 

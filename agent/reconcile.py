@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from agent import absence, retry, verdict
-from agent.follow import after_verdicts, give_time, session_list
+from agent import absence, retry, twins, verdict
+from agent.follow import give_time, session_list
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import NoAnswer, Registered
 from agent.ksef.errors import garbled
@@ -23,7 +23,7 @@ from spool.bodies import sha256_hex
 from spool.crashpoint import reached
 from spool.domain.calendar import WARSAW
 from spool.domain.ledger import Document
-from spool.domain.outcomes import Unknown
+from spool.domain.outcomes import Accepted, Unknown
 from spool.domain.states import State
 from spool.hands import with_hands
 from spool.store import Store
@@ -94,8 +94,7 @@ class Reconcile:
         known = await t.spool.read(lambda store: store.session(session))
         over = known is not None and known.final_at is not None
         earlier = await t.spool.read(lambda store: store.earlier_references(document.id))
-        listed = [s for s in await session_list(t, session) if s.reference not in earlier]
-        found = next((s for s in listed if s.invoice_hash == document.sha256), None)
+        found = twins.by_bytes(await session_list(t, session), earlier).get(document.sha256)
         now, dice = t.clock(), random.random()  # noqa: S311 - jitter
         if found is not None:
             reference, handed_over = found.reference, found.invoicing_date
@@ -159,13 +158,16 @@ class Reconcile:
             await self._duplicate(document, outcome)
             return
         now, dice = t.clock(), random.random()  # noqa: S311 - jitter
+        if twins.says_no(status.reading):  # whether that counts is asked where verdicts are followed
+            handed_over = status.invoicing_date or document.handed_over_at
+            await t.spool.write(lambda store: verdict.submitted(store, document, reference, now, handed_over))
+            return
 
         def job(store: Store) -> None:
             verdict.settle(store, t.rules, document, status.reading, now, dice)
             law.reopen(store, t.rules, document.id, now)
 
         await t.spool.write(job)
-        await after_verdicts(t, [status])
 
     async def _duplicate(self, document: Document, outcome: Unknown) -> None:
         """440: our own earlier send, or somebody else's document with our number. Only the bytes can tell."""
@@ -188,8 +190,13 @@ class Reconcile:
         await self._adopt(document, number, mine.acquisition_date if mine else None, outcome.original_session)
 
     async def _search(self, document: Document) -> None:
-        """The extensions are missing (protocol §6.5): find the original by seller and number."""
+        """The extensions are missing (protocol §6.5): the original is in this session, or is found by its number."""
         t, now = self._t, self._t.clock()
+        listed = twins.by_bytes(await session_list(t, str(document.session))).get(document.sha256)
+        if listed is not None and isinstance(listed.reading.outcome, Accepted):
+            reference, handed_over = listed.reference, listed.invoicing_date
+            await t.spool.write(lambda store: verdict.submitted(store, document, reference, now, handed_over))
+            return
         if await self._recognise(document, await self._registered(document)):
             return
         if now - document.updated_at > _GIVE_UP_SEARCH:

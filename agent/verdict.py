@@ -177,14 +177,23 @@ def refused(store: Store, document: Document, outcome: Refused, now: datetime) -
     store.move(document.id, State.REFUSED, now, "agent", first, **ended)
 
 
+def doubted(store: Store, document: Document, reading: Reading, until: datetime, now: datetime) -> None:
+    """A verdict that does not count yet, because KSeF may have the bytes a second time (`agent.twins`).
+
+    What stops the context stops it now: nothing more is sent into what KSeF will not have.
+    """
+    if isinstance(reading.outcome, Later) and reading.outcome.person:
+        _pause(store, document, reading, reading.outcome, now)
+    overdue(store, document, now)
+    store.postpone(document.id, until)
+
+
 def later(store: Store, document: Document, reading: Reading, outcome: Later, now: datetime, random: float) -> None:
     """Nothing is registered: the same bytes again, or a person first."""
     store.end_attempt(document.id, "later", now)
     if outcome.person:
         _hold(store, document, f"{outcome.reason} {reading.hint}".strip(), now)
-        value = {"reason": outcome.reason, "hint": reading.hint, "code": reading.code, "kind": SEND}
-        if not any(c.name == "paused" for c in store.conditions(document.context)):
-            pause_in(store, document.context, value, now)
+        _pause(store, document, reading, outcome, now)
         return
     tries = _FEWER_TRIES.get(reading.code, MOST_TRIES)
     if outcome.scope is not Scope.CONTEXT and document.attempts >= tries:
@@ -263,6 +272,13 @@ def _late(
     if all(event.move != "late_answer" for event in store.history(document.id)):
         store.log(document.id, "late_answer", now, "agent", _LATE, {"session": document.session, "ksef_number": number})
     return True
+
+
+def _pause(store: Store, document: Document, reading: Reading, outcome: Later, now: datetime) -> None:
+    """Nothing of this context is sent until a person has looked; what stopped it first stays the reason."""
+    value = {"reason": outcome.reason, "hint": reading.hint, "code": reading.code, "kind": SEND}
+    if not any(c.name == "paused" for c in store.conditions(document.context)):
+        pause_in(store, document.context, value, now)
 
 
 def _hold(store: Store, document: Document, reason: str, now: datetime) -> None:

@@ -1,11 +1,11 @@
 """Receiving against the sandbox: packages up to the high-water mark, each invoice once, to its unit or the tray."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent import exports
 from agent.receive import Receive
 from agent.settings import POLITE_SECONDS
 from sluza.samples import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
@@ -246,22 +246,38 @@ async def test_fault_K15_a_high_water_mark_that_moves_back_moves_nothing(
     rig: Rig, sandbox: Sandbox, monkeypatch: Any
 ) -> None:
     """KSeF names an earlier mark than before: ours stays, the window is asked for again, what came stays one row."""
+    subjects = ("Subject2", "Subject3")
+
+    async def marks() -> list[datetime | None]:
+        return await rig.spool.read(lambda store: [store.mark("gmina", subject) for subject in subjects])
+
+    async def moved() -> bool | None:
+        return all(mark is not None and mark > began for mark in await marks()) or None
+
+    began = await _from_now_on(rig, sandbox)
     number = _supply(sandbox, purchase_for_unit(number="BACK/1", issue_date=rig.today()))
     rig.receive, rig.every_seconds = True, 0.2
     await rig.start()
     await _until_there(rig, number)
-    real, back = exports.ready, timedelta(hours=1)
-    known = await rig.spool.read(lambda store: store.mark("gmina", "Subject3"))
+    await rig.eventually(moved, "both marks")
+    real, back, told = Receive._advance, timedelta(hours=1), Counter[str]()
 
-    async def earlier(*args: Any) -> Any:
-        export = await real(*args)
-        return replace(export, hwm=export.hwm - back if export.hwm else None)
+    async def earlier(self: Receive, window: Any, export: Any) -> Any:
+        if export.hwm is not None:
+            export = replace(export, hwm=export.hwm - back)
+            told[window.subject] += 1
+        return await real(self, window, export)
 
-    monkeypatch.setattr(exports, "ready", earlier)
-    await _exports(rig, sandbox, 3)
-    now = await rig.spool.read(lambda store: store.mark("gmina", "Subject3"))
-    assert now is not None
-    assert known is None or now >= known
+    async def told_twice() -> bool | None:
+        return all(told[subject] >= 2 for subject in subjects) or None
+
+    monkeypatch.setattr(Receive, "_advance", earlier)
+    known = await marks()
+    await rig.eventually(told_twice, "an earlier mark for both subjects, twice")
+    for now, before in zip(await marks(), known, strict=True):
+        assert now is not None
+        assert before is not None
+        assert now >= before
     late = _supply(sandbox, purchase_for_unit(number="BACK/2", issue_date=rig.today()))
     await _until_there(rig, late)
     numbers = [r.ksef_number for r in await _received(rig)]

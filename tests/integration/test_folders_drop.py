@@ -375,6 +375,57 @@ async def test_fault_D06_the_file_changes_while_it_is_being_stored(bench: Bench,
     assert [d.sha256 for d in bench.documents()] == [sha256_hex(raw) for raw in expected]
 
 
+@pytest.mark.parametrize("remote", [False, True], ids=["leases", "no leases"])
+async def test_fault_D06_written_over_between_two_reads_is_no_document(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, remote: bool
+) -> None:
+    """Half of the old and half of the new version, of one length and read through one descriptor: never stored; the
+    whole new one is. Where a lease says nothing about writers, the same."""
+    first, second = sale("D06/1"), sale("D06/2").replace(b"Rynek 1", b"Rynek 2")
+    half = len(first) // 2
+    assert first[:half] + second[half:] not in (first, second)
+    monkeypatch.setattr(dropbox, "_CHUNK", half)
+    monkeypatch.setattr(dropbox, "_remote", lambda _device: remote)
+    real, raced = dropbox.os.pread, []
+
+    def pread(descriptor: int, size: int, at: int) -> bytes:
+        if at and not raced:  # the second half is read now
+            raced.append(True)
+            path.write_bytes(second)
+        return real(descriptor, size, at)
+
+    monkeypatch.setattr(dropbox.os, "pread", pread)
+    async with bench.running():
+        path = bench.drop("a.xml", first)
+        await until(lambda: bool(raced) and bench.lying("do-wyslania") == [])
+    assert [d.sha256 for d in bench.documents()] == [sha256_hex(second)]
+
+
+@pytest.mark.parametrize("when", ["before the name is taken", "after it"])
+async def test_fault_D06_written_in_place_at_the_removal_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The first version is stored; the second one, of the same length in the same inode, is written at the instant of
+    the removal: it is not removed with the first, and becomes a document of its own."""
+    first, second = sale("D06/1"), sale("D06/2")
+    real, raced = os.rename, []
+
+    def rename(source: Any, target: Any, **where: Any) -> None:
+        mine = str(target).startswith(dropbox.HELD_PREFIX) and not raced
+        if mine and when.startswith("before"):
+            raced.append(path.write_bytes(second))
+        real(source, target, **where)
+        if mine and when.startswith("after"):
+            raced.append(path.with_name(str(target)).write_bytes(second))
+
+    monkeypatch.setattr(os, "rename", rename)
+    async with bench.running():
+        path = bench.drop("a.xml", first)
+        await until(lambda: len(bench.documents()) == 2)
+        await until(lambda: bench.lying("do-wyslania") == [])
+    assert [d.sha256 for d in bench.documents()] == [sha256_hex(first), sha256_hex(second)]
+
+
 async def test_fault_D06_a_swap_in_the_last_instant_is_not_removed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

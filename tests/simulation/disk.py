@@ -75,7 +75,8 @@ class Connection:
 
 
 class Disk:
-    """The file; `commits` counts what became durable, `on_commit` hears of it. `full` is whose commits fail."""
+    """The file; `commits` counts what became durable, `on_commit` hears of it. `full` is whose commits fail,
+    `crash_who` whose commit it dies at; empty: whoever comes."""
 
     def __init__(self, connection: Connection, path: Path, loop: SimLoop, dice: Random) -> None:
         self.connection, self.eye, self.path = connection, connection.real, path
@@ -83,6 +84,7 @@ class Disk:
         self.commits = 0
         self.on_commit: Callable[[], None] = lambda: None
         self.crash_at: tuple[int, bool] | None = None
+        self.crash_who = ""
         self.slow = 0.0
         self.full: dict[str, int] = {}
         self.clock: Clock = system_clock
@@ -147,6 +149,7 @@ class SimSpool(Spool):
         most = len(self._group) if dice.random() < 0.7 else 1 + int(dice.random() * len(self._group))
         group, self._group = self._group[:most], self._group[most:]
         dies = disk.crash_at is not None and disk.commits >= disk.crash_at[0]
+        dies = dies and disk.crash_who in ("", self._name)
         if dies and disk.crash_at is not None and not disk.crash_at[1]:
             self._process.alive, disk.crash_at = False, None
             return
@@ -173,8 +176,9 @@ class SimSpool(Spool):
         return job(self._store)
 
     async def read(self, job: Callable[[Store], T]) -> T:
-        """In a step of its own, as from another thread."""
-        await asyncio.sleep(0)
+        """As from another thread: others may run before the answer is there."""
+        if self._disk.dice.random() < 0.5:
+            await asyncio.sleep(0)
         return self._read(job)
 
     def write_now(self, job: Callable[[Store], T]) -> T:

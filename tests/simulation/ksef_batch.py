@@ -56,7 +56,7 @@ class BatchAnswers:
             raise self._no(21205)
         model, habits = self.model, self.model.habits
         session.closed = model.now()
-        pause = habits.judging_s * model.dice.random()
+        pause = (model.calm or habits.unpacking_s) * model.dice.random()
         session.processing_until = model.now() + timedelta(seconds=pause + 0.01)
         if model.dice.random() < habits.false_440 and not model.calm:
             session.says_440_until = model.now() + timedelta(seconds=20)
@@ -82,7 +82,9 @@ class BatchAnswers:
             for entry in entries:
                 file = package.extractfile(entry)
                 assert file is not None
-                model.take_in(session, file.read(), offline=session.offline, name=entry.name)
+                raw, times = file.read(), 1 + (model.dice.random() < model.habits.packed_twice and not model.calm)
+                for _ in range(times):
+                    model.on_unpacked(model.take_in(session, raw, offline=session.offline, name=entry.name))
         if not session.entries:
             session.code = 440
 

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 WARSAW = ZoneInfo("Europe/Warsaw")
 SESSION_LIFE = timedelta(hours=12)
 RETRYABLE = frozenset({405, 500, 550})
+_OF_CONTENT = frozenset({410, 430, 450})
 _FIELD = {
     name: re.compile(rb"<%s>([^<]*)</%s>" % (name.encode(), name.encode()))
     for name in ("NIP", "RodzajFaktury", "P_1", "P_2")
@@ -190,6 +191,8 @@ class Habits:
     final_s: float = 1.0
     package_fails: float = 0.0
     false_440: float = 0.0
+    unpacking_s: float = 2.0
+    packed_twice: float = 0.0
     wrong_upo: float = 0.0
 
 
@@ -206,8 +209,10 @@ class Model:
         self.register: list[Registered] = []
         self.purchases: list[Registered] = []
         self.on_registered: Callable[[Registered], None] = lambda _registered: None
+        self.on_unpacked: Callable[[Entry], None] = lambda _entry: None
         self._serial = 0
-        self.calm = self.twin = False
+        self.calm = False
+        self._refuses: dict[bytes, int] = {}
 
     def ref(self, kind: str) -> str:
         """A new reference number."""
@@ -231,7 +236,7 @@ class Model:
     def take_in(self, session: Sitting, raw: bytes, *, offline: bool, name: str = "") -> Entry:
         """A document enters; its verdict comes later."""
         dice, habits, now = self.dice, self.habits, self.now()
-        planned = session.entries[-1].planned if self.twin else self._plan()
+        planned = self._plan(raw)
         lag = 0.0 if self.calm else habits.list_lag_s * dice.random()
         entry = Entry(
             self.ref("EE"), session, Paper.read(raw), now, now + timedelta(seconds=lag), planned, offline=offline,
@@ -245,9 +250,15 @@ class Model:
         self.later(pause, self.judge, entry)
         return entry
 
-    def _plan(self) -> int:
-        if self.calm:
-            return 200
+    def _plan(self, raw: bytes) -> int:
+        """Drawn anew for every copy, but what is wrong with the content is wrong in each of them."""
+        digest, code = sha(raw), 200 if self.calm else self._draw()
+        refused = self._refuses.setdefault(digest, code if code in _OF_CONTENT else 0)
+        if refused == 410 and self.calm:
+            return 200  # the right was granted meanwhile
+        return refused or (200 if code in _OF_CONTENT else code)
+
+    def _draw(self) -> int:
         at = self.dice.random()
         for code, share in self.habits.verdicts:
             at -= share

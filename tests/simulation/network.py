@@ -78,6 +78,9 @@ class Watching(Protocol):
     def asked(self, call: Call) -> None:
         """The agent begins a call."""
 
+    def doubled(self, call: Call) -> None:
+        """The line delivers it a second time: at once, or much later."""
+
     def vanished(self, call: Call, proof: str = "") -> None:
         """It will never arrive; `proof` if the agent can tell."""
 
@@ -151,10 +154,10 @@ class Network:
         reply = self._before(call, fault)
         if reply is None:
             reply = self._handle(call)
-            if fault == "twice" and call.method == "POST":
-                self.answers.model.twin = True  # two copies of one request meet the same fate
-                self._handle(call)
-                self.answers.model.twin = False
+            if fault == "twice" and call.method == "POST" and reply[0] < 300:  # a refusal is about both copies
+                self.watch.doubled(call)
+                late = self.dice.random() < 0.5
+                self.loop.outside(self.weather.late_s * self.dice.random() * late, self._handle, call)
             if fault == "crash" and call.owner is not None:
                 call.owner.alive = False
         if fault == "cut":

@@ -91,6 +91,19 @@ MUTANTS = (
     ),
     # -- what KSeF says ----------------------------------------------------------------------------------------
     _one(
+        "no-counts-at-once", "A cancelled copy is believed without a look at the list", "agent/twins.py",
+        "        return known is List.FINAL\n    return known >= List.READ or not says_no(status.reading)\n",
+        "        return True\n    return True\n",
+    ),
+    _one(
+        "no-by-open-list", "A cancelled copy is believed while another may still arrive", "agent/twins.py",
+        "        return known is List.FINAL\n", "        return known is not List.UNREAD\n",
+    ),
+    _one(
+        "last-of-the-twins", "Of two entries of the same bytes the last one counts", "agent/twins.py",
+        "(known is None or _rank(status) < _rank(known))", "True",
+    ),
+    _one(
         "absence-by-open-list", "Missing from the list of an open session counts as absent", "agent/reconcile.py",
         "over = known is not None and known.final_at is not None", "over = True",
     ),
@@ -100,8 +113,8 @@ MUTANTS = (
     ),
     _one(
         "first-of-the-list", "A lost answer is settled by the first entry of the list, not by the hash",
-        "agent/reconcile.py", "next((s for s in listed if s.invoice_hash == document.sha256), None)",
-        "next(iter(listed), None)",
+        "agent/reconcile.py", "twins.by_bytes(await session_list(t, session), earlier).get(document.sha256)",
+        "next(iter(await session_list(t, session)), None)",
     ),
     _one(
         "440-adopted-blindly", "The number in a 440 is taken without comparing bytes", "agent/reconcile.py",
@@ -218,6 +231,10 @@ MUTANTS = (
     _one(
         "truncated-ignored", "A truncated package counts as whole", "agent/receive.py",
         "        upto = export.last if export.truncated else export.hwm\n", "        upto = export.hwm\n",
+    ),
+    _one(
+        "full-disk-ends-the-agent", "What a full disk stops outside the loops ends the program", "agent/__main__.py",
+        "        except NoRoom as short:\n", "        except ZeroDivisionError as short:\n",
     ),
     # -- the store ---------------------------------------------------------------------------------------------
     _one(

@@ -13,11 +13,13 @@ from typing import Any
 from sluza.samples import BUYER_NIP, invoice, purchase_for_unit, unit_invoice
 from spool import actions
 from spool.domain.calendar import warsaw_date
-from spool.domain.errors import SluzaError
+from spool.domain.errors import MoveRefused, SluzaError
+from spool.domain.states import State
 from spool.store import Store
 from tests.simulation import ending
 from tests.simulation.ksef_model import Paper, sha
 from tests.simulation.network import Call, Weather
+from tests.simulation.themes import THEMES
 from tests.simulation.world import HALL, SCHOOL, Patched, Workshop, World
 
 UNITS = (SCHOOL, SCHOOL, HALL)
@@ -63,6 +65,8 @@ class Director:
         self.papers: list[tuple[str, bytes, bool]] = []
         self.horizon = self.dice.choice((3.0, 8.0, 15.0, 15.0, 30.0, 60.0))
         self.made = 0
+        self.attachments = 0.0
+        self.into_folders = 0.7
 
     # -- before ------------------------------------------------------------------------------------------------
 
@@ -82,19 +86,21 @@ class Director:
             world.worker_deaths = 0.1
         world.disk.slow = dice.choice((0.0, 0.0, 0.5, 3.0))
         world.network.on_doubt = self.hide_doubted
+        THEMES[world.seed % len(THEMES)](self)
         world.start_gateway()
         world.start_agent()
         for _ in range(dice.choice((1, 2, 3, 3, 4, 5, 8))):
-            self._at(self.drop)
+            self.at(self.drop)
         for _ in range(dice.choice((0, 0, 1, 2, 4))):
-            self._at(dice.choice((self.again, self.again, self.person, self.person, self.other_program)))
+            self.at(dice.choice((self.again, self.again, self.person, self.person, self.other_program)))
         for _ in range(dice.choice((0, 0, 0, 1, 3))):
-            self._at(self.supplier)
+            self.at(self.supplier)
         for _ in range(dice.choice((0, 0, 1, 1, 2, 4))):
-            self._at(dice.choice(self._blows()))
+            self.at(dice.choice(self._blows()))
         world.loop.outside(self.horizon, self.calm)
 
-    def _at(self, what: Callable[[], None]) -> None:
+    def at(self, what: Callable[[], None]) -> None:
+        """At some moment before the calm, rather early."""
         self.world.loop.outside(self.horizon * self.dice.random() ** 1.5, what)
 
     def _habits(self) -> None:
@@ -145,7 +151,7 @@ class Director:
         return [
             self.kill_agent, self.kill_agent, self.crash_at_commit, self.crash_at_commit, self.kill_gateway,
             self.restart_agent, self.freeze, self.clock_jump, self.outage, self.outage, self.hide_session,
-            self.rotate_keys, self.forget_tokens, self.disk_full,
+            self.rotate_keys, self.forget_tokens, self.disk_full, self.slip,
         ]  # fmt: skip
 
     # -- the town ----------------------------------------------------------------------------------------------
@@ -174,12 +180,13 @@ class Director:
             unit = self.dice.choice(UNITS)
         elif kind < 0.4:
             raw = raw.replace(b"<P_13_1>", b"<P_13_1> ".strip()).replace("Gmina Przykładowa".encode(), b"Gmina P.")
-        self._hand_in(unit, raw, "again.xml", offline24)
+        self.made += 1  # a name of its own: what the town itself overwrites is not ours to keep
+        self._hand_in(unit, raw, f"again{self.made}.xml", offline24)
 
     def _hand_in(self, unit: str, raw: bytes, name: str, offline24: bool) -> None:
         world = self.world
         box = world.root / unit / "do-wyslania"
-        if world.folders and self.dice.random() < 0.7 and box.is_dir():
+        if world.folders and self.dice.random() < self.into_folders and box.is_dir():
             working = box / ".praca.tmp"
             working.write_bytes(raw)
             working.rename(box / name)
@@ -247,6 +254,12 @@ class Director:
         """The next process that commits dies right before or right after; the supervisor starts what is dead."""
         world = self.world
         world.disk.crash_at = (world.disk.commits + self.dice.randrange(4), self.dice.random() < 0.6)
+        world.disk.crash_who = ""
+
+    def gateway_dies(self) -> None:
+        """The gateway does, at one of its next commits."""
+        self.crash_at_commit()
+        self.world.disk.crash_who = "gateway"
 
     def supervise(self) -> None:
         """As supervisord does, every few seconds."""
@@ -329,6 +342,22 @@ class Director:
         """The next commits of one process fail."""
         self.world.disk.full[self.dice.choice(("agent", "gateway"))] = self.dice.choice((1, 1, 5))
         self.world.trace("disk full")
+
+    def slip(self) -> None:
+        """A command that fails in the middle: what it had written before that is written nowhere."""
+        world = self.world
+        rows = sorted((r for r in world.watch.rows.values() if r.state == State.QUEUED), key=lambda r: r.id)
+        if not rows:
+            return
+        row = self.dice.choice(rows)
+
+        def job(store: Store) -> None:
+            actions.hold(store, row.id, world.clock(), "Anna", "Bo tak.")
+            raise MoveRefused("slip")
+
+        self.act(job, "slips")
+        if world.watch.rows[row.id].state == State.HELD:
+            world.watch.wrong("I15", f"half a job holds {row.sha256[:8]}")
 
     # -- after -------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from spool.domain.states import NUMBERED, State
 from tests.simulation.disk import Disk
 from tests.simulation.ksef_answers import LIMITS, Reply
-from tests.simulation.ksef_model import RETRYABLE, Entry, Model, Registered
+from tests.simulation.ksef_model import RETRYABLE, Entry, Model, Registered, sha
 from tests.simulation.network import Call
 
 ON_ITS_WAY = frozenset({State.SENDING, State.SUBMITTED, State.UNKNOWN, State.CONFLICT}) | NUMBERED
@@ -53,6 +54,7 @@ class Watch:
     def __init__(self, model: Model, now: Callable[[], float], trace: Callable[..., None]) -> None:
         self.model, self.now, self.trace = model, now, trace
         self.disk: Disk
+        self.root: Path
         self.broken: list[str] = []
         self.posts: list[Post] = []
         self.rows: dict[str, Row] = {}
@@ -143,6 +145,12 @@ class Watch:
         session = self.model.sessions.get(post.session)
         return [e for e in session.entries if e.sha256 == post.sha256] if session is not None else []
 
+    def doubled(self, call: Call) -> None:
+        """A second copy of it is on its way."""
+        for post in call.posts:
+            post.flying += 1
+        self.trace("doubles", call)
+
     def vanished(self, call: Call, proof: str = "") -> None:
         """A call that never arrives; `proof` if the agent can tell."""
         for post in call.posts:
@@ -203,6 +211,13 @@ class Watch:
             if session is not None and post.sha256 not in hashes and session.valid_until + STORED_WITHIN < hwm:
                 post.proof = post.proof or "register"
 
+    def unpacked(self, entry: Entry) -> None:
+        """KSeF takes a document out of a package: it had its intent there."""
+        session, sha256 = entry.session.ref, entry.sha256
+        found = self.disk.eye.execute("SELECT 1 FROM attempt WHERE session = ? AND sha256 = ?", (session, sha256))
+        if found.fetchone() is None:
+            self.wrong("I6", f"{sha256[:8]} is in the package {session} without its intent")
+
     # -- registrations and commits -----------------------------------------------------------------------------
 
     def registered(self, made: Registered) -> None:
@@ -227,6 +242,8 @@ class Watch:
                 self.rows[r["id"]] = Row(r["id"], r["unit"], r["sha256"], r["state"], r["ksef_number"])
                 self.trace("stands", r["id"][-6:], r["sha256"][:8], r["state"])
                 changed = True
+                if r["state"] == State.DELIVERED:
+                    self.handed_out(r["unit"], r["sha256"])
                 if r["ksef_number"]:
                     self._number(self.rows[r["id"]])
                 elif before is not None and before.number:
@@ -237,6 +254,12 @@ class Watch:
                     self._known(made)
         if self.model.purchases:
             self._marks()
+
+    def handed_out(self, unit: str, sha256: str) -> None:
+        """DELIVERED says that the unit has it: its file lies there before the word is durable (F02)."""
+        lying = (self.root / unit / "wyslane").rglob("*.xml")
+        if not any(sha(path.read_bytes()).hex() == sha256 for path in lying):
+            self.wrong("F02", f"{sha256[:8]} is DELIVERED, and its unit has no file")
 
     def _number(self, row: Row) -> None:
         made = [r for r in self.model.register if r.number == row.number]

@@ -121,7 +121,7 @@ class World:
         self.watch = Watch(self.model, self.loop.time, self.trace)
         self.watch.disk = self.disk
         self.disk.on_commit, self.disk.clock = self._committed, self.clock
-        self.model.on_registered = self.watch.registered
+        self.model.on_registered, self.model.on_unpacked = self.watch.registered, self.watch.unpacked
         answers = Answers(self.model, "http://ksef.model")
         answers.limits = self.watch.limits = dict(LIMITS)
         self.network = Network(self.loop, Random(self.dice.random()), answers, self.watch)
@@ -133,7 +133,7 @@ class World:
         self.agent = self.gateway = Process("none")
         self.agent.alive = False
         self.door: FrontDoor | None = None
-        self.root = self.directory / "folders"
+        self.root = self.watch.root = self.directory / "folders"
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -204,12 +204,9 @@ class World:
             self._died(process, error)
 
     def _died(self, process: Process, error: Exception) -> None:
-        """A program that ends by itself is started again by the supervisor; only a full disk is a reason for that."""
-        if not no_room(error):
-            self.watch.wrong("alive", f"the {process.name} ended by itself: {error!r}")
-            self.loop.stop()
-        self.kill(process)
-        self.loop.outside(3.0, self.start_agent if process.name == "agent" else self.start_gateway)
+        """Nothing that happens here is a reason for a program to end by itself, a full disk least of all (F04)."""
+        self.watch.wrong("alive", f"the {process.name} ended by itself: {error!r}")
+        self.loop.stop()
 
     def kill(self, process: Process) -> None:
         """SIGKILL: at this instant."""
@@ -235,6 +232,8 @@ class World:
                 return
             for verdict in verdicts:
                 self.trace("answers", name, verdict.kind, [p.code for p in verdict.problems])
+                if verdict.document is not None and verdict.document.unit != unit:
+                    self.watch.wrong("I7", f"{unit} is answered with a document of {verdict.document.unit}")
                 if verdict.document is not None:
                     self.acks.append(Ack(unit, raw, verdict.kind))
 
