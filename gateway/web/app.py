@@ -22,7 +22,7 @@ from gateway.http.app import route_of
 from gateway.http.problems import HttpProblem, from_exception
 from gateway.web import doorman, metrics, shown, view
 from gateway.web.health import unavailable_folders
-from gateway.web.pages import accounts, documents, door, live, outages, overview, received, town
+from gateway.web.pages import accounts, documents, door, live, outages, overview, received, registers, town
 from gateway.web.parts import PARTS, AdminParts, Viewer, same_origin
 from gateway.web.snapshot import LOOKER, Looker
 from gateway.web.words import one_line
@@ -75,6 +75,8 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/odebrane/{number}/xml", received.xml, Right.LOOK),
     Page("GET", "/odebrane/{number}/pdf", received.as_pdf, Right.LOOK),
     Page("GET", "/odebrane/{number}/obraz.png", received.as_picture, Right.LOOK),
+    Page("GET", "/rejestry", registers.listing, Right.LOOK),
+    Page("GET", "/rejestry/{owner}/{name}", registers.download, Right.LOOK),
     Page("GET", "/awarie", outages.listing, Right.LOOK_AT_TOWN),
     Page("POST", "/awarie", outages.change, Right.DECIDE),
     Page("POST", "/awarie/{id}/{verb}", outages.change, Right.DECIDE),

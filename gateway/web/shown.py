@@ -24,6 +24,7 @@ NAVIGATION: tuple[tuple[str, str, Right], ...] = (
     ("/", "Przegląd", Right.LOOK),
     ("/faktury", "Wysyłane", Right.LOOK),
     ("/odebrane", "Odebrane", Right.LOOK),
+    ("/rejestry", "Rejestry", Right.LOOK),
     ("/awarie", "Awarie", Right.LOOK_AT_TOWN),
     ("/jednostki", "Jednostki", Right.LOOK_AT_TOWN),
     ("/certyfikaty", "Certyfikaty", Right.LOOK_AT_TOWN),

@@ -9,6 +9,8 @@ from typing import Any
 import pyotp
 import pytest
 
+from gateway.folders import layout
+from gateway.folders.layout import CENTRAL
 from gateway.web.app import OPEN, PAGES
 from spool.domain.accounts import RIGHTS, SESSION_IDLE, SESSION_LIFE, Right, Role
 from spool.domain.states import State
@@ -169,7 +171,7 @@ async def stocked(bench: Bench) -> dict[str, dict[str, str]]:
     """Each unit's document and received invoice, as values for paths."""
     ours = (await bench.post(school_invoice("SP1/7/2026"))).json["id"]
     theirs = (await bench.post(welfare_invoice("GOPS/7/2026"), unit=WELFARE)).json["id"]
-    common = {"action": "hold", "login": "anna", "verb": "off"}
+    common = {"action": "hold", "login": "anna", "verb": "off", "owner": SCHOOL, "name": "none.csv"}
     return {
         SCHOOL: common | {"id": ours, "number": await bench.receive(SCHOOL, 1)},
         WELFARE: common | {"id": theirs, "number": await bench.receive(WELFARE, 2)},
@@ -376,3 +378,28 @@ async def test_the_audit_trail_can_be_taken_along(bench: Bench, stocked: Any) ->
     assert raw.startswith(b"\xef\xbb\xbfnumer;kiedy;kto;")
     assert "'=cmd|" in raw.decode()
     assert raw.decode().count("\r\n") == 1 + (await bench.spool.read(lambda store: store.last_link()))[0]
+
+
+async def test_inv_I7_registers_are_each_units_own(bench: Bench, tmp_path: Path) -> None:
+    """An accountant lists and reads the unit's registers only; another unit's, the town's and none are the same 404."""
+    for owner in (SCHOOL, WELFARE, CENTRAL):
+        layout.mark(tmp_path / "folders", owner)
+        folder = layout.ensure_directory(tmp_path / "folders" / owner / layout.REGISTERS)
+        (folder / "wystawione-2026-11.csv").write_bytes(f"numer;{owner}".encode())
+    await bench.enter("szkola", Role.ACCOUNTANT, SCHOOL)
+    page = (await bench.admin("/rejestry", who="szkola")).body.decode()
+    assert re.findall(r'href="(/rejestry/[^"]+)"', page) == ["/rejestry/sp1/wystawione-2026-11.csv"]
+    own = await bench.admin("/rejestry/sp1/wystawione-2026-11.csv", who="szkola")
+    assert own.body == b"numer;sp1"
+    wrong = [
+        await bench.admin(f"/rejestry/{path}", who="szkola")
+        for path in (
+            f"{WELFARE}/wystawione-2026-11.csv",
+            f"{CENTRAL}/wystawione-2026-11.csv",
+            "sp1/none.csv",
+            "x/y.csv",
+        )
+    ]
+    assert {answer.status for answer in wrong} == {404}
+    assert len({re.sub(rb"<time>.*?</time>", b"", answer.body) for answer in wrong}) == 1
+    assert (await bench.admin(f"/rejestry/{CENTRAL}/wystawione-2026-11.csv")).body == b"numer;_centrala"
