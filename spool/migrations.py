@@ -6,7 +6,7 @@ import pysqlite3
 from sqlite_utils import Database, Migrations
 
 from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SEATS, SERIES
-from spool.schema_accounts import ACCOUNTS
+from spool.schema_accounts import ACCOUNTS, PAGES
 from spool.schema_registers import PEOPLE, REGISTERS
 
 steps = Migrations("sluza")
@@ -123,6 +123,13 @@ def m0018_seats(db: Database) -> None:
 def m0019_tokens_end(db: Database) -> None:
     """A token that is being replaced goes on for a while: when it ends."""
     db.execute("ALTER TABLE unit_token ADD COLUMN expires_at TEXT")
+
+
+@steps()
+def m0025_pages(db: Database) -> None:
+    """Counts by unit and state that need no counting, and the indexes of what the pages ask every few seconds."""
+    for statement in _statements(PAGES):
+        db.execute(statement)
 
 
 def names() -> frozenset[str]:

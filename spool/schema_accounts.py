@@ -1,4 +1,4 @@
-"""People who may look at the pages, as SQL."""
+"""People who may look at the pages, and what makes the pages quick, as SQL."""
 
 ACCOUNTS = """
 CREATE TABLE account (                -- people who may look at the pages
@@ -24,4 +24,26 @@ CREATE TABLE login (                  -- who is in: sessions of the pages
 CREATE INDEX login_account ON login (account);
 
 CREATE INDEX document_moved ON document (seq) WHERE due_because <> '';
+"""
+
+PAGES = """
+CREATE TABLE tally (                  -- how many documents of a unit are in a state; kept by the triggers below
+    unit  TEXT NOT NULL,
+    state TEXT NOT NULL,
+    n     INTEGER NOT NULL,
+    PRIMARY KEY (unit, state)
+) WITHOUT ROWID;
+INSERT INTO tally SELECT unit, state, count(*) FROM document GROUP BY unit, state;
+
+CREATE TRIGGER tally_entered AFTER INSERT ON document BEGIN
+    INSERT INTO tally VALUES (new.unit, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER tally_moved AFTER UPDATE OF state ON document WHEN old.state <> new.state BEGIN
+    UPDATE tally SET n = n - 1 WHERE unit = old.unit AND state = old.state;
+    INSERT INTO tally VALUES (new.unit, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+
+CREATE INDEX document_undated ON document (due_state) WHERE due_safe IS NULL AND ksef_number IS NULL;
+CREATE INDEX document_due_of ON document (unit, ifnull(due_safe, '~'), seq) WHERE ksef_number IS NULL
+    AND state NOT IN ('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED');
 """

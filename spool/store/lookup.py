@@ -266,14 +266,15 @@ class Lookup(SeriesOrder):
         """How many live documents without a number have no deadline: none may have none, except until a failure ends
         and where a person has one sent whose duty ceased."""
         row = self._one(
-            f"""SELECT count(*) AS n FROM document WHERE state IN ({_LIVE})
-                AND +ksef_number IS NULL AND due_safe IS NULL AND due_state NOT IN ('pending', 'ceased')
+            f"""SELECT count(*) AS n FROM document INDEXED BY document_undated WHERE state IN ({_LIVE})
+                AND ksef_number IS NULL AND due_safe IS NULL AND due_state NOT IN ('pending', 'ceased')
                 AND mode <> 'total_failure'"""  # noqa: S608
         )
         return int(row["n"]) if row else 0
 
     def counts(self, unit: str | None = None) -> dict[str, int]:
         """How many documents are in each state; states without any are left out."""
-        clause, values = where(seq=0, unit=unit)
-        found = self._db.execute(f"SELECT state, count(*) AS n FROM document {clause} GROUP BY state", values)  # noqa: S608
+        found = self._db.execute(
+            "SELECT state, sum(n) AS n FROM tally WHERE n > 0 AND (? IS NULL OR unit = ?) GROUP BY state", (unit, unit)
+        )
         return {r["state"]: r["n"] for r in found}

@@ -10,12 +10,13 @@ from typing import Any
 from spool import rows
 from spool.domain.ledger import Document, Event, Received
 from spool.domain.states import State
-from spool.store.base import ENDED, Base, marks
+from spool.store.base import ENDED, marks
+from spool.store.lookup import Lookup
 
 Units = Collection[str] | None
 
 
-class Pages(Base):
+class Pages(Lookup):
     """What the pages list."""
 
     def find_documents(
@@ -44,20 +45,25 @@ class Pages(Base):
 
     def due_next(self, units: Units, limit: int) -> list[Document]:
         """Live documents without a number, the nearest deadline first."""
-        parts, values = _seen(units)
-        found = self._db.execute(
-            f"""SELECT * FROM document INDEXED BY document_due
-                {_where(["ksef_number IS NULL", f"state NOT IN {ENDED}", *parts])}
-                ORDER BY ifnull(due_safe, '~'), seq LIMIT ?""",  # noqa: S608 - our own words
-            (*values, limit),
-        )
-        return [rows.document(r) for r in found]
+        if units is None:
+            return self.by_due(limit)
+        found = [
+            row
+            for unit in sorted(units)  # one after the other, so that each is read in order from its index
+            for row in self._db.execute(
+                f"""SELECT * FROM document INDEXED BY document_due_of WHERE unit = ? AND ksef_number IS NULL
+                    AND state NOT IN {ENDED} ORDER BY ifnull(due_safe, '~'), seq LIMIT ?""",  # noqa: S608 - our own words
+                (unit, limit),
+            ).fetchall()
+        ]
+        found.sort(key=lambda row: (row["due_safe"] or "~", row["seq"]))
+        return [rows.document(r) for r in found[:limit]]
 
     def counts_of(self, units: Collection[str]) -> dict[str, int]:
         """How many documents of these units are in each state."""
         parts, values = _seen(units)
         found = self._db.execute(
-            f"SELECT state, count(*) AS n FROM document {_where(parts)} GROUP BY state",  # noqa: S608 - our own words
+            f"SELECT state, sum(n) AS n FROM tally {_where(['n > 0', *parts])} GROUP BY state",  # noqa: S608 - our own
             values,
         )
         return {r["state"]: r["n"] for r in found}

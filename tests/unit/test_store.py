@@ -235,3 +235,14 @@ def test_one_process_per_role(tmp_path: Path) -> None:
 def test_the_spool_is_private(spool: Spool) -> None:
     """Nobody else may read the database file (attack X23)."""
     assert spool.path.stat().st_mode & 0o077 == 0
+
+
+def test_the_tally_counts_what_is_there(spool: Spool) -> None:
+    """Counts by state follow every entry and every move, also one made by hand."""
+    first, second = add(spool, b"<a/>", number="1"), add(spool, b"<b/>", number="2")
+    add(spool, b"<c/>", unit="gops", number="3")
+    spool.write_now(lambda store: store.move(first.id, State.HELD, NOW, "test", "x"))
+    spool.write_now(lambda store: store.move(second.id, State.SENDING, NOW, "test", "x"))
+    assert spool.read_now(lambda store: store.counts()) == {"HELD": 1, "SENDING": 1, "QUEUED": 1}
+    assert spool.read_now(lambda store: store.counts("sp1")) == {"HELD": 1, "SENDING": 1}
+    assert spool.read_now(lambda store: store.counts_of(["gops"])) == {"QUEUED": 1}
