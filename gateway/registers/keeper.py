@@ -26,15 +26,14 @@ from spool import files
 from spool.clock import Clock
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import SluzaError
+from spool.domain.ledger import KSEF_LETS_GO
 from spool.domain.registers import LAYOUTS, MONTHLY, Layout
-from spool.domain.retention import ending_year
+from spool.domain.retention import letting_go
 from spool.store import Store
 from spool.store.registers import WHOLE, Stale
 
 CONFIGURED = "registers_configured"
 """The condition, of no context, that says with which configuration the registers were written."""
-KSEF_LETS_GO = "ksef_lets_go"
-"""The condition, of no context, of a year whose invoices KSeF stops keeping at the end of this one."""
 _FORMAT = 1
 """Of the files. When a later program writes them otherwise, it raises this, and all are written again."""
 _POLL_S = 1.0
@@ -126,14 +125,13 @@ class Keeper:
         if self._looked == today:
             return
         told = {"as": _fingerprint(self._from)}
-        year = ending_year(today)
 
         def work(store: Store) -> None:
             before = store.condition("", CONFIGURED)
             if before is None or before.value != told:
                 store.mark_all_registers()
                 store.set_condition("", CONFIGURED, told, now)
-            _warn(store, year, now)
+            _warn(store, today, now)
 
         await self._from.spool.write(work)
         self._looked = today
@@ -248,9 +246,10 @@ def _fingerprint(sources: Sources) -> str:
     return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
-def _warn(store: Store, year: int, now: datetime) -> None:
-    """Say it all through the year at whose end KSeF stops keeping the invoices of `year`."""
-    issued, bought = store.issued_in_year(year)
+def _warn(store: Store, today: date, now: datetime) -> None:
+    """Say from October on which invoices KSeF stops keeping at the end of the year."""
+    year = letting_go(today)
+    issued, bought = store.issued_in_year(year) if year else (0, 0)
     told = {"year": year, "issued": issued, "received": bought} if issued or bought else None
     before = store.condition("", KSEF_LETS_GO)
     if (before.value if before else None) != told:

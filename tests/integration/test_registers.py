@@ -13,8 +13,9 @@ import pytest
 
 from gateway.folders import layout
 from gateway.registers.gather import Sources, rows
-from gateway.registers.keeper import KSEF_LETS_GO, Keeper, Pace
+from gateway.registers.keeper import Keeper, Pace
 from spool.domain.errors import SpoolError
+from spool.domain.ledger import KSEF_LETS_GO
 from spool.domain.registers import ISSUED, RECEIVED
 from spool.domain.retention import Classes
 from spool.domain.states import State
@@ -308,17 +309,17 @@ async def test_a_changed_configuration_writes_all_registers_anew(bench: Bench) -
 
 
 async def test_the_year_that_ksef_lets_go_of_is_told_in_its_last_year(bench: Bench) -> None:
-    """All through 2036 people are told of the invoices of 2026; in 2035 and 2037 they are not."""
+    """From October 2036 people are told of the invoices of 2026; before that, and in 2037, they are not."""
     await bench.set_up()
     await bench.post(sale(), "a.xml")
     bench.receive(purchase(), KSEF, SCHOOL)
     told = []
-    for year in (2035, 2036, 2037):
-        bench.now = NOW.replace(year=year)
+    for year, month in ((2035, 11), (2036, 9), (2036, 10), (2037, 11)):
+        bench.now = NOW.replace(year=year, month=month)
         await keeper(bench).step()
         found = bench.spool.read_now(lambda store: store.condition("", KSEF_LETS_GO))
         told.append(found and found.value)
-    assert told == [None, {"year": 2026, "issued": 1, "received": 1}, None]
+    assert told == [None, None, {"year": 2026, "issued": 1, "received": 1}, None]
 
 
 async def test_the_loop_outlives_a_spool_that_cannot_be_read_now(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
