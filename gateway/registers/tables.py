@@ -71,10 +71,10 @@ def write_csv(rows: Iterable[Row], layout: Layout, out: IO[bytes]) -> None:
 
 
 def write_json(rows: Iterable[Row], layout: Layout, out: IO[bytes]) -> None:
-    """One array of objects by the keys of the columns; amounts are texts with a decimal point, days ISO."""
+    """One array of objects by the keys of the columns: amounts are texts with a point, days ISO, nothing is null."""
     out.write(b"[")
     for position, row in enumerate(rows):
-        said = dict(zip(layout.keys, map(_as_text, row), strict=True))
+        said = {key: _as_text(cell) or None for key, cell in zip(layout.keys, row, strict=True)}
         out.write((",\n" if position else "\n").encode() + json.dumps(said, ensure_ascii=False).encode())
     out.write(b"\n]\n")
 
