@@ -75,7 +75,9 @@ def test_the_workbook_has_typed_cells(tmp_path: Path) -> None:
     assert sheet.cell(3, at["Data wystawienia"]).value == "1899-12-31"
     assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("C2", "A1:AB3")
     assert sheet.column_dimensions["A"].width > 20
-    assert (book.properties.title, book.properties.creator) == (ABOUT.title, ABOUT.owner)
+    said = book.properties
+    assert (said.title, said.creator) == (ABOUT.title, ABOUT.owner)
+    assert said.created == said.modified == datetime.fromisoformat("2026-11-01")  # not the moment of its writing
 
 
 def test_the_same_rows_make_the_same_bytes(tmp_path: Path) -> None:
