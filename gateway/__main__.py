@@ -29,9 +29,11 @@ from gateway.folders.watcher import Watcher
 from gateway.http.app import create_app
 from gateway.http.listener import Listener
 from gateway.http.state import Parts
+from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
 from gateway.own import Behind
 from gateway.registers.gather import Sources
+from gateway.registers.incidents import Incidents
 from gateway.registers.keeper import Keeper
 from gateway.registers.work import register_workers
 from gateway.render.work import drawing_workers
@@ -117,9 +119,11 @@ async def _run(
     uploads = Uploads(settings.shared.paths.state / "uploads")
     uploads.sweep()
     behind = Behind(desk, door, municipality, clock, folders, uploads, seals)
-    app = create_app(Parts(drawing, municipality), behind)
-    drop_point = Listener(app, settings.http.listen, context if settings.http.tls else None)
-    admin = _admin_listener(settings, desk, door, drawing, clock, context)
+    shared = Parts(drawing, municipality)
+    drop_point = Listener(create_app(shared, behind), settings.http.listen, context if settings.http.tls else None)
+    pages = _admin_parts(settings, desk, door, drawing, clock)
+    listen = settings.admin.listen
+    admin = Listener(create_admin_app(pages), listen, None if listen.loopback else context)
     try:
         await _make_folders(settings, desk, clock)  # before anybody is answered: who hears us may drop a file
         await drop_point.start()
@@ -129,8 +133,8 @@ async def _run(
             "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands, door.crowded).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }
-        sources = Sources(desk, registers, municipality, settings.shared.classes)
-        parts["registers"] = Keeper(sources, folders, settings.shared.paths.state, clock).run(stop)
+        brakes = shared.throttle, pages.gate.throttle, pages.pairs
+        parts |= _registers(settings, desk, registers, clock, brakes, stop)
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)
@@ -139,6 +143,19 @@ async def _run(
     finally:
         await asyncio.gather(drop_point.stop(), admin.stop())
         log.info("stopped")
+
+
+def _registers(
+    settings: GatewaySettings, desk: Spool, workers: Workers, clock: Clock, brakes: Sequence[Throttle],
+    stop: asyncio.Event,
+) -> dict[str, Awaitable[None]]:  # fmt: skip
+    """The monthly registers, and what the program itself enters into the incident register."""
+    shared = settings.shared
+    sources = Sources(desk, workers, shared.municipality, shared.classes)
+    return {
+        "registers": Keeper(sources, shared.paths.folders, shared.paths.state, clock).run(stop),
+        "incidents": Incidents(desk, brakes, clock).run(stop),
+    }
 
 
 def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.Event) -> dict[str, Awaitable[None]]:
@@ -194,19 +211,16 @@ async def _keep_certificate(
             log.error("certificate_not_renewed", cause=str(error))  # noqa: TRY400 - a sentence, not a traceback
 
 
-def _admin_listener(
-    settings: GatewaySettings, desk: Spool, door: FrontDoor, drawing: Workers, clock: Clock, context: SSLContext | None
-) -> Listener:
-    """The pages for people; beyond loopback only with TLS and, for programs, the token."""
+def _admin_parts(settings: GatewaySettings, desk: Spool, door: FrontDoor, drawing: Workers, clock: Clock) -> AdminParts:
+    """What the pages for people are made of; beyond loopback they have TLS and, for programs, the token."""
     admin = settings.admin
     token = read_token(admin.token_file) if admin.token_file else None
     gate = Gate(token, open_on_loopback=admin.listen.loopback, names=admin.names)
     shared = settings.shared
-    parts = AdminParts(
+    return AdminParts(
         desk, shared.municipality, shared.paths.folders, clock, gate, door, drawing, shared.rules, settings,
         secure=not admin.listen.loopback or bool(admin.names),
     )  # fmt: skip
-    return Listener(create_admin_app(parts), admin.listen, None if admin.listen.loopback else context)
 
 
 def _material(settings: GatewaySettings, names: Sequence[str]) -> tls.Material | None:

@@ -23,6 +23,8 @@ def write(rows: Iterable[Row], layout: Layout, about: tables.About, form: str, t
         _write(rows, layout, form, sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
+    if not to.absolute().parent.is_dir():
+        raise ConfigError(f"Nie ma katalogu {to.absolute().parent}.", "Proszę poprawić ścieżkę w --out.")
     try:
         with tempfile.TemporaryDirectory(prefix="sluza-rejestr-") as directory:
             made = Path(directory) / "register"

@@ -6,7 +6,9 @@ as fast as it can ask, and tells its owner when to come back. A password needs o
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+_BRAKED = 20
 
 
 class Throttle:
@@ -24,6 +26,7 @@ class Throttle:
         self._remembered = remembered
         self._now = monotonic
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._braked: OrderedDict[str, None] = OrderedDict()
 
     def failed(self, address: str) -> int:
         """Note one more failure; returns the seconds to wait when there were too many, else 0."""
@@ -32,6 +35,8 @@ class Throttle:
         if now - since >= self._window_s:
             since, count = now, 0
         self._failures[address] = (since, count + 1)
+        if count + 1 == self._allowed and len(self._braked) < _BRAKED:
+            self._braked[address] = None
         while len(self._failures) > self._remembered:
             self._failures.popitem(last=False)
         return max(1, round(since + self._window_s - now)) if count >= self._allowed else 0
@@ -49,3 +54,13 @@ class Throttle:
     def forget(self, address: str) -> None:
         """It got in."""
         self._failures.pop(address, None)
+
+    @property
+    def braked(self) -> tuple[str, ...]:
+        """Sources whose next attempt waits and of which nobody has been told; of very many only the first."""
+        return tuple(self._braked)
+
+    def told(self, addresses: Iterable[str]) -> None:
+        """Somebody was told of these."""
+        for address in addresses:
+            self._braked.pop(address, None)

@@ -10,11 +10,15 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import structlog
 
@@ -26,19 +30,20 @@ from spool import files
 from spool.clock import Clock
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import SluzaError
+from spool.domain.ledger import FOLDER, KSEF_LETS_GO
 from spool.domain.registers import LAYOUTS, MONTHLY, Layout
-from spool.domain.retention import ending_year
+from spool.domain.retention import letting_go
 from spool.store import Store
 from spool.store.registers import WHOLE, Stale
 
 CONFIGURED = "registers_configured"
 """The condition, of no context, that says with which configuration the registers were written."""
-KSEF_LETS_GO = "ksef_lets_go"
-"""The condition, of no context, of a year whose invoices KSeF stops keeping at the end of this one."""
 _FORMAT = 1
 """Of the files. When a later program writes them otherwise, it raises this, and all are written again."""
 _POLL_S = 1.0
 _LONGEST_WRITING_S = 1800.0
+_ANSWERS_WITHIN_S = 30.0
+_THREADS = 8
 
 _log = structlog.get_logger("gateway.registers")
 
@@ -99,25 +104,41 @@ class Keeper:
         self._diary = _Diary()
         self._alerts: dict[str, Alerts] = {}
         self._looked: date | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, "registers")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`. What fails is tried again later and ends nobody."""
-        while not stop.is_set():
-            try:
-                await self.step()
-            except (OSError, SluzaError) as error:
-                _log.warning("registers_wait", cause=str(error))
-            except Exception:
-                _log.exception("registers_wait")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _POLL_S)
+        """Until `stop`, which may come in the middle of a long register. What fails is tried again and ends nobody."""
+        shutil.rmtree(self._tmp, ignore_errors=True)  # what a killed process left there
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                await self._step_unless(stopped)
+                await asyncio.wait([stopped], timeout=_POLL_S)
+        finally:
+            stopped.cancel()
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _step_unless(self, stopped: asyncio.Future[Any]) -> None:
+        """One step, given up when `stopped` comes first: its marks stay."""
+        step = asyncio.ensure_future(self.step())
+        await asyncio.wait([step, stopped], return_when=asyncio.FIRST_COMPLETED)
+        step.cancel()
+        try:
+            await step
+        except asyncio.CancelledError:
+            return
+        except (OSError, SluzaError) as error:
+            _log.warning("registers_wait", cause=str(error))
+        except Exception:
+            _log.exception("registers_wait")
 
     async def step(self) -> None:
         """One look at what changed, and the writing of what has come to rest."""
         await self._once_a_day()
-        stale = await self._from.spool.read(lambda store: store.stale_registers())
+        stale, lost = await self._from.spool.read(lambda store: (store.stale_registers(), _lost(store)))
         for mark in self._diary.due(stale, self._pace, monotonic()):
-            await self._keep(mark)
+            if _owner(mark) not in lost:
+                await self._keep(mark)
 
     async def _once_a_day(self) -> None:
         """At the start, and on each new day in Warsaw: does the configuration still say what the registers show?"""
@@ -126,14 +147,13 @@ class Keeper:
         if self._looked == today:
             return
         told = {"as": _fingerprint(self._from)}
-        year = ending_year(today)
 
         def work(store: Store) -> None:
             before = store.condition("", CONFIGURED)
             if before is None or before.value != told:
                 store.mark_all_registers()
                 store.set_condition("", CONFIGURED, told, now)
-            _warn(store, year, now)
+            _warn(store, today, now)
 
         await self._from.spool.write(work)
         self._looked = today
@@ -158,8 +178,8 @@ class Keeper:
 
     async def _write(self, mark: Stale) -> None:
         shown = MONTHLY[mark.kind]
-        owner = layout.CENTRAL if mark.unit == WHOLE else mark.unit
-        await asyncio.to_thread(layout.require, self._root, owner)  # before the work
+        owner = _owner(mark)
+        await self._io(partial(layout.require, self._root, owner))  # before the work
         with self._directory() as directory:
             lines = directory / "lines"
             count = await self._gather(mark, lines)
@@ -171,7 +191,11 @@ class Keeper:
                 tables.write_both, lines, shown.file, about, made[tables.CSV], made[tables.XLSX],
                 seconds=_LONGEST_WRITING_S,
             )  # fmt: skip
-            await asyncio.to_thread(_hand_out, self._root, owner, file_stem(shown, mark.month), made, count)
+            await self._io(partial(_hand_out, self._root, owner, file_stem(shown, mark.month), made, count))
+
+    async def _io(self, work: Callable[[], object]) -> None:
+        """In a thread; a share that hangs costs its own register this while. Raises TimeoutError, or OSError."""
+        await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(self._threads, work), _ANSWERS_WITHIN_S)
 
     async def _gather(self, mark: Stale, lines: Path) -> int:
         count = 0
@@ -183,13 +207,11 @@ class Keeper:
 
     @contextlib.contextmanager
     def _directory(self) -> Iterator[Path]:
-        """A directory of our own inside the state directory; what an earlier run left there goes first."""
-        shutil.rmtree(self._tmp, ignore_errors=True)
-        self._tmp.mkdir(parents=True, mode=0o700)
-        try:
-            yield self._tmp
-        finally:
-            shutil.rmtree(self._tmp, ignore_errors=True)
+        """A directory for one register, and never for another: a thread that hung may wake much later, and then finds
+        nothing there, not the register of another unit."""
+        self._tmp.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=self._tmp) as directory:
+            yield Path(directory)
 
 
 def file_stem(shown: Layout, month: str) -> str:
@@ -200,6 +222,16 @@ def file_stem(shown: Layout, month: str) -> str:
 def title(shown: Layout, owner: str, month: str) -> str:
     """What the workbook is called."""
     return f"{shown.sheet} {month}, {owner}"
+
+
+def _owner(mark: Stale) -> str:
+    """The folder that a register belongs into."""
+    return layout.CENTRAL if mark.unit == WHOLE else mark.unit
+
+
+def _lost(store: Store) -> set[str]:
+    """Folders that are not there now (`gateway.folders.presence`): nobody waits for them again and again."""
+    return {c.name.removeprefix(FOLDER) for c in store.conditions("") if c.name.startswith(FOLDER)}
 
 
 def _title(mark: Stale, sources: Sources) -> str:
@@ -248,9 +280,10 @@ def _fingerprint(sources: Sources) -> str:
     return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
-def _warn(store: Store, year: int, now: datetime) -> None:
-    """Say it all through the year at whose end KSeF stops keeping the invoices of `year`."""
-    issued, bought = store.issued_in_year(year)
+def _warn(store: Store, today: date, now: datetime) -> None:
+    """Say from October on which invoices KSeF stops keeping at the end of the year."""
+    year = letting_go(today)
+    issued, bought = store.issued_in_year(year) if year else (0, 0)
     told = {"year": year, "issued": issued, "received": bought} if issued or bought else None
     before = store.condition("", KSEF_LETS_GO)
     if (before.value if before else None) != told:

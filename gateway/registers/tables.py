@@ -25,6 +25,8 @@ _FIRST_YEAR = 1900
 """Of Excel's calendar: an earlier day can only be a text there."""
 _A3 = 8
 _FROZEN_COLUMNS = 2
+_A_PAGE = 210
+"""Characters that fit beside each other on one page of A3."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,10 @@ def write_csv(rows: Iterable[Row], layout: Layout, out: IO[bytes]) -> None:
 
 
 def write_json(rows: Iterable[Row], layout: Layout, out: IO[bytes]) -> None:
-    """One array of objects by the keys of the columns; amounts are texts with a decimal point, days ISO."""
+    """One array of objects by the keys of the columns: amounts are texts with a point, days ISO, nothing is null."""
     out.write(b"[")
     for position, row in enumerate(rows):
-        said = dict(zip(layout.keys, map(_as_text, row), strict=True))
+        said = {key: _as_text(cell) or None for key, cell in zip(layout.keys, row, strict=True)}
         out.write((",\n" if position else "\n").encode() + json.dumps(said, ensure_ascii=False).encode())
     out.write(b"\n]\n")
 
@@ -88,8 +90,8 @@ def write_xlsx(rows: Iterable[Row], layout: Layout, about: About, path: Path) ->
         )  # fmt: skip
         formats = {
             Kind.TEXT: book.add_format({"num_format": "@"}),
-            Kind.DAY: book.add_format({"num_format": "yyyy-mm-dd"}),
-            Kind.MOMENT: book.add_format({"num_format": "yyyy-mm-dd hh:mm"}),
+            Kind.DAY: book.add_format({"num_format": "yyyy-mm-dd", "align": "center"}),
+            Kind.MOMENT: book.add_format({"num_format": "yyyy-mm-dd hh:mm", "align": "center"}),
             Kind.AMOUNT: book.add_format({"num_format": "#,##0.00"}),
             Kind.COUNT: book.add_format({"num_format": "0"}),
         }
@@ -103,7 +105,7 @@ def write_xlsx(rows: Iterable[Row], layout: Layout, about: About, path: Path) ->
 
 
 def _set_up(sheet: Any, layout: Layout, formats: dict[Kind, Any], book: Any) -> None:
-    """Everything around the rows; for paper, A3 with the header on each page."""
+    """Everything around the rows; on paper, legible pages of A3, each with the header and the first columns."""
     header = book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#DDE6EE", "border": 1})
     for position, column in enumerate(layout.columns):
         sheet.set_column(position, position, column.width, formats[column.kind])
@@ -112,8 +114,9 @@ def _set_up(sheet: Any, layout: Layout, formats: dict[Kind, Any], book: Any) -> 
     sheet.freeze_panes(1, _FROZEN_COLUMNS)
     sheet.set_landscape()
     sheet.set_paper(_A3)
-    sheet.fit_to_pages(1, 0)
+    sheet.fit_to_pages(1 + sum(column.width for column in layout.columns) // _A_PAGE, 0)
     sheet.repeat_rows(0)
+    sheet.repeat_columns(0, _FROZEN_COLUMNS - 1)
     sheet.set_footer("&L&A&RStrona &P z &N")
 
 

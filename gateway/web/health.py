@@ -5,13 +5,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
-from gateway.web import outages
+from gateway.web import kept, outages
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
 from spool.domain.built import too_early, wrong_clock
 from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
-from spool.domain.ledger import ALIVE, ALIVE_EVERY_S, DISK_OF_FOLDERS, FOLDER, Condition, Document, Outage, Received
+from spool.domain.ledger import (
+    ALIVE,
+    ALIVE_EVERY_S,
+    DISK_OF_FOLDERS,
+    FOLDER,
+    KSEF_LETS_GO,
+    Condition,
+    Document,
+    Outage,
+    Received,
+)
 from spool.domain.states import LIVE, State
 
 SOON = timedelta(hours=2)
@@ -70,6 +80,7 @@ class Snapshot:
     outages: Sequence[Outage] = ()
     alarms: Sequence[Alarm] = ()
     unsent: Sequence[Mail] = ()
+    permissions_over: int = 0
     shortage: str = ""
     """Why nothing new can be stored beside the spool; the sentence comes from the disk itself, not from the spool."""
 
@@ -109,6 +120,8 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     seen = (snapshot.outages, snapshot.conditions, snapshot.at)
     found += [Finding(Level.ALARM, text) for text in outages.alarms(*seen)]
     found += [Finding(Level.LOOK, text) for text in outages.notes(*seen)]
+    lets_go = snapshot.condition("", KSEF_LETS_GO)
+    found += [Finding(Level.LOOK, text) for text in kept.notes(snapshot.permissions_over, lets_go)]
     return sorted(found, key=lambda f: -f.level)
 
 

@@ -14,6 +14,7 @@ from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool import room
 from spool.access import Spool
 from spool.clock import Clock
+from spool.domain.calendar import warsaw_date
 from spool.domain.ledger import ALIVE
 from spool.domain.municipality import Municipality
 from spool.poison import TOO_OFTEN
@@ -76,6 +77,7 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
         outages=store.outages(),
         alarms=store.open_alarms(MOST),
         unsent=store.failing_mails(now - UNSENT_SHOWN, MOST),
+        permissions_over=store.permissions_over(warsaw_date(now)),
     )
 
 

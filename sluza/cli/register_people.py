@@ -105,8 +105,9 @@ def _show(
         names = {unit.id: unit.name for unit in town.units.values()}
         lines = opened.spool.read_now(lambda store: found(store, names, today))
     if form == options.TABLE and to is None:
-        headings = [column.heading for column in layout.columns]
-        table(f"{layout.sheet}: {len(lines)}", headings, [[plain(cell) for cell in row] for row in lines])
+        used = [n for n in range(len(layout.columns)) if any(row[n] not in {None, ""} for row in lines)]
+        headings = [layout.columns[n].heading for n in used]  # a terminal has no room for empty columns
+        table(f"{layout.sheet}: {len(lines)}", headings, [[plain(row[n]) for n in used] for row in lines])
         return
     about = tables.About(f"{layout.sheet}, {town.name}", town.name, today)
     write(lines, layout, about, tables.CSV if form == options.TABLE else form, to)

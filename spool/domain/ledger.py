@@ -27,6 +27,9 @@ FOLDER = "folder:"
 DISK_OF_FOLDERS = "disk:folders"
 """The condition, of no context, of a disk of the units' folders that takes nothing more."""
 
+KSEF_LETS_GO = "ksef_lets_go"
+"""The condition, of no context, of a year whose invoices KSeF stops keeping at the end of this one."""
+
 
 @dataclass(frozen=True)
 class Kod2:

@@ -88,7 +88,7 @@ ISSUED = Layout(
         Column("handed_over", "Przesłana do KSeF", _DAY, 12),
         Column("upo", "UPO", width=6),
         Column("upo_day", "Dzień zapisania UPO", _DAY, 12),
-        Column("upo_sha256", "Skrót UPO (SHA-256)", width=66),
+        Column("upo_sha256", "Skrót UPO (SHA-256)", width=20),
         _JPK,
         *_CORRECTED,
         _TITLE,

@@ -10,6 +10,8 @@ from datetime import date
 
 KSEF_YEARS = 10
 FOR_EVER = 0
+_TOLD_SINCE = 10
+"""October: three months to see to it that nothing is needed from there any more."""
 DEFAULT = "KSeF-10"
 """The class that everything has where the configuration names no other: as long as KSeF keeps it."""
 
@@ -35,14 +37,9 @@ class Classes:
         return _end_of_year(issued, years) if issued and years != FOR_EVER else None
 
 
-def ksef_until(issued: date) -> date | None:
-    """The last day on which KSeF keeps an invoice of that day."""
-    return _end_of_year(issued, KSEF_YEARS)
-
-
-def ending_year(today: date) -> int:
-    """The year of issue whose invoices KSeF lets go of at the end of this year."""
-    return today.year - KSEF_YEARS
+def letting_go(today: date) -> int | None:
+    """The year of issue whose invoices KSeF lets go of at the end of this year; None before October."""
+    return today.year - KSEF_YEARS if today.month >= _TOLD_SINCE else None
 
 
 def _end_of_year(issued: date, years: int) -> date | None:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from spool import rows
+from spool.domain.calendar import warsaw_date
 from spool.domain.errors import RegisterRefused
 from spool.domain.ladder import Step
 from spool.domain.ledger import Outage
@@ -14,6 +15,7 @@ from spool.store.people import People
 
 PROGRAM = "Śluza (automatycznie)"
 """The reporter of what the program enters by itself."""
+_ADDRESSES_A_DAY = 20
 _OF_PERSON = "JOIN person p ON p.id = x.person WHERE ? IS NULL OR p.unit = ? ORDER BY x.id"
 
 
@@ -99,6 +101,13 @@ class Entries(People):
             for r in found
         ]  # fmt: skip
 
+    def permissions_over(self, today: date) -> int:
+        """How many should have been withdrawn before today, and were not (JST rule U5)."""
+        row = self._one(
+            "SELECT count(*) AS n FROM permission WHERE withdrawn_on IS NULL AND until < ?", today.isoformat()
+        )
+        return int(row["n"]) if row else 0
+
     # -- incidents ---------------------------------------------------------------------------------------------
 
     def add_incident(
@@ -133,20 +142,32 @@ class Entries(People):
             for r in found
         ]  # fmt: skip
 
+    def unentered_incidents(self, outages: Iterable[Outage]) -> bool:
+        """True when `note_incidents` would enter something."""
+        known = "SELECT 1 FROM incident WHERE source = ?"
+        if any(self._one(known, _source(outage)) is None for outage in outages):
+            return True
+        return self._one(f"{_UNENTERED} LIMIT 1", Step.DUE.value) is not None
+
     def note_incidents(self, outages: Iterable[Outage], now: datetime) -> None:
         """Enter what the spool knows and the register does not: failures of KSeF, and dates that passed (U9)."""
         for outage in outages:
             period = outage.announcement
             said = f"{period.category.label.capitalize()} KSeF. {outage.title}".strip()
-            self.add_incident(period.start, said, PROGRAM, "", now, "gateway", f"outage:{period.id}")
-        passed = self._db.execute(
-            """SELECT id, unit, due, sentence FROM alarm WHERE step = ?
-               AND NOT EXISTS (SELECT 1 FROM incident WHERE source = 'alarm:' || alarm.id) ORDER BY id""",
-            (Step.DUE.value,),
-        ).fetchall()
-        for alarm in passed:
+            self.add_incident(period.start, said, PROGRAM, "", now, "gateway", _source(outage))
+        for alarm in self._db.execute(_UNENTERED, (Step.DUE.value,)).fetchall():
             due = rows.instant(alarm["due"])
             self.add_incident(due, alarm["sentence"], PROGRAM, alarm["unit"], now, "gateway", f"alarm:{alarm['id']}")
+
+    def note_wrong_tokens(self, addresses: Iterable[str], now: datetime) -> None:
+        """Enter each source of repeated wrong tokens or passwords, once a day; a day has room for so many only."""
+        day = f"{warsaw_date(now)}"
+        for address in addresses:
+            row = self._one("SELECT count(*) AS n FROM incident WHERE source GLOB ?", f"tokens:{day}:*")
+            if row is None or row["n"] >= _ADDRESSES_A_DAY:
+                return
+            said = f"Powtarzane złe tokeny albo hasła (adres {address}); kolejne próby są wstrzymywane."
+            self.add_incident(now, said, PROGRAM, "", now, "gateway", f"tokens:{day}:{address}")
 
     # -- helpers -----------------------------------------------------------------------------------------------
 
@@ -167,6 +188,14 @@ class Entries(People):
 
     def _tell(self, who: Person, move: str, note: str, now: datetime, actor: str, number: int) -> None:
         self.log(f"person:{who.id}", move, now, actor, note, {"unit": who.unit, "entry": number})
+
+
+_UNENTERED = """SELECT id, unit, due, sentence FROM alarm WHERE step = ?
+    AND NOT EXISTS (SELECT 1 FROM incident WHERE source = 'alarm:' || alarm.id)"""
+
+
+def _source(outage: Outage) -> str:
+    return f"outage:{outage.announcement.id}"
 
 
 def _person(row: Any) -> Person:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import spool.domain.book as books
 from spool import rows
@@ -71,14 +71,23 @@ class Registers(Base):
         What was refused, withdrawn or put aside is no invoice; one that KSeF rejected after it was issued offline is.
         """
         first, last = _days(month)
+        day, seq = max(after, (first, 0))
+        # Two seeks, the rest of the day and the days behind it: for a row value, (issue_date, seq) > (…), SQLite would
+        # seek by the day only, and walk over what was read of it for every page.
+        found = self._issued("issue_date = ? AND seq > ?", unit, day, seq, limit)
+        if len(found) < limit:
+            found += self._issued("issue_date > ? AND issue_date <= ?", unit, day, last, limit - len(found))
+        return found
+
+    def _issued(self, clause: str, *values: Any) -> list[IssuedLine]:
         found = self._db.execute(
             f"""SELECT document.*, book.facts AS book, book.version AS book_version, retention.class AS retention,
                 (SELECT max(at) FROM event WHERE subject = document.id AND move = 'upo') AS upo_at
                 FROM document LEFT JOIN book ON book.sha256 = document.sha256
                 LEFT JOIN retention ON retention.subject = document.id
-                WHERE unit = ? AND issue_date <> '' AND (issue_date, seq) > (?, ?) AND issue_date <= ?
+                WHERE unit = ? AND issue_date <> '' AND {clause}
                 AND (owed OR state NOT IN {ENDED}) ORDER BY issue_date, seq LIMIT ?""",  # noqa: S608 - our own words
-            (unit, *max(after, (first, 0)), last, limit),
+            values,
         )
         return [
             IssuedLine(
@@ -117,7 +126,7 @@ class Registers(Base):
                AND (receipt.received_on IS NULL OR receipt.received_on BETWEEN ? AND ?)
                UNION ALL
                SELECT received.*, book.facts, book.version, retention.class, receipt.received_on
-               FROM receipt JOIN received ON received.ksef_number = receipt.ksef_number
+               FROM receipt CROSS JOIN received ON received.ksef_number = receipt.ksef_number
                LEFT JOIN book ON book.sha256 = received.sha256
                LEFT JOIN retention ON retention.subject = received.ksef_number
                WHERE receipt.received_on BETWEEN ? AND ? AND unit IS ? AND (acquisition_date, cursor) > (?, ?)

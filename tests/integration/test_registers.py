@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,9 +13,11 @@ import openpyxl
 import pytest
 
 from gateway.folders import layout
+from gateway.registers import keeper as keeping
 from gateway.registers.gather import Sources, rows
-from gateway.registers.keeper import KSEF_LETS_GO, Keeper, Pace
+from gateway.registers.keeper import Keeper, Pace
 from spool.domain.errors import SpoolError
+from spool.domain.ledger import FOLDER, KSEF_LETS_GO
 from spool.domain.registers import ISSUED, RECEIVED
 from spool.domain.retention import Classes
 from spool.domain.states import State
@@ -308,17 +311,17 @@ async def test_a_changed_configuration_writes_all_registers_anew(bench: Bench) -
 
 
 async def test_the_year_that_ksef_lets_go_of_is_told_in_its_last_year(bench: Bench) -> None:
-    """All through 2036 people are told of the invoices of 2026; in 2035 and 2037 they are not."""
+    """From October 2036 people are told of the invoices of 2026; before that, and in 2037, they are not."""
     await bench.set_up()
     await bench.post(sale(), "a.xml")
     bench.receive(purchase(), KSEF, SCHOOL)
     told = []
-    for year in (2035, 2036, 2037):
-        bench.now = NOW.replace(year=year)
+    for year, month in ((2035, 11), (2036, 9), (2036, 10), (2037, 11)):
+        bench.now = NOW.replace(year=year, month=month)
         await keeper(bench).step()
         found = bench.spool.read_now(lambda store: store.condition("", KSEF_LETS_GO))
         told.append(found and found.value)
-    assert told == [None, {"year": 2026, "issued": 1, "received": 1}, None]
+    assert told == [None, None, {"year": 2026, "issued": 1, "received": 1}, None]
 
 
 async def test_the_loop_outlives_a_spool_that_cannot_be_read_now(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,3 +343,102 @@ async def test_the_loop_outlives_a_spool_that_cannot_be_read_now(bench: Bench, m
     await until(lambda: in_csv(bench, f"otrzymane-{MONTH}", layout.CENTRAL))
     stop.set()
     await asyncio.wait_for(running, 10)
+
+
+async def test_a_stop_in_the_middle_of_a_register_loses_no_mark(bench: Bench) -> None:
+    """However long it takes, the process ends at once, and the next one writes it."""
+    await bench.set_up()
+    bench.receive(purchase(), KSEF, SCHOOL, number="D/1")
+    run, begun, never = bench.workers.run, asyncio.Event(), asyncio.Event()
+
+    async def hanging(work: Any, *args: Any, **more: Any) -> Any:
+        begun.set()
+        await never.wait()
+
+    bench.workers.run = hanging  # type: ignore[method-assign]
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(keeper(bench).run(stop))
+    await asyncio.wait_for(begun.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    bench.workers.run = run  # type: ignore[method-assign]
+    assert list((bench.state / "registers").iterdir()) == []
+    await keeper(bench).step()
+    assert in_csv(bench, f"otrzymane-{MONTH}")
+
+
+async def test_fault_F08_a_share_that_hangs_holds_up_no_other_unit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while it counts as failed; the others are written, and it is when it answers again."""
+    await bench.set_up()
+    for n, unit in enumerate((SCHOOL, WELFARE)):
+        bench.receive(purchase(f"D/{n}"), f"{KSEF[:-2]}{n:02}", unit, number=f"D/{n}")
+    require, answers = layout.require, threading.Event()
+
+    def hanging(root: Path, unit: str) -> Path:
+        if unit == SCHOOL:
+            answers.wait(20)
+        return require(root, unit)
+
+    monkeypatch.setattr(layout, "require", hanging)
+    monkeypatch.setattr("gateway.registers.keeper._ANSWERS_WITHIN_S", 0.3)
+    kept = keeper(bench)
+    await kept.step()
+    assert in_csv(bench, f"otrzymane-{MONTH}", WELFARE)
+    assert not list(folder(bench).iterdir())
+    answers.set()
+    monkeypatch.setattr("gateway.registers.keeper._ANSWERS_WITHIN_S", 20)
+    await kept.step()
+    assert in_csv(bench, f"otrzymane-{MONTH}")
+
+
+async def test_invariant_a_thread_that_wakes_late_writes_no_other_units_register(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The school's share hangs until the welfare centre's files are ready to be handed out; then it answers."""
+    await bench.set_up()
+    for n, unit in enumerate((SCHOOL, WELFARE)):
+        bench.receive(purchase(f"D/{n}"), f"{KSEF[:-2]}{n:02}", unit, number=f"D/{n}")
+    hand_out, run = keeping._hand_out, bench.workers.run
+    ready, awake = threading.Event(), threading.Event()
+
+    def hanging(root: Path, owner: str, *rest: Any) -> None:
+        if owner == SCHOOL:
+            ready.wait(20)
+        try:
+            hand_out(root, owner, *rest)
+        finally:
+            awake.set()
+
+    async def in_time(work: Any, *args: Any, **more: Any) -> Any:
+        done = await run(work, *args, **more)
+        if work.__name__ == "write_both" and "Szkoła" not in args[2].title and "Gmina" not in args[2].title:
+            ready.set()
+            await asyncio.to_thread(awake.wait, 20)
+        return done
+
+    bench.workers.run = in_time  # type: ignore[method-assign]
+    monkeypatch.setattr(keeping, "_hand_out", hanging)
+    monkeypatch.setattr(keeping, "_ANSWERS_WITHIN_S", 0.3)
+    marks = [mark for mark in bench.spool.read_now(lambda s: s.stale_registers()) if mark.unit in {SCHOOL, WELFARE}]
+    kept = keeper(bench)
+    for mark in sorted(marks, key=lambda mark: mark.unit != SCHOOL):
+        await kept._keep(mark)
+    assert awake.is_set()
+    path = folder(bench) / f"otrzymane-{MONTH}.csv"
+    assert not path.exists() or "D/1" not in path.read_text(encoding="utf-8-sig")
+
+
+async def test_fault_F08_a_folder_known_to_be_lost_is_not_waited_for(bench: Bench) -> None:
+    """Presence has said so; its mark stays until it is back."""
+    await bench.set_up()
+    bench.receive(purchase(), KSEF, SCHOOL, number="D/1")
+    lost = {"since": NOW.isoformat(), "detail": "Folder nie odpowiada."}
+    bench.spool.write_now(lambda store: store.set_condition("", FOLDER + SCHOOL, lost, NOW))
+    kept = keeper(bench)
+    await kept.step()
+    assert list(folder(bench).iterdir()) == []
+    bench.spool.write_now(lambda store: store.set_condition("", FOLDER + SCHOOL, None, NOW))
+    await kept.step()
+    assert in_csv(bench, f"otrzymane-{MONTH}")
