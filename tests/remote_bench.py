@@ -70,7 +70,7 @@ class Computer:
 
     async def ready(self) -> None:
         """The folders are there."""
-        await until(lambda: (self.folder / layout.OUTBOX / layout.OFFLINE24).is_dir())
+        await until(lambda: (self.folder / layout.REGISTERS).is_dir())
 
     def drop(self, name: str, raw: bytes, *, offline24: bool = False) -> Path:
         """As a careful program does."""

@@ -68,7 +68,7 @@ async def test_fault_D12_half_open(tmp_path: Path) -> None:
 
 async def test_fault_D12_large_body_goes_on_where_it_broke(tmp_path: Path) -> None:
     """300 kB that break in the middle three times: what the gateway has is not sent again."""
-    raw = sized(300_000)
+    raw = sized(school_invoice(), 300_000)
     async with world(tmp_path) as w, w.school.on() as school:
         await school.ready()
         for _ in range(3):
@@ -84,7 +84,7 @@ async def test_fault_D12_large_body_goes_on_where_it_broke(tmp_path: Path) -> No
 
 async def test_fault_D12_download_goes_on_where_it_broke(tmp_path: Path) -> None:
     """A file of 300 kB over a line that breaks: the rest is asked for, and the hash is that of the whole."""
-    raw = sized(300_000)
+    raw = sized(school_invoice(), 300_000)
     async with world(tmp_path) as w:
         document = (await w.gateway.post(raw, X_File_Name="a.xml")).json["id"]
         w.school.home.mkdir()
@@ -105,7 +105,7 @@ async def test_fault_D12_one_kilobyte_a_second(tmp_path: Path, monkeypatch: pyte
     """On the thinnest line pieces become small enough for every patience, and the most urgent invoice goes first."""
     monkeypatch.setattr(delivery, "_PIECE_TAKES_S", 1.0)
     monkeypatch.setattr(delivery, "_SMALLEST", 512)
-    raw = sized(20_000)
+    raw = sized(school_invoice(), 20_000)
     async with world(tmp_path) as w, w.school.on() as school:
         await school.ready()
         assert school.client is not None
