@@ -3,18 +3,20 @@
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 from argon2 import PasswordHasher, profiles
 from multidict import CIMultiDict
 from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
+from gateway.folders import layout
 from gateway.http import listener
 from gateway.http.app import create_app
 from gateway.http.body import Patience, Room
@@ -45,6 +47,8 @@ NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 CHEAP = PasswordHasher.from_parameters(profiles.CHEAPEST)
 WELFARE_IDWEW = "5080014460-00024"
 SCHOOL, WELFARE = "sp1", "gops"
+CLIENT = "c" * 32
+"""The name of the one computer that speaks as every remote unit here."""
 TOKENS = {SCHOOL: "token-of-the-school-" + "s" * 23, WELFARE: "token-of-the-welfare-" + "w" * 22}
 
 
@@ -70,6 +74,23 @@ def welfare_invoice(number: str = "GOPS/1/2026", **more: Any) -> bytes:
     return unit_invoice(internal_id=WELFARE_IDWEW, number=number, **more)
 
 
+def remote_town(**more: Unit) -> Municipality:
+    """The same town, whose units all have their folders on computers of their own."""
+    town = municipality(**more)
+    return replace(town, units={name: replace(unit, remote=True) for name, unit in town.units.items()})
+
+
+_NEEDED = {"version": 1, "offset": 0, "size": 3}
+
+
+def target(method: str, template: str, **values: str) -> str:
+    """The address of a call with its path filled in, and with the query that its description says it needs."""
+    described = DOCUMENT["paths"][template].get("get" if method == "HEAD" else method.lower(), {})
+    needed = [p["name"] for p in described.get("parameters", ()) if p["in"] == "query" and p["required"]]
+    query = "&".join(f"{name}={_NEEDED[name]}" for name in needed)
+    return template.format(**values) + (f"?{query}" if query else "")
+
+
 class InlineWorkers:
     """What the handlers need of `spool.workers.Workers`, in this process; `fail` is raised instead, if set."""
 
@@ -92,6 +113,8 @@ class Bench:
     session: aiohttp.ClientSession
     port: int
     admin_port: int
+    app: web.Application
+    folders: Path
     wall: Callable[[], datetime]
     cookies: dict[str, str] = field(default_factory=dict)
 
@@ -100,6 +123,7 @@ class Bench:
     ) -> "Answer":
         """One request; `unit` None sends no token."""
         sent = {"Authorization": f"Bearer {TOKENS[unit]}"} if unit else {}
+        sent["X-Sluza-Client"] = CLIENT
         url = aiohttp.client.URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
         async with self.session.request(method, url, headers=sent | (headers or {}), **more) as response:
             answer = Answer(response.status, CIMultiDict(response.headers), await response.read())
@@ -175,6 +199,13 @@ class Bench:
         at = NOW + timedelta(minutes=serial)
         await self.spool.write(lambda store: store.add_received(new, raw, at))
         return number
+
+    def register(self, unit: str, name: str, raw: bytes = b"rejestr") -> None:
+        """A monthly register of a unit, as the gateway leaves it in its folder."""
+        if not (self.folders / unit).is_dir():
+            layout.mark(self.folders, unit)
+        layout.ensure_missing(self.folders, unit, layout.OF_A_REMOTE_UNIT)
+        (self.folders / unit / layout.REGISTERS / name).write_bytes(raw)
 
     async def document(self, document_id: str) -> Document:
         """The row in the spool."""
@@ -256,7 +287,8 @@ async def running(
     parts = Parts(workers, town, throttle or Throttle(), room or Room(), patience)  # type: ignore[arg-type]
     uploads = Uploads(directory / "state" / "uploads")
     behind = Behind(spool, door, town, lambda: now, directory / "folders", uploads, seals)
-    drop_point = Listener(create_app(parts, behind), Listen("127.0.0.1", 0), None)
+    app = create_app(parts, behind)
+    drop_point = Listener(app, Listen("127.0.0.1", 0), None)
     rules = Rules(Law(), town)
     admin_parts = AdminParts(
         spool,
@@ -275,7 +307,8 @@ async def running(
     await admin.start()
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         try:
-            bench = Bench(spool, workers, town, session, drop_point.port, admin.port, wall)
+            folders = directory / "folders"
+            bench = Bench(spool, workers, town, session, drop_point.port, admin.port, app, folders, wall)
             if not await spool.read(lambda store: store.account("admin")):
                 await bench.enter("admin", Role.ADMIN)
             bench.cookies["admin"] = "cookie-admin"

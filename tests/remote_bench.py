@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,14 @@ from gateway.remote.client import Client, Settings
 from gateway.remote.line import Bounds
 from gateway.remote.memory import Memory
 from spool.domain.ledger import Document
-from spool.domain.municipality import Municipality, Unit
 from spool.domain.states import State
 from tests import http_bench
 from tests.folders_bench import until
-from tests.http_bench import NOW, SCHOOL, TOKENS, running
+from tests.http_bench import NOW, SCHOOL, TOKENS, remote_town, running
 from tests.proxy import BadLine, bad_line
 
 UPO = b'<?xml version="1.0" encoding="UTF-8"?><Potwierdzenie/>'
 QUICK = Bounds(connect_s=2, quiet_s=2, whole_s=20)
-
-
-def remote_town(**more: Unit) -> Municipality:
-    """The town of the HTTP tests, whose school is far away."""
-    town = http_bench.municipality(**more)
-    return replace(town, units=town.units | {SCHOOL: replace(town.units[SCHOOL], remote=True)})
 
 
 @dataclass
@@ -77,7 +70,7 @@ class Computer:
 
     async def ready(self) -> None:
         """The folders are there."""
-        await until(lambda: (self.folder / layout.OUTBOX / layout.OFFLINE24).is_dir())
+        await until(lambda: (self.folder / layout.REGISTERS).is_dir())
 
     def drop(self, name: str, raw: bytes, *, offline24: bool = False) -> Path:
         """As a careful program does."""
@@ -133,4 +126,4 @@ async def world(tmp_path: Path, **options: Any) -> AsyncIterator[World]:
         yield World(gateway, line, Computer(tmp_path / "szkola", line.port, options=options))
 
 
-__all__ = ["Computer", "World", "remote_town", "until", "world"]
+__all__ = ["Computer", "World", "until", "world"]

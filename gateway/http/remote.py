@@ -98,7 +98,8 @@ async def arrived(request: web.Request, own: Own) -> web.Response:
     """GET /v1/uploads/{sha256}: how much of a delivery in pieces is here."""
     parameters.only(request)
     upload = own.upload(_sha256(request))
-    return as_json({"received": await asyncio.to_thread(upload.received)})
+    async with upload.lock:  # a request whose connection broke may still be putting away what it got
+        return as_json({"received": await asyncio.to_thread(upload.received)})
 
 
 async def piece(request: web.Request, own: Own) -> web.Response:

@@ -50,6 +50,7 @@ class RemoteDoor:
         try:
             reply = await self._send(raw, sha256, query, headers)
         except LineError as error:
+            self._piece = max(_SMALLEST, self._piece // 4)  # what was under way when it broke is lost
             raise DoorClosedError(self._gate.close(error)) from error
         self._gate.heard()
         reached("remote.acknowledged", sha256)

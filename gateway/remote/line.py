@@ -30,6 +30,8 @@ from spool.domain.errors import ConfigError
 
 SEAT = "/v1/seat"
 """Whose token it is, is asked here; until it was, a new one carries nothing (faults X20)."""
+TOKEN_AGAIN_S = 15.0
+"""A person has to act; a new token in the file is tried this soon."""
 _LARGEST_JSON = 8_000_000
 _READ = 16_384
 _SECRET_OPEN = 0o007
@@ -137,7 +139,7 @@ class Line:
         try:
             token = self._token()
         except ConfigError as error:
-            raise TokenRefusedError(str(error), error.hint, 15) from error
+            raise TokenRefusedError(str(error), error.hint, TOKEN_AGAIN_S) from error
         if path == SEAT:
             self._seated = token
         elif token != self._seated:
@@ -215,7 +217,7 @@ def _refused(reply: Reply) -> LineError:
     if refused.code in {"seat_taken", "seat_lost"}:
         return SeatTakenError(refused.sentence, refused.hint, 30)
     if reply.status in {401, 403}:
-        return TokenRefusedError(f"Bramka nie wpuszcza tego komputera. {refused.sentence}", refused.hint, 60)
+        return TokenRefusedError(f"Bramka nie wpuszcza tego komputera. {refused.sentence}", refused.hint, TOKEN_AGAIN_S)
     if refused.code == "pdf_later":
         return refused
     if reply.status in {408, 429, 500, 502, 503, 504, 507}:

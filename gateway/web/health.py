@@ -27,6 +27,7 @@ from spool.domain.states import LIVE, State
 SOON = timedelta(hours=2)
 RECEIVE_QUIET = timedelta(hours=2)
 NUMBERED_LONG = timedelta(hours=1)
+FAR_SILENT = timedelta(hours=2)
 UNANSWERED_LONG = timedelta(minutes=30)
 _NAMED = 5
 _BEATS_MISSED = 4
@@ -51,6 +52,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Far:
+    """A remote unit: when its computer was heard of last, and how much waits for it."""
+
+    unit: str
+    seen_at: datetime | None
+    waiting: int
+
+
+@dataclass(frozen=True)
 class Lingering:
     """How many documents are where none should stay long: counted by the spool, told by `findings`."""
 
@@ -62,6 +72,7 @@ class Lingering:
     ceased_for_nothing: int = 0
     set_aside: Sequence[str] = ()
     homeless: Mapping[str, int] = field(default_factory=dict)
+    far: Sequence[Far] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,7 @@ def findings(snapshot: Snapshot) -> list[Finding]:
         Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
     ]
     found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot)]
+    found += far_away(snapshot.lingering.far, snapshot.at)
     seen = (snapshot.outages, snapshot.conditions, snapshot.at)
     found += [Finding(Level.ALARM, text) for text in outages.alarms(*seen)]
     found += [Finding(Level.LOOK, text) for text in outages.notes(*seen)]
@@ -317,6 +329,18 @@ def _interval(last: Condition) -> timedelta:
     """How often the agent asks, as it wrote itself."""
     seconds = last.value.get("every_seconds")
     return timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)
+
+
+def far_away(units: Sequence[Far], now: datetime) -> list[Finding]:
+    """Remote units whose computers are silent: their own program warns there, this is for who can lift a telephone."""
+    found = []
+    for one in units:
+        if one.seen_at is not None and abs(now - one.seen_at) < FAR_SILENT:
+            continue
+        since = f"nie łączy się od {moment(one.seen_at, now)}" if one.seen_at else "jeszcze się nie połączył"
+        rest = f" Czeka na niego: {one.waiting}." if one.waiting else ""
+        found.append(Finding(Level.LOOK, f"Komputer jednostki zdalnej „{one.unit}” {since}.{rest}"))
+    return found
 
 
 def unavailable_folders(snapshot: Snapshot) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Lingering, Snapshot
+from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Far, Lingering, Snapshot
 from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool import room
 from spool.access import Spool
@@ -35,6 +35,7 @@ class Looker:
         self._spool = spool
         self._contexts = tuple(municipality.contexts)
         self._units = frozenset(municipality.units)
+        self._remote = remote_units(municipality)
         self._clock = clock
         self._lock = asyncio.Lock()
         self._kept: dict[Scope, tuple[float, Snapshot]] = {}
@@ -54,14 +55,26 @@ class Looker:
 
     def _take(self, store: Store, scope: Scope) -> Snapshot:
         if scope is None:
-            return take(store, self._contexts, self._clock(), self._units)
+            return take(store, self._contexts, self._clock(), self._units, self._remote)
         return take_for_units(store, self._contexts, self._clock(), scope)
 
 
-def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection[str] | None = None) -> Snapshot:
+def remote_units(municipality: Municipality) -> tuple[str, ...]:
+    """Units whose folders lie on a computer of their own."""
+    return tuple(unit.id for unit in municipality.units.values() if unit.remote)
+
+
+def take(
+    store: Store,
+    contexts: Iterable[str],
+    now: datetime,
+    units: Collection[str] | None = None,
+    remote: Collection[str] = (),
+) -> Snapshot:
     """What the spool says at this moment, for the page and for `sluza status`.
 
-    `units` are the configured ones; without them nothing is said about documents of other units.
+    `units` are the configured ones; without them nothing is said about documents of other units. `remote` are those of
+    them whose folders lie elsewhere.
     """
     received = store.received_counts()
     return Snapshot(
@@ -73,7 +86,7 @@ def take(store: Store, contexts: Iterable[str], now: datetime, units: Collection
         received_total=received["total"],
         unassigned=received["unassigned"],
         latest=store.latest_received(_LATEST),
-        lingering=_lingering(store, now, units),
+        lingering=_lingering(store, now, units, remote),
         outages=store.outages(),
         alarms=store.open_alarms(MOST),
         unsent=store.failing_mails(now - UNSENT_SHOWN, MOST),
@@ -103,8 +116,9 @@ def _without_names(value: dict[str, Any]) -> dict[str, Any]:
     return {key: value[key] for key in ("ok", "since", "clock_url") if key in value}
 
 
-def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Lingering:
-    without_upo, undelivered = store.numbered_long(now - NUMBERED_LONG)
+def _lingering(store: Store, now: datetime, units: Collection[str] | None, remote: Collection[str]) -> Lingering:
+    without_upo, undelivered = store.numbered_long(now - NUMBERED_LONG, remote)
+    seats = store.seats() if remote else {}
     unshown = store.unshown_by_unit() if units is not None else {}
     return Lingering(
         without_upo=without_upo,
@@ -114,6 +128,7 @@ def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Li
         owed=store.owed(),
         set_aside=store.crashed(TOO_OFTEN),
         ceased_for_nothing=store.ceased_for_nothing(),
+        far=[Far(u, seats[u].seen_at if u in seats else None, store.awaiting_remote(u)) for u in sorted(remote)],
         homeless={unit: count for unit, count in unshown.items() if unit not in (units or ())},
     )
 

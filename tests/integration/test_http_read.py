@@ -11,7 +11,7 @@ from gateway.results import SCHEMA
 from spool.bodies import sha256_hex
 from spool.workers import WorkerTimeout
 from tests import http_bench
-from tests.http_bench import NOW, SCHOOL, WELFARE, Bench, running, school_invoice, welfare_invoice
+from tests.http_bench import NOW, SCHOOL, WELFARE, Bench, remote_town, running, school_invoice, target, welfare_invoice
 
 INVOICE = school_invoice()
 UPO = b'<?xml version="1.0"?><Potwierdzenie/>'
@@ -20,6 +20,14 @@ UPO = b'<?xml version="1.0"?><Potwierdzenie/>'
 async def posted(bench: Bench, number: str = "SP1/1/2026", **headers: str) -> str:
     """The id of one more document of the school."""
     return str((await bench.post(school_invoice(number), **headers)).json["id"])
+
+
+async def filled(bench: Bench) -> dict[str, str]:
+    """One of everything that a path may name, of the school, whose computer has its seat."""
+    await bench.call("PUT", "/v1/seat?computer=ksiegowosc")
+    bench.register(SCHOOL, "2026-11.csv")
+    known = {"id": await posted(bench), "number": await bench.receive(SCHOOL), "name": "2026-11.csv"}
+    return known | {"sha256": sha256_hex(b"abc")}
 
 
 async def test_result_is_the_folders_result(tmp_path: Path) -> None:
@@ -216,12 +224,12 @@ async def test_description_is_served(tmp_path: Path) -> None:
 
 async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
     """Every GET answers HEAD with the same status and headers."""
-    async with running(tmp_path) as bench:
-        document_id, number = await posted(bench), await bench.receive(SCHOOL)
+    async with running(tmp_path, town=remote_town()) as bench:
+        known = await filled(bench)
         for method, path, _ in ROUTES:
             if method == "GET":
-                target = path.format(id=document_id, number=number)
-                get, head = await bench.call("GET", target), await bench.call("HEAD", target)
+                where = target("GET", path, **known)
+                get, head = await bench.call("GET", where), await bench.call("HEAD", where)
                 assert (head.status, head.body) == (get.status, b"")
                 skip = {"Date"}
                 assert {k: v for k, v in head.headers.items() if k not in skip} == {
@@ -231,13 +239,18 @@ async def test_head_is_get_without_a_body(tmp_path: Path) -> None:
 
 async def test_every_route_was_held_to_the_description(tmp_path: Path) -> None:
     """Each described operation gives its success here, and the bench compares it with the schemas."""
-    async with running(tmp_path) as bench:
+    async with running(tmp_path, town=remote_town()) as bench:
         http_bench.SEEN.clear()
-        document_id, number = await posted(bench), await bench.receive(SCHOOL)
-        await bench.number(document_id, upo=UPO)
+        known = await filled(bench)
+        await bench.number(known["id"], upo=UPO)
         for method, path, _ in ROUTES:
-            if method == "GET":
-                assert (await bench.call("GET", path.format(id=document_id, number=number))).status == 200
+            if (method, path) != ("POST", "/v1/invoices"):
+                raw = b"abc" if "uploads" in path and method == "PUT" else None
+                answer = await bench.call(method, target(method, path, **known), data=raw)
+                # Three bytes are no invoice: whole they were, and refused for it.
+                assert answer.status == (422 if raw else 200), (method, path, answer.body)
+        piece = f"/v1/uploads/{'0' * 64}?offset=0&size=9"
+        assert (await bench.call("PUT", piece, data=b"abc")).json == {"received": 3}
         described = {(m.upper(), p) for p, item in DOCUMENT["paths"].items() for m in item}
         assert {(m, p) for m, p, status in http_bench.SEEN if status < 300} == described
 

@@ -55,13 +55,13 @@ def test_exceptions_become_answers(error: Exception, status: int) -> None:
 
 @pytest.mark.parametrize("code", ROWS)
 def test_every_row_is_polish_and_complete(code: str) -> None:
-    """A sentence and a cure, with only the two values that callers give."""
+    """A sentence and a cure, with only the values that callers give."""
     row = ROWS[code]
     assert 400 <= row.status < 600
     assert row.title.endswith(".")
     assert row.detail
     fields = {name for text in (row.title, row.detail) for _, name, _, _ in string.Formatter().parse(text) if name}
-    assert fields <= {"name", "hint"}
+    assert fields <= {"name", "hint", "computer", "seen"}
     assert set(RETRY_AFTER_S) <= set(ROWS)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from aiohttp.test_utils import make_mocked_request
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.http.answers import as_file
@@ -64,7 +65,7 @@ def test_description_lists_exactly_the_routes() -> None:
 @pytest.mark.parametrize("name", ['a"b.xml', "a\r\nX-Evil: 1.xml", "żółć.xml", "a\\b;c.xml", "\u202e.xml"])
 def test_file_names_cannot_break_headers(name: str) -> None:
     """Quotes, line breaks and Polish letters in Content-Disposition."""
-    value = as_file(b"x", "application/xml", name).headers["Content-Disposition"]
+    value = as_file(make_mocked_request("GET", "/"), b"x", "application/xml", name).headers["Content-Disposition"]
     assert value.isascii()
     assert value.isprintable()
     assert value.count('"') == 2
