@@ -22,6 +22,7 @@ from certs import tls
 from gateway import settings as gateway_settings
 from gateway.alarms.post import Post
 from gateway.alarms.watch import Alarms, Patience
+from gateway.folders.leftovers import Leftovers
 from gateway.folders.presence import Presence
 from gateway.folders.returns import Returns
 from gateway.folders.setup import set_up
@@ -129,7 +130,9 @@ async def _run(
         await drop_point.start()
         await admin.start()
         parts: dict[str, Awaitable[None]] = {
-            "watcher": Watcher(door, municipality, folders, settings.folders, clock).run(stop),
+            "watcher": Watcher(
+                door, municipality, folders, settings.folders, clock, leftovers=Leftovers(desk, clock)
+            ).run(stop),
             "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands, door.crowded).run(stop),
             "presence": Presence(desk, municipality, folders, clock).run(stop),
         }

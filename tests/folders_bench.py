@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.admission import Verdict
 from gateway.folders import layout
+from gateway.folders.leftovers import Leftovers
 from gateway.folders.returns import Returns
 from gateway.folders.setup import set_up
 from gateway.folders.watcher import Watcher
@@ -115,7 +116,10 @@ class Bench:
         stop = asyncio.Event()
         parts = []
         if watch:
-            watcher = Watcher(self.door, self.municipality, self.root, settings, self.clock, events=events)
+            leftovers = Leftovers(self.spool, self.clock)
+            watcher = Watcher(
+                self.door, self.municipality, self.root, settings, self.clock, events=events, leftovers=leftovers
+            )
             parts.append(asyncio.ensure_future(watcher.run(stop)))
         if show:
             returns = Returns(self.spool, self.workers, self.municipality, self.root, self.clock, self.seals)

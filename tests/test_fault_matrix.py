@@ -11,6 +11,10 @@ ROWS = (
     *(f"F{n:02}" for n in range(1, 22)),
     *(f"D{n:02}" for n in range(1, 10)),
     *(f"K{n:02}" for n in range(1, 18)),
+    *(f"X{n:02}" for n in range(1, 12)),
+    "X13",
+    "X27",
+    "X28",
 )
 
 

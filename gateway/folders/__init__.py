@@ -6,5 +6,5 @@ w-toku/ wyslane/ odrzucone/ odebrane/ ◄─ filing ◄─ returns ─ outcome, 
 What only touches folders runs on a unit's own computer too, Windows among them: alerts, box, door, drops, events,
 filing, layout, notes, pickup, placing, refusals, settling. It imports nothing of the spool's database, no parser and
 nothing that only a POSIX system has (`tests/test_remote_imports.py`). dropbox, renaming: POSIX. plainbox: Windows.
-copies, mirror, outcome, presence, returns, setup, watcher: the gateway's, over the spool.
+copies, leftovers, mirror, outcome, presence, returns, setup, watcher: the gateway's, over the spool.
 """

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,15 @@ from spool.domain.municipality import Unit
 
 Order = Callable[[Drop, list[str]], list[str]]
 """Sorts the names that are due, the most urgent first; runs in a thread."""
+Tell = Callable[[str, Mapping[str, str]], Awaitable[None]]
+"""Hears what lies in the folder of a unit and is no file: name → what it is."""
 
 _AT_ONCE = 4
 _PER_ROUND = 64
 _UNAVAILABLE_AGAIN_S = 1.0
 _SHORTEST_ROUND_S = 0.02
+_REMOTE_ROUND_S = 5.0
+"""A folder mounted from another machine makes no events for its writers (faults D02): it is looked at this often."""
 
 
 class Box:
@@ -36,14 +40,17 @@ class Box:
         *,
         folders: tuple[str, ...] = layout.OF_A_UNIT,
         order: Order | None = None,
+        tell: Tell | None = None,
     ) -> None:
         """`places` bounds the files that are in hand at once. `folders` are made again when somebody deletes them.
 
-        `order` None: by name.
+        `order` None: by name. `tell` None: what is no file is only logged.
         """
         self.unit = unit
         self._folders = folders
         self._order = order
+        self._tell = tell
+        self._remote = False
         self._desk = desk
         self._hints = hints
         self._places = places
@@ -107,8 +114,17 @@ class Box:
                 "Nie udało się odczytać folderu do wysłania (albo offline24); spróbujemy ponownie.",
                 error=found.error,
             )
+        await self._tell_odd(found)
         soonest = [s for s in (self._plain.soonest(), self._offline24.soonest()) if s is not None]
-        return 0.0 if more else min([self._rescan_s, *soonest])
+        rescan_s = min(self._rescan_s, _REMOTE_ROUND_S) if self._remote else self._rescan_s
+        return 0.0 if more else min([rescan_s, *soonest])
+
+    async def _tell_odd(self, found: "_Scan") -> None:
+        """Of both folders at once; the inner one itself may be what is no folder."""
+        if self._tell is not None:
+            inner = {f"{layout.OFFLINE24}/{name}": what for name, what in self._offline24.odd.items()}
+            replaced = {layout.OFFLINE24: str(found.error)} if isinstance(found.error, OddEntryError) else {}
+            await self._tell(self.unit.id, self._plain.odd | inner | replaced)
 
     async def _work(self, pickup: Pickup, drop: Drop, names: list[str], hurried: set[str]) -> bool:
         """Look at the due files of one folder; True when there are more than one round takes."""
@@ -124,7 +140,7 @@ class Box:
 
     async def _watch(self, drop: Drop, loop: asyncio.AbstractEventLoop) -> None:
         """Ask for events on this very directory; again when another one has come in its place."""
-        if self._hints is None or self._watched == drop.identity:
+        if self._watched == drop.identity:
             return
 
         def tell(name: str) -> None:
@@ -132,6 +148,9 @@ class Box:
                 loop.call_soon_threadsafe(self._hurry_one, name)
 
         self._watched = drop.identity
+        self._remote = await self._desk.io(lambda: drop.remote)
+        if self._hints is None or self._remote:
+            return
         await self._desk.io(self._hints.watch, drop.path, tell)
         self._wake.set()  # what came between the scan before and this watch made no event
 

@@ -14,13 +14,14 @@ Kind = Literal["new", "same", "refused", "incomplete"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one document; `id` is empty where nothing of it is kept behind the door."""
+    """What became of one document; `id` is empty where nothing is kept behind the door, `name` the unit's label."""
 
     kind: Kind
     problems: tuple[Problem, ...] = ()
     id: str = ""
     number: str = ""
     state: State | None = None
+    name: str = ""
 
 
 class DoorClosedError(Exception):

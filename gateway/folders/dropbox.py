@@ -41,9 +41,12 @@ class Drop:
         self.path = path
 
     @cached_property
-    def _leases(self) -> bool:
-        """Found out for the first file only: most scans see none."""
-        return not _remote(self._dev)
+    def remote(self) -> bool:
+        """True on a file system whose real writers sit on another machine: no events of theirs, no leases.
+
+        Found out when first asked for: most scans see no file, and what is mounted here may be another thing next time.
+        """
+        return _remote(self._dev)
 
     @classmethod
     def open(cls, path: Path) -> "Drop":
@@ -86,7 +89,7 @@ class Drop:
         except BaseException:
             os.close(descriptor)
             raise
-        return DropFile(descriptor, name, found, self._leases)
+        return DropFile(descriptor, name, found, not self.remote)
 
     def remove(self, file: "DropFile", sha256: str) -> bool:
         """Remove the file if it still is the stored one; False when other bytes are under its name, which stay.

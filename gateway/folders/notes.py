@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from gateway.folders.door import Answer
 from spool.domain.calendar import WARSAW
 from spool.domain.catalogue import printable
 from spool.domain.errors import Problem
@@ -35,6 +36,11 @@ _ENDINGS = {
         "Proszę nie wysyłać jej ponownie, tylko skontaktować się z administratorem.",
     ),
 }
+_OF_AN_ENTRY = {"new": "przyjęta", "same": "przyjęta już wcześniej", "refused": "NIE przyjęta"}
+_END_OF_AN_ARCHIVE = (
+    "Nieprzyjęte pliki leżą w tym folderze, każdy z własną notatką i wszystkimi powodami.",
+    "Po poprawieniu proszę zapisać je w folderze „do-wyslania”. Przyjętych nie trzeba wysyłać ponownie.",
+)
 
 
 def note(
@@ -63,6 +69,27 @@ def note(
     for index, problem in enumerate(problems, 1):
         lines += ["", *_about(index, problem)]
     lines += ["", *_ENDINGS[state], "", f"Skrót pliku (SHA-256): {fingerprint}", ""]
+    return _BOM + "\r\n".join(lines).encode("utf-8", "replace")
+
+
+def archive_note(*, source_name: str, unit: str, at: datetime, fingerprint: str, answers: Sequence[Answer]) -> bytes:
+    """The one note for a ZIP of which not everything was taken: what became of each file in it, in their order."""
+    taken = sum(a.kind in {"new", "same"} for a in answers)
+    lines = [
+        "ARCHIWUM ZIP PRZYJĘTO TYLKO W CZĘŚCI" if taken else "Z ARCHIWUM ZIP NIE PRZYJĘTO ŻADNEJ FAKTURY",
+        "",
+        f"Plik:      {printable(source_name, _LONGEST_LABEL)}",
+        f"Jednostka: {printable(unit, _LONGEST_LABEL)}",
+        f"Data:      {at.astimezone(WARSAW):%d.%m.%Y, godz. %H:%M}",
+        f"Przyjęto:  {taken} z {len(answers)}",
+        "",
+    ]
+    for index, answer in enumerate(answers, 1):
+        lines.append(f"{index}. {printable(answer.name, _LONGEST_LABEL)}: {_OF_AN_ENTRY[answer.kind]}")
+        if answer.kind == "refused" and answer.problems:
+            first = answer.problems[0]
+            lines += [f"   {printable(first.message, 1000)}", f"   Co zrobić: {printable(first.hint, 1000)}"]
+    lines += ["", *_END_OF_AN_ARCHIVE, "", f"Skrót pliku (SHA-256): {fingerprint}", ""]
     return _BOM + "\r\n".join(lines).encode("utf-8", "replace")
 
 

@@ -20,7 +20,7 @@ from gateway.folders.alerts import Alerts
 from gateway.folders.door import Answer, Door, DoorClosedError
 from gateway.folders.drops import ChangedError, Drop, DropFile, OddEntryError
 from gateway.folders.placing import Shelf
-from gateway.folders.refusals import Refusal, foreign, put_aside
+from gateway.folders.refusals import Refusal, foreign, put_aside, tell_archive
 from gateway.folders.settling import (
     Decision,
     Followed,
@@ -86,6 +86,8 @@ class Pickup:
         self._next: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._stored: dict[tuple[int, int], _Stored] = {}
+        self.odd: dict[str, str] = {}
+        """What lies here and is no file: label → what it is, in Polish (faults X09)."""
 
     def due(self, names: list[str], hurried: set[str]) -> list[str]:
         """The names whose time for a look has come; what is gone from the folder is forgotten."""
@@ -116,6 +118,7 @@ class Pickup:
         except OSError as error:
             self._failed(name, error)
             return
+        self.odd.pop(_label(name), None)
         try:
             delay = await self._handle(drop, file)
         except ChangedError:
@@ -132,6 +135,7 @@ class Pickup:
 
     def _odd(self, name: str, what: str) -> None:
         """Left in place, never opened; one alert, then an occasional look whether it is still there (faults X09)."""
+        self.odd[_label(name)] = what
         self._alerts.once(
             ("odd", name), "drop_entry_left", f"W folderze do wysłania leży {what}; nie zostanie ruszone.", name=name
         )
@@ -158,6 +162,7 @@ class Pickup:
     def _forget(self, name: str) -> None:
         for memory in (self._followed, self._next, self._failures):
             memory.pop(name, None)
+        self.odd.pop(_label(name), None)
         self._alerts.forget(name)
 
     async def _handle(self, drop: Drop, file: DropFile) -> float | None:
@@ -188,9 +193,17 @@ class Pickup:
         unkept = [p for a in answers if a.kind == "refused" and not a.id for p in a.problems]
         if unkept:
             return await self._put_aside(drop, file, unkept, None)
-        if not sizes.is_zip(raw) and (away := _put_away_before(answers)) is not None:
+        if sizes.is_zip(raw):
+            await self._tell_archive(file, sha256_hex(raw), answers)
+        elif (away := _put_away_before(answers)) is not None:
             return await self._put_aside(drop, file, list(away.problems), away)
         return await self._remove(drop, file, sha256_hex(raw))
+
+    async def _tell_archive(self, file: DropFile, sha256: str, answers: Sequence[Answer]) -> None:
+        """One note about all that was in a ZIP, unless all of it was taken. Written again after a crash, the same."""
+        if any(a.kind == "refused" for a in answers):
+            what = (self._unit, _label(file.name), sha256, answers, self._desk.clock())
+            await self._desk.io(tell_archive, self._desk.root, self._desk.shelf, *what)
 
     async def _remove(self, drop: Drop, file: DropFile, sha256: str) -> float | None:
         """Take the stored file away; when that fails, remember it so that it is never handed in again (D07)."""

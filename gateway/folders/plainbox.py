@@ -31,6 +31,9 @@ class Drop:
         found = path.stat()
         self.identity = (found.st_dev, found.st_ino)
 
+    remote = False
+    """This program runs on the computer whose folder it is; its own patience is that of `Writer.UNKNOWN` anyway."""
+
     @classmethod
     def open(cls, path: Path) -> "Drop":
         """Raises OSError."""

@@ -65,6 +65,21 @@ def put_aside(root: Path, shelf: Shelf, drop: Drop, file: DropFile, refusal: Ref
     return gone
 
 
+def tell_archive(
+    root: Path, shelf: Shelf, unit: Unit, label: str, sha256: str, answers: Sequence[Answer], at: datetime
+) -> None:
+    """`<name>.blad.txt` about a ZIP of which something was refused; before the ZIP goes. Raises OSError.
+
+    The files inside that have a row are told by it, each on its own; this is the one place that tells them all, and
+    the only one for bytes that a person put away before.
+    """
+    directory = layout.ensure_month(root, unit.id, layout.REFUSED, at)
+    name, ending = stem_for_source(label, sha256[:16])
+    with shelf.place(directory, name, sha256, ending) as stem:
+        told = notes.archive_note(source_name=label, unit=unit.name, at=at, fingerprint=sha256, answers=answers)
+        files.write(beside(stem, NOTE), told)
+
+
 def _same(target: Path, file: DropFile, fingerprint: str) -> bool:
     """True when these very bytes lie there already, from before a crash."""
     same_size = target.stat().st_size == file.size <= MAX_ZIP

@@ -10,6 +10,7 @@ from gateway.folders import layout
 from gateway.folders.box import Box
 from gateway.folders.door import Answer
 from gateway.folders.events import Hints
+from gateway.folders.leftovers import Leftovers
 from gateway.folders.pickup import Desk
 from gateway.folders.placing import Shelf
 from gateway.folders.settling import Patience
@@ -36,8 +37,9 @@ class LocalDoor:
 
 def _answer(verdict: Verdict) -> Answer:
     if (document := verdict.document) is None:
-        return Answer(verdict.kind, verdict.problems)
-    return Answer(verdict.kind, verdict.problems, document.id, document.facts.number, document.state)
+        return Answer(verdict.kind, verdict.problems, name=verdict.name)
+    facts = document.facts
+    return Answer(verdict.kind, verdict.problems, document.id, facts.number, document.state, verdict.name)
 
 
 class Watcher:
@@ -52,16 +54,18 @@ class Watcher:
         clock: Clock,
         *,
         events: bool = True,
+        leftovers: Leftovers | None = None,
     ) -> None:
-        """`events` False: scans only, as for folders mounted from another machine."""
+        """`events` False: scans only, as for folders mounted from elsewhere. `leftovers` tells what is no file."""
         self._rescan_s = settings.rescan_seconds
         self._threads = ThreadPoolExecutor(2 * _AT_ONCE, "folders")
         patience = Patience(settings.settle_seconds, settings.incomplete_seconds, settings.empty_minutes * 60)
         self._desk = Desk(LocalDoor(front_door), folders_root, patience, clock, self._threads, Shelf())
         self._hints = Hints() if events else None
         places = asyncio.Semaphore(_AT_ONCE)
+        tell = leftovers.tell if leftovers else None
         self._boxes = [
-            Box(self._desk, unit, self._hints, places, self._rescan_s, folders=folders_of(unit))
+            Box(self._desk, unit, self._hints, places, self._rescan_s, folders=folders_of(unit), tell=tell)
             for unit in municipality.units.values()
             if _dropped_here(folders_root, unit)
         ]

@@ -118,9 +118,10 @@ def _answers(reply: Reply) -> list[Answer]:
 
 def _entry(entry: dict[str, Any]) -> Answer:
     """One file of an archive: refused or not, the gateway keeps it and will say so."""
+    name = str(entry.get("name") or "")
     if entry.get("errors") is not None:
-        return Answer("refused", tuple(_problem(p) for p in entry["errors"]), "-", state=State.REFUSED)
-    return Answer("new", (), str(entry.get("id") or "-"), state=State(entry["state"]))
+        return Answer("refused", tuple(_problem(p) for p in entry["errors"]), "-", state=State.REFUSED, name=name)
+    return Answer("new", (), str(entry.get("id") or "-"), state=State(entry["state"]), name=name)
 
 
 def _problem(said: dict[str, Any]) -> Problem:

@@ -17,6 +17,7 @@ from spool.domain.ledger import (
     DISK_OF_FOLDERS,
     FOLDER,
     KSEF_LETS_GO,
+    LEFT,
     Condition,
     Document,
     Outage,
@@ -127,7 +128,7 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     found += [
         Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
     ]
-    found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot)]
+    found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot), *_left(snapshot)]
     found += far_away(snapshot.lingering.far, snapshot.at)
     seen = (snapshot.outages, snapshot.conditions, snapshot.at)
     found += [Finding(Level.ALARM, text) for text in outages.alarms(*seen)]
@@ -358,6 +359,21 @@ def _folders(snapshot: Snapshot) -> list[Finding]:
     names = ", ".join(f"„{unit}”" for unit in units[:_NAMED]) + (" i inne" if len(units) > _NAMED else "")
     text = f"Niedostępny folder: {names}. Pliki i wyniki czekają; proszę sprawdzić, czy zasób jest podłączony."
     return [Finding(Level.ALARM, text)]
+
+
+def _left(snapshot: Snapshot) -> list[Finding]:
+    """One sentence for each unit in whose drop folder lies what will never be sent (faults X09)."""
+    found = []
+    for condition in snapshot.conditions:
+        if condition.name.startswith(LEFT):
+            named = condition.value.get("named", [])
+            more = " i inne" if condition.value.get("count", 0) > len(named) else ""
+            text = (
+                f"W „do-wyslania” jednostki „{condition.value.get('unit')}” leży coś, co nie jest plikiem i nie "
+                f"zostanie wysłane: {', '.join(named)}{more}. Proszę to usunąć, a faktury zapisać w „do-wyslania”."
+            )
+            found.append(Finding(Level.ALARM, text))
+    return found
 
 
 def _people(snapshot: Snapshot) -> list[Finding]:

@@ -24,6 +24,8 @@ NO_CERTIFICATE = "no_offline_certificate"
 """The condition of a context in which an offline document could not get its KOD II."""
 FOLDER = "folder:"
 """Begins the name of the condition, of no context, of a unit's folder that is not there; alone it is the root."""
+LEFT = "left:"
+"""Begins the name of the condition, of no context, of a unit in whose drop folder lies what is no file."""
 DISK_OF_FOLDERS = "disk:folders"
 """The condition, of no context, of a disk of the units' folders that takes nothing more."""
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from spool.domain.document import CorrectedInvoice, Facts, FormCode, ThirdParty
 from spool.xml.outline import RATES, Outline, Part, Party
@@ -62,9 +62,10 @@ def _vat(body: Part) -> str:
     """The tax of all rates, in PLN where the invoice gives it; empty when there is none or one is no number."""
     amounts = [amount for rate in RATES if (amount := body.value(f"{rate}W") or body.value(rate))]
     try:
-        return str(sum(map(Decimal, amounts), Decimal())) if amounts else ""
-    except InvalidOperation:
+        total = sum(map(Decimal, amounts), Decimal())
+    except ArithmeticError:  # no number, or one with more zeros than a number may have
         return ""
+    return str(total) if amounts and total.is_finite() else ""
 
 
 def _other_id(buyer: Part) -> str:

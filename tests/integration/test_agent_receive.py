@@ -1,19 +1,25 @@
 """Receiving against the sandbox: packages up to the high-water mark, each invoice once, to its unit or the tray."""
 
 import asyncio
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from agent import exports
 from agent.receive import Receive
 from agent.settings import POLITE_SECONDS
-from sluza.samples import SCHOOL_IDWEW, invoice, purchase_for_unit, unit_invoice
-from spool.domain.document import ROLE_JST_RECIPIENT, ThirdParty
+from sluza.samples import BUYER_NIP, SCHOOL_IDWEW, invoice, ksef_number_for, purchase_for_unit, unit_invoice
+from spool.domain.document import ROLE_JST_RECIPIENT, FormCode, ThirdParty
 from spool.domain.ledger import Received
+from spool.domain.municipality import Municipality
+from spool.domain.routing import is_own_sale
 from spool.domain.states import State
 from spool.store import Store
-from tests.integration.agent_rig import NIP, Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
+from spool.xml import read_received
+from tests import hostile_values, hostile_xml
+from tests.integration.agent_rig import DEADLINE_S, NIP, Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
 
 EXPORT = "POST /v2/invoices/exports"
 
@@ -22,12 +28,12 @@ async def _received(rig: Rig) -> list[Received]:
     return await rig.spool.read(lambda store: store.received_page(limit=1000))
 
 
-async def _until_received(rig: Rig, count: int) -> list[Received]:
+async def _until_received(rig: Rig, count: int, seconds: float = DEADLINE_S) -> list[Received]:
     async def look() -> list[Received] | None:
         found = await _received(rig)
         return found if len(found) >= count else None
 
-    return list(await rig.eventually(look, f"{count} received invoices"))
+    return list(await rig.eventually(look, f"{count} received invoices", seconds))
 
 
 def _supply(sandbox: Sandbox, raw: bytes) -> str:
@@ -310,3 +316,46 @@ async def test_fault_K04_receiving_asks_every_fifteen_minutes(rig: Rig, sandbox:
     await rig.advance(minutes=6)
     await until_asked(4)
     assert asked() == 4
+
+
+def _as_sent_by_a_supplier(raw: bytes) -> bytes:
+    """The same document with seller and buyer exchanged, where it is readable enough to have any."""
+    ours, theirs = NIP.encode(), BUYER_NIP.encode()
+    swapped = raw.replace(ours, b"@").replace(theirs, ours).replace(b"@", theirs)
+    return swapped.replace(b"<Rola>7</Rola>", b"<Rola>8</Rola>")
+
+
+def _hostile_package() -> dict[str, bytes]:
+    """KSeF number → bytes: every third input of the hostile corpus, floods and empty files aside."""
+    cases = [*hostile_xml.corpus(), *hostile_values.corpus()]
+    raws = [_as_sent_by_a_supplier(c.raw) for c in cases if c.raw and not c.name.startswith("flood-")][::3]
+    kept = [raw for raw in raws if not is_own_sale(read_received(raw), Municipality("Gmina", NIP))]
+    return {ksef_number_for(BUYER_NIP, serial=n): raw for n, raw in enumerate(kept, 1)}
+
+
+async def test_fault_X27_hostile_invoices_of_suppliers_are_kept_as_they_are(
+    rig: Rig, sandbox: Sandbox, monkeypatch: Any
+) -> None:
+    """Many in one package: each stored to the byte, the unreadable ones for the tray; the next one comes in."""
+    sent, real = _hostile_package(), exports.fetch
+    assert len(sent) > 150
+
+    async def fetch(*args: Any) -> None:
+        monkeypatch.setattr(exports, "fetch", real)
+        with zipfile.ZipFile(args[-1], "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
+            for number, raw in sent.items():
+                package.writestr(f"{number}.xml", raw)
+
+    monkeypatch.setattr(exports, "fetch", fetch)
+    _supply(sandbox, purchase_for_unit(number="X27/1", issue_date=rig.today()))
+    rig.receive, rig.every_seconds = True, 0.2
+    await rig.start()
+    found = {r.ksef_number: r for r in await _until_received(rig, len(sent), 90)}
+    bodies = await rig.spool.read(lambda store: {n: store.body(r.sha256) for n, r in found.items()})
+    assert {number: bodies[number] for number in sent} == sent
+    unreadable = [n for n, raw in sent.items() if read_received(raw).form is FormCode.UNKNOWN]
+    assert len(unreadable) > 30
+    assert {found[n].unit for n in unreadable} == {None}
+    assert all(found[n].why.endswith(".") for n in sent)
+    following = _supply(sandbox, purchase_for_unit(number="X27/2", issue_date=rig.today()))
+    await _until_there(rig, following)

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.folders import dropbox, layout
+from gateway.folders import box, dropbox, events, layout
 from gateway.settings import Folders
+from gateway.web.health import findings
+from gateway.web.snapshot import take
 from tests.folders_bench import PATIENT, SCHOOL, Bench, bench_at, sale, until
 
 
@@ -162,3 +164,87 @@ async def test_fault_X10_a_racing_swapper_gets_nothing_read(bench: Bench) -> Non
     assert bench.documents()
     assert all(d.facts.number.startswith("X10/") for d in bench.documents())
     assert canary.read_bytes() == sale("CANARY")
+
+
+def alerts(bench: Bench) -> list[str]:
+    """What the administrator's page says about the drop folders."""
+    seen = bench.spool.read_now(lambda s: take(s, bench.municipality.contexts, bench.now, bench.municipality.units))
+    return [f.sentence for f in findings(seen) if "do-wyslania" in f.sentence]
+
+
+async def test_fault_X09_the_admin_is_told_once_what_is_no_file(bench: Bench) -> None:
+    """One alert for the unit, with names and kinds, in both folders; it shrinks and goes with what it is about."""
+    await bench.set_up()
+    inbox = bench.inbox()
+    (inbox / "link\x1b[31m.xml").symlink_to("/etc/passwd")
+    (inbox / "listopad").mkdir()
+    os.mkfifo(inbox / "offline24" / "kolejka.xml")
+    async with bench.running(PATIENT):
+        await until(lambda: "kolejka.xml" in str(alerts(bench)))
+        [told] = alerts(bench)
+        assert f"„{SCHOOL}”" in told
+        assert "„listopad” (folder)" in told
+        assert "„link\\u{1B}[31m.xml” (dowiązanie symboliczne)" in told
+        assert "„offline24/kolejka.xml” (kolejka, gniazdo albo urządzenie)" in told
+        (inbox / "listopad").rmdir()
+        (inbox / "offline24" / "kolejka.xml").unlink()
+        await until(lambda: "listopad" not in str(alerts(bench)))
+        assert len(alerts(bench)) == 1
+        (inbox / "link\x1b[31m.xml").unlink()
+        await until(lambda: alerts(bench) == [])
+        (inbox / "offline24").rmdir()
+        (inbox / "offline24").symlink_to("/tmp")
+        await until(lambda: "„offline24” (dowiązanie albo plik zamiast folderu)" in str(alerts(bench)))
+    (inbox / "offline24").unlink()
+    async with bench.running(PATIENT):  # told by an earlier run, gone while nobody looked
+        await until(lambda: alerts(bench) == [])
+
+
+async def test_fault_X09_a_name_that_becomes_a_file_is_taken(bench: Bench) -> None:
+    """The link is replaced by the invoice itself: the alert goes, the invoice is in."""
+    await bench.set_up()
+    (bench.inbox() / "a.xml").symlink_to("/etc/passwd")
+    async with bench.running(PATIENT):
+        await until(lambda: alerts(bench))
+        bench.drop("a.xml", sale("X09/2"))
+        await until(lambda: bench.documents() and alerts(bench) == [])
+    assert bench.only().facts.number == "X09/2"
+
+
+async def test_fault_X09_more_than_a_person_reads_is_counted(bench: Bench) -> None:
+    """Five by name, of more only that there are more."""
+    await bench.set_up()
+    for index in range(9):
+        (bench.inbox() / f"folder{index}").mkdir()
+    async with bench.running(PATIENT):
+        await until(lambda: alerts(bench))
+        [told] = alerts(bench)
+    assert told.count("(folder)") == 5
+    assert " i inne" in told
+
+
+def test_fault_D02_file_systems_of_other_machines_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the kernel's own list of mounts; a disk of this machine is none of them."""
+    assert not dropbox.Drop.open(tmp_path).remote
+    own = tmp_path.stat().st_dev
+    for kind, remote in (
+        ("cifs", True), ("nfs4", True), ("fuse.sshfs", True), ("9p", True), ("smb3", True), ("ceph", True),
+        ("ext4", False), ("xfs", False), ("btrfs", False), ("tmpfs", False), ("zfs", False),
+    ):  # fmt: skip
+        line = f"36 35 {os.major(own)}:{os.minor(own)} / /mnt/a\\040b rw shared:1 - {kind} //serwer/x rw\n"
+        other = "22 1 999:999 / /proc rw - proc proc rw\n"
+        monkeypatch.setattr(Path, "read_text", lambda *_, text=other + line, **__: text)
+        assert dropbox.Drop.open(tmp_path).remote is remote, kind
+
+
+async def test_fault_D02_a_folder_of_another_machine_is_polled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No events are asked for, and the scans come more often than the rescan of a local folder would."""
+    monkeypatch.setattr(dropbox, "_remote", lambda _device: True)
+    monkeypatch.setattr(box, "_REMOTE_ROUND_S", 0.1)
+    asked: list[Path] = []
+    monkeypatch.setattr(events.Hints, "watch", lambda _, path, tell: asked.append(path))
+    async with bench.running(Folders(0.1, 60, 10, 3600)):
+        path = bench.drop("z-daleka.xml", sale("D02/1"))
+        await until(lambda: not path.exists())
+        await until(lambda: bench.documents())
+    assert asked == []

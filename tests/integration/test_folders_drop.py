@@ -20,6 +20,7 @@ from gateway.settings import Folders
 from spool.bodies import sha256_hex
 from spool.domain.states import State
 from tests.folders_bench import SCHOOL, WELFARE, Bench, bench_at, sale, until
+from tests.unit.test_archive import packed
 
 
 @pytest.fixture
@@ -47,6 +48,31 @@ async def test_zip_becomes_one_document_per_entry(bench: Bench) -> None:
         path = bench.drop("Paczka.ZIP", packed.getvalue())
         await until(lambda: not path.exists())
     assert [d.source_name for d in bench.documents()] == ["a.xml", "b.xml"]
+
+
+async def test_fault_X07_one_note_tells_what_became_of_each_file_in_a_zip(bench: Bench) -> None:
+    """Taken, refused, no invoice: one note in the order of the archive; of an archive taken whole there is none."""
+    inside = {"dobra.xml": sale("N/1"), "zla.xml": sale("N/2").replace(b"<P_1>2026-11-20", b"<P_1>20.11.2026")}
+    inside |= {"opis\x1b.txt": b"opis", "druga.xml": sale("N/3")}
+    async with bench.running():
+        bench.drop("listopad.zip", packed(inside))
+        await until(lambda: "zla.blad.txt" in bench.lying("odrzucone"))
+        note = bench.found("odrzucone/*/listopad.blad.txt").read_text(encoding="utf-8-sig")
+        bench.drop("listopad.zip", packed(inside | {"trzecia.xml": sale("N/4")}))
+        await until(lambda: len(list((bench.root / SCHOOL / "odrzucone").rglob("listopad*.blad.txt"))) == 2)
+        bench.drop("cala.zip", packed({"dobra.xml": sale("N/5")}))
+        await until(lambda: bench.lying("do-wyslania") == [])
+    lines = note.splitlines()
+    assert lines[0] == "ARCHIWUM ZIP PRZYJĘTO TYLKO W CZĘŚCI"
+    assert "Przyjęto:  2 z 4" in lines
+    assert [line for line in lines if line[:2] in {"1.", "2.", "3.", "4."}] == [
+        "1. dobra.xml: przyjęta", "2. zla.xml: NIE przyjęta", "3. opis\\u{1B}.txt: NIE przyjęta",
+        "4. druga.xml: przyjęta",
+    ]  # fmt: skip
+    assert "20.11.2026" in note
+    assert note.count("Co zrobić:") == 2
+    assert sorted(d.facts.number for d in bench.documents() if d.state is State.QUEUED) == ["N/1", "N/3", "N/4", "N/5"]
+    assert not [name for name in bench.lying("odrzucone") if name.startswith("cala")]
 
 
 async def test_offline24_folder_sets_the_mode(bench: Bench) -> None:

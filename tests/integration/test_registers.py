@@ -226,7 +226,7 @@ async def test_fault_X26_a_purchase_that_breaks_its_reader_is_in_the_register_al
     assert bench.workers.deaths == deaths
 
 
-async def test_fault_X14_a_supplier_cannot_put_a_formula_into_the_register(bench: Bench) -> None:
+async def test_fault_X11_a_supplier_cannot_put_a_formula_into_the_register(bench: Bench) -> None:
     """CSV: an apostrophe in front. XLSX: a text cell. An invoice number that looks like a day stays what it is."""
     await bench.set_up()
     evil = '=HYPERLINK("http://evil.example";"Kliknij")'

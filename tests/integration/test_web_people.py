@@ -371,7 +371,7 @@ async def test_an_outage_is_entered_confirmed_and_cancelled_on_a_page(bench: Ben
     assert (wrong.status, "jest odwołany" in wrong.body.decode()) == (422, True)
 
 
-async def test_the_audit_trail_can_be_taken_along(bench: Bench, stocked: Any) -> None:
+async def test_fault_X11_the_audit_trail_can_be_taken_along(bench: Bench, stocked: Any) -> None:
     """As CSV with every event, a spreadsheet's formulas made text (X11)."""
     await bench.spool.write(lambda store: store.log("unit:sp1", "x", NOW, "=cmd|' /C calc'!A0", "+1"))
     raw = (await bench.admin("/historia.csv")).body

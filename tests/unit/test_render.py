@@ -258,7 +258,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", ["P_2", "P_7", "Nazwa", "AdresL1"])
-def test_hostile_text_is_only_text(name: str, value: str) -> None:
+def test_fault_X13_hostile_text_is_only_text(name: str, value: str) -> None:
     """Faults X12, X13: what stands in the invoice is printed; it opens, links and runs nothing."""
     pdf = render_invoice(with_text(invoice(), name, value), marks=Marks(kod1_url=KOD1))
     printed = squeezed("".join(pages(pdf)))
@@ -308,7 +308,7 @@ def links(pdf: bytes) -> list[str]:
     return found
 
 
-def test_payment_links_are_printed_but_not_clickable() -> None:
+def test_fault_X13_payment_links_are_printed_but_not_clickable() -> None:
     """A link in an invoice may lead anywhere: the reader has to type it."""
     link = "https://platnosci.example/?IPKSeF=123abcdefghij"
     raw = invoice(payment_due=("2026-12-04",)).replace(
@@ -319,7 +319,7 @@ def test_payment_links_are_printed_but_not_clickable() -> None:
     assert links(pdf) == [KOD1]
 
 
-def test_a_code_that_is_no_web_address_is_not_clickable() -> None:
+def test_fault_X13_a_code_that_is_no_web_address_is_not_clickable() -> None:
     """Only http and https links are."""
     assert links(render_invoice(invoice(), marks=Marks(kod1_url="javascript:alert(1)"))) == []
 

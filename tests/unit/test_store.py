@@ -112,7 +112,7 @@ def test_an_attempt_is_written_before_the_call(spool: Spool) -> None:
     assert spool.read_now(lambda s: s.attempt_started_at(document.id)) == NOW
 
 
-def test_the_chain_shows_tampering(spool: Spool) -> None:
+def test_fault_X28_the_chain_shows_tampering(spool: Spool) -> None:
     """A changed history row breaks the chain at that row (attack X28)."""
     document = add(spool)
     spool.write_now(lambda s: s.move(document.id, State.HELD, NOW, "Anna", "Wstrzymane."))

@@ -353,6 +353,14 @@ def test_fault_X27_strange_received_bytes_yield_empty_facts(raw: bytes) -> None:
     assert read_received(raw).form is FormCode.UNKNOWN
 
 
+@pytest.mark.parametrize("amount", ["9E+999999", "NaN", "sNaN", "-Infinity", "1e5", "x"])
+def test_fault_X27_amounts_that_are_no_amounts_yield_no_tax(amount: str) -> None:
+    """A supplier writes what only a computer takes for a number: read without it, never an exception."""
+    raw = invoice().replace(b"<P_13_1>", f"<P_14_1>{amount}</P_14_1><P_14_2>{amount}</P_14_2><P_13_1>".encode())
+    assert b"P_14_2" in raw
+    assert read_received(raw).vat in {"", "200000"}
+
+
 def test_an_unknown_faktura_is_read_by_its_form_code() -> None:
     """A `Faktura` of a namespace not yet known is read as far as the fields go (K11)."""
     raw = invoice().replace(invoices.FA3_NS.encode(), b"http://crd.gov.pl/wzor/2028/01/01/99999/")

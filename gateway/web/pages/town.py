@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -21,11 +20,11 @@ from spool.domain.environments import BY_NAME
 from spool.domain.errors import ConfigError
 from spool.domain.ledger import FOLDER, Event
 from spool.domain.municipality import Context, Policy
+from spool.domain.spreadsheet import csv_text
 from spool.domain.states import LIVE, NUMBERED, State
 
 _ROWS = 100
 _EXPORTED = 100_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SUBJECTS = {
     "": "Wszystko",
     "account:": "Konta i logowania",
@@ -172,12 +171,8 @@ async def exported(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     writer = csv.writer(made, delimiter=";", lineterminator="\r\n")
     writer.writerow(("numer", "kiedy", "kto", "czego dotyczy", "zdarzenie", "opis"))
     for event in reversed(found):
-        writer.writerow(_safe((event.seq, local(event.at), event.actor, event.subject, event.move, event.note)))
+        said = (event.actor, event.subject, event.move, event.note)
+        writer.writerow((event.seq, local(event.at), *map(csv_text, said)))
     headers = {"Content-Disposition": 'attachment; filename="historia.csv"'}
     raw = b"\xef\xbb\xbf" + made.getvalue().encode()
     return web.Response(body=raw, content_type="text/csv", charset="utf-8", headers=headers)
-
-
-def _safe(cells: Iterable[Any]) -> list[str]:
-    texts = (" ".join(str(cell or "").split()) for cell in cells)
-    return [f"'{text}" if text.startswith(_FORMULA) else text for text in texts]
