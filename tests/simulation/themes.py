@@ -61,6 +61,19 @@ def doubt(director: "Director") -> None:
         director.at(dice.choice((director.person, director.person, director.again, director.slip)))
 
 
+def copies(director: "Director") -> None:
+    """The line delivers sends twice, at once or later, and KSeF judges the copies differently."""
+    dice, world, habits = director.dice, director.world, director.world.model.habits
+    weather = world.network.weather = Weather(slow_s=dice.choice((0.02, 0.3)), late_s=dice.choice((5.0, 30.0)))
+    weather.only = frozenset({"send"})
+    weather.twice = 0.8
+    weather.lost_after = dice.choice((0.0, 0.0, 0.2))
+    habits.judging_s = dice.choice((0.5, 2.0, 15.0))
+    habits.final_s = dice.choice((0.2, 3.0))
+    habits.list_lag_s = dice.choice((0.0, 6.0, 30.0))
+    habits.verdicts = ((dice.choice((405, 435, 500, 550, 410)), dice.choice((0.4, 0.7))),)
+
+
 def folders(director: "Director") -> None:
     """KSeF is well; the town writes into its folders, and the gateway dies at its commits."""
     dice, world = director.dice, director.world
@@ -77,5 +90,5 @@ def folders(director: "Director") -> None:
 
 
 THEMES: tuple[Callable[["Director"], None], ...] = (
-    mixed, packages, doubt, mixed, folders, packages, doubt, mixed,
+    packages, doubt, mixed, folders, packages, copies, doubt, mixed,
 )  # fmt: skip
