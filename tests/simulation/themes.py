@@ -37,6 +37,7 @@ def packages(director: "Director") -> None:
     weather.only = frozenset({about})
     for name in dice.sample(_DOUBTS, dice.choice((0, 1, 2))):
         setattr(weather, name, dice.choice((0.3, 0.6)))
+    world.disk.meddle = dice.choice((0.0, 0.0, 0.005, 0.02))
     for _ in range(dice.choice((2, 4, 6))):
         director.at(director.drop)
     for _ in range(dice.choice((0, 0, 1, 2))):
@@ -57,6 +58,7 @@ def doubt(director: "Director") -> None:
     habits.list_lag_s = dice.choice((0.0, 6.0, 30.0))
     if dice.random() < 0.5:
         habits.verdicts = ((dice.choice((405, 435, 500, 550, 410)), 0.5),)
+    world.disk.meddle = dice.choice((0.0, 0.0, 0.01))
     for _ in range(dice.choice((0, 1, 2, 4))):
         director.at(dice.choice((director.person, director.person, director.again, director.slip)))
 
