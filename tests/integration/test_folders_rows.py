@@ -78,6 +78,21 @@ async def test_fault_D06_a_racing_writer_is_never_caught_halfway(bench: Bench) -
     assert sha256_hex(versions[-1]) in stored
 
 
+@pytest.mark.parametrize("trouble", [OSError(24, "inotify instance limit"), RuntimeError("can't start new thread")])
+async def test_fault_F16_without_file_events_the_scans_find_every_file(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """The system gives no thread, or no descriptor, to hear of new files: the folders are looked at all the same."""
+
+    def start(_observer: Any) -> None:
+        raise trouble
+
+    monkeypatch.setattr("gateway.folders.events.Observer.start", start)
+    async with bench.running(show=False, events=True):
+        bench.drop("a.xml", sale("F16/1"))
+        await until(lambda: len(bench.documents()) == 1 and bench.lying(layout.OUTBOX) == [])
+
+
 async def test_fault_D07_bytes_that_stay_in_the_folder_are_one_document(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, short: None
 ) -> None:

@@ -75,8 +75,11 @@ class Connection:
 
 
 class Disk:
-    """The file; `commits` counts what became durable, `on_commit` hears of it. `full` is whose commits fail,
-    `crash_who` whose commit it dies at; empty: whoever comes."""
+    """The file; `commits` counts what became durable, `on_commit` hears of it.
+
+    `full` is whose commits fail, `crash_who` whose commit it dies at; empty: whoever comes. After a share `meddle` of
+    the agent's reads `meddler` is called, before the agent can act on what it read.
+    """
 
     def __init__(self, connection: Connection, path: Path, loop: SimLoop, dice: Random) -> None:
         self.connection, self.eye, self.path = connection, connection.real, path
@@ -85,6 +88,7 @@ class Disk:
         self.on_commit: Callable[[], None] = lambda: None
         self.crash_at: tuple[int, bool] | None = None
         self.crash_who = ""
+        self.meddle, self.meddler = 0.0, lambda: None
         self.slow = 0.0
         self.full: dict[str, int] = {}
         self.clock: Clock = system_clock
@@ -177,9 +181,13 @@ class SimSpool(Spool):
 
     async def read(self, job: Callable[[Store], T]) -> T:
         """As from another thread: others may run before the answer is there."""
-        if self._disk.dice.random() < 0.5:
+        disk = self._disk
+        if disk.dice.random() < 0.5:
             await asyncio.sleep(0)
-        return self._read(job)
+        found = self._read(job)
+        if disk.meddle and self._name == "agent" and disk.dice.random() < disk.meddle:
+            disk.meddler()
+        return found
 
     def write_now(self, job: Callable[[Store], T]) -> T:
         """For a person at the command line: a transaction of its own."""

@@ -47,18 +47,17 @@ class Ending:
         self.next_help = 6.0
 
     def begin(self) -> None:
-        """Faults off; the supervisor brings up what is dead; KSeF shows again what nobody could ever prove."""
+        """Faults off; the supervisor brings up what is dead; KSeF shows some of its hidden sessions again."""
         world = self.world
         world.network.weather = Weather(slow_s=0.02)
         world.model.calm = True
         world.worker_deaths = world.disk.slow = 0.0
-        world.disk.crash_at = None
+        world.disk.crash_at, world.disk.meddle = None, 0.0
         world.disk.full.clear()
         for process in (world.agent, world.gateway):
             process.frozen_until = min(process.frozen_until, self.since)
         for session in world.model.sessions.values():
-            lost = [e for e in session.entries if e.code != 200 and not e.open]
-            if session.hidden and (lost or self.director.dice.random() < 0.6):
+            if session.hidden and self.director.dice.random() < 0.6:
                 session.hidden = ""
         self.look()
 
@@ -66,6 +65,9 @@ class Ending:
         """Is everything at rest?"""
         world = self.world
         self.director.supervise()
+        for session in world.model.sessions.values():
+            if session.hidden and any(e.code != 200 and not e.open for e in session.entries):
+                session.hidden = ""  # what became of them nobody could ever prove
         passed = world.loop.time() - self.since
         if passed > self.next_help:
             self._help()

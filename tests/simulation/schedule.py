@@ -85,7 +85,7 @@ class Director:
         if dice.random() < 0.15:
             world.worker_deaths = 0.1
         world.disk.slow = dice.choice((0.0, 0.0, 0.5, 3.0))
-        world.network.on_doubt = self.hide_doubted
+        world.network.on_doubt, world.disk.meddler = self.hide_doubted, self.person
         THEMES[world.seed % len(THEMES)](self)
         world.start_gateway()
         world.start_agent()

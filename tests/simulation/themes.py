@@ -37,6 +37,7 @@ def packages(director: "Director") -> None:
     weather.only = frozenset({about})
     for name in dice.sample(_DOUBTS, dice.choice((0, 1, 2))):
         setattr(weather, name, dice.choice((0.3, 0.6)))
+    world.disk.meddle = dice.choice((0.0, 0.0, 0.005, 0.02))
     for _ in range(dice.choice((2, 4, 6))):
         director.at(director.drop)
     for _ in range(dice.choice((0, 0, 1, 2))):
@@ -57,8 +58,22 @@ def doubt(director: "Director") -> None:
     habits.list_lag_s = dice.choice((0.0, 6.0, 30.0))
     if dice.random() < 0.5:
         habits.verdicts = ((dice.choice((405, 435, 500, 550, 410)), 0.5),)
+    world.disk.meddle = dice.choice((0.0, 0.0, 0.01))
     for _ in range(dice.choice((0, 1, 2, 4))):
         director.at(dice.choice((director.person, director.person, director.again, director.slip)))
+
+
+def copies(director: "Director") -> None:
+    """The line delivers sends twice, at once or later, and KSeF judges the copies differently."""
+    dice, world, habits = director.dice, director.world, director.world.model.habits
+    weather = world.network.weather = Weather(slow_s=dice.choice((0.02, 0.3)), late_s=dice.choice((5.0, 30.0)))
+    weather.only = frozenset({"send"})
+    weather.twice = 0.8
+    weather.lost_after = dice.choice((0.0, 0.0, 0.2))
+    habits.judging_s = dice.choice((0.5, 2.0, 15.0))
+    habits.final_s = dice.choice((0.2, 3.0))
+    habits.list_lag_s = dice.choice((0.0, 6.0, 30.0))
+    habits.verdicts = ((dice.choice((405, 435, 500, 550, 410)), dice.choice((0.4, 0.7))),)
 
 
 def folders(director: "Director") -> None:
@@ -77,5 +92,5 @@ def folders(director: "Director") -> None:
 
 
 THEMES: tuple[Callable[["Director"], None], ...] = (
-    mixed, packages, doubt, mixed, folders, packages, doubt, mixed,
+    packages, doubt, mixed, folders, packages, copies, doubt, mixed,
 )  # fmt: skip

@@ -73,6 +73,16 @@ async def test_work_waits_for_the_probe(spool: Spool) -> None:
     assert contact.silence() == 0
 
 
+async def test_fault_K03_the_pauses_of_an_outage_grow_up_to_a_minute(spool: Spool) -> None:
+    """Each failed question waits about twice as long as the one before, never more than a minute; work ends the row."""
+    contact, no = _contact(spool, _Clock()), broken(True, "test", "reset")
+    pauses = [await contact.failed(no) for _ in range(9)]
+    for pause, most in zip(pauses, (1, 2, 4, 8, 16, 32, 60, 60, 60), strict=True):
+        assert most / 2 <= pause <= most
+    await contact.worked()
+    assert await contact.failed(no) <= 1
+
+
 async def test_one_poisoned_document_is_not_an_outage(spool: Spool) -> None:
     """HTTP 500 for one document says nothing about KSeF; for a second one, with no success between, it does."""
     contact = _contact(spool, _Clock())

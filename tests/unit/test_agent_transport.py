@@ -98,6 +98,23 @@ async def test_fault_K03_slow_body_is_bounded() -> None:
     assert isinstance(no.reading.outcome, Unknown)
 
 
+async def test_fault_K03_a_slow_download_is_bounded(tmp_path: Path) -> None:
+    """A package that drips would be whole after five seconds; a download may take one, so it is given up."""
+
+    async def dripping(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(50):
+            await response.write(b".")
+            await asyncio.sleep(0.1)
+        return response
+
+    async with serving(dripping) as url, Transport(timeouts=QUICK) as transport:
+        with pytest.raises(NoAnswer) as caught:
+            await transport.download(url, tmp_path / "package", 1000)
+    assert caught.value.code == "network:timeout"
+
+
 async def test_fault_K03_an_untrusted_server_hears_nothing(tmp_path: Path) -> None:
     """A certificate of nobody we trust: the handshake ends it, the request never left, so it may go again."""
     cert, key = credentials.seal("5080014460").write_pem(tmp_path)

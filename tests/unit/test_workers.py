@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.render import Marks
 from gateway.render.work import draw, drawing_workers
 from sluza.samples import Line, invoice, many
+from spool import workers as workers_module
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 from spool.xml import examine, read_received
 from tests import work_for_workers as work
@@ -118,6 +120,28 @@ async def test_fault_F16_memory_is_bounded(workers: Workers) -> None:
     with pytest.raises(WorkerCrashed, match="Pliku nie udało się sprawdzić") as caught:
         await workers.run(work.eat)
     assert caught.value.detail == "out of memory"
+
+
+@pytest.mark.parametrize("trouble", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
+async def test_fault_F16_a_system_that_gives_no_process_costs_one_document(
+    monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """No descriptor, no thread, no process: the document that wanted one is told so, and the next one is worked on."""
+    pool, real, refused = Workers(processes=1), workers_module._Worker, [trouble]
+
+    def given(*args: Any) -> Any:
+        if refused:
+            raise refused.pop()
+        return real(*args)
+
+    monkeypatch.setattr(workers_module, "_Worker", given)
+    try:
+        with pytest.raises(WorkerCrashed) as caught:
+            await pool.run(work.double, 1)
+        assert caught.value.detail.startswith("not started")
+        assert await pool.run(work.double, 2) == 4
+    finally:
+        pool.close()
 
 
 async def test_a_result_that_cannot_travel_is_an_error_of_the_work(workers: Workers) -> None:
