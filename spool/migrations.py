@@ -7,6 +7,7 @@ from sqlite_utils import Database, Migrations
 
 from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SEATS, SERIES
 from spool.schema_accounts import ACCOUNTS
+from spool.schema_purchases import PURCHASES
 from spool.schema_registers import PEOPLE, REGISTERS
 
 steps = Migrations("sluza")
@@ -123,6 +124,20 @@ def m0018_seats(db: Database) -> None:
 def m0019_tokens_end(db: Database) -> None:
     """A token that is being replaced goes on for a while: when it ends."""
     db.execute("ALTER TABLE unit_token ADD COLUMN expires_at TEXT")
+
+
+@steps()
+def m0015_warnings(db: Database) -> None:
+    """With what warnings a document went, and the file it was made from where its encoding was mended."""
+    db.execute("ALTER TABLE document ADD COLUMN warnings TEXT NOT NULL DEFAULT '[]'")
+    db.execute("ALTER TABLE document ADD COLUMN repaired_from TEXT NOT NULL DEFAULT ''")
+
+
+@steps()
+def m0016_purchases(db: Database) -> None:
+    """Where copies of purchases lie, who assigned them, and what is odd about them."""
+    for statement in _statements(PURCHASES):
+        db.execute(statement)
 
 
 def names() -> frozenset[str]:

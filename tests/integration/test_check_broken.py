@@ -5,6 +5,7 @@ import os
 import random
 from pathlib import Path
 
+import pysqlite3
 import pytest
 
 from spool.domain.errors import SpoolError, SpoolTooNew
@@ -45,10 +46,12 @@ def test_every_invariant_of_the_spool_was_looked_at(story: Story) -> None:
 
 
 def test_F09_a_damaged_page_is_found(spool: Broken) -> None:
-    """Zeros over a page of the middle of the file: SQLite says so, and the spool cannot be trusted."""
-    middle = spool.path.stat().st_size // 4096 // 2 * 4096
+    """Zeros over a page of the history: SQLite says so, and the spool cannot be trusted."""
+    connection = pysqlite3.connect(spool.path)
+    [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'event'").fetchone()
+    connection.close()
     with spool.path.open("r+b") as file:
-        file.seek(middle)
+        file.seek((page - 1) * 4096)
         file.write(bytes(4096))
     assert SPOOL in {invariant for invariant, _ in spool.found()}
 
