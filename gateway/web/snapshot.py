@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Lingering, Snapshot
+from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, UNCLEARED_LONG, Lingering, Snapshot
 from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool import room
 from spool.access import Spool
@@ -112,6 +112,7 @@ def _lingering(store: Store, now: datetime, units: Collection[str] | None) -> Li
         owed=store.owed(),
         set_aside=store.crashed(TOO_OFTEN),
         ceased_for_nothing=store.ceased_for_nothing(),
+        uncleared=store.recalled_since(now - UNCLEARED_LONG),
         homeless={unit: count for unit, count in unshown.items() if unit not in (units or ())},
     )
 

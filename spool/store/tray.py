@@ -14,7 +14,7 @@ from spool.domain.document import facts_from_dict
 from spool.domain.errors import MoveRefused
 from spool.domain.ledger import TRAY, Received
 from spool.domain.suggestions import Earlier, Suggestion
-from spool.rows import dump, stamp
+from spool.rows import stamp
 from spool.store.received import ReceivedInvoices
 
 _EARLIER = 200
@@ -132,14 +132,6 @@ class Tray(ReceivedInvoices):
 
     # -- how long it lies --------------------------------------------------------------------------------------
 
-    def lying_since(self, before: datetime) -> tuple[int, datetime | None]:
-        """How many invoices have lain in the tray since `before` or longer, and since when the oldest has."""
-        row = self._one(
-            "SELECT count(*) AS n, min(stored_at) AS first FROM received WHERE unit IS NULL AND stored_at <= ?",
-            stamp(before),
-        )
-        return (row["n"], rows.instant(row["first"]) if row["first"] else None) if row else (0, None)
-
     def tray_untold(self, before: datetime, limit: int) -> list[Received]:
         """Invoices that have lain in the tray since `before` or longer and of which nobody was told, oldest first."""
         found = self._db.execute(
@@ -148,10 +140,3 @@ class Tray(ReceivedInvoices):
             (stamp(before), limit),
         )
         return [rows.received(r) for r in found]
-
-    def tell_tray(self, ksef_numbers: Sequence[str]) -> None:
-        """People are told of these, in the same commit as the alarm."""
-        self._db.execute(
-            "UPDATE received SET tray_told = 1 WHERE ksef_number IN (SELECT value FROM json_each(?))",
-            (dump(ksef_numbers),),
-        )
