@@ -30,7 +30,9 @@ from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived
 from spool.domain.municipality import Context, ContextType
 from spool.domain.outcomes import Later
-from spool.domain.routing import is_own_sale, route
+from spool.domain.remarks import remarks
+from spool.domain.routing import Register, is_own_sale, route
+from spool.purchases import register
 from spool.store import Store
 from spool.xml import read_received
 
@@ -198,14 +200,15 @@ class Receive:
 
     def _store(self, store: Store, entries: list[tuple[str, bytes, Facts]], metadata: dict[str, dict[str, Any]]) -> int:
         """Inside one transaction: what is new and not a sale of ours. One that has not KSeF's hash is left out."""
-        now, new = self._t.clock(), 0
+        now, new, known = self._t.clock(), 0, register(store)
         for number, raw, facts in entries:
             about = metadata.get(number, {})
             sha256 = sha256_hex(raw)
             if about.get("invoiceHash") and hex_of(str(about["invoiceHash"])) != sha256:
                 self._note_bad(store, (number,), "skrót się nie zgadza")
             elif not self._skip_own(store, number, sha256, facts, now):
-                new += store.add_received(self._as_new(number, sha256, facts, about, now), raw, now)
+                alike = bool(store.alike(facts, number))
+                new += store.add_received(self._as_new(number, sha256, facts, about, now, known, alike), raw, now)
         return new
 
     def _skip_own(self, store: Store, number: str, sha256: str, facts: Facts, now: datetime) -> bool:
@@ -218,12 +221,25 @@ class Receive:
         self._seen_own.add(number)
         return True
 
-    def _as_new(self, number: str, sha256: str, facts: Facts, about: dict[str, Any], now: datetime) -> NewReceived:
-        where = route(facts, self._settings.shared.municipality)
+    def _as_new(
+        self,
+        number: str,
+        sha256: str,
+        facts: Facts,
+        about: dict[str, Any],
+        now: datetime,
+        known: Register,
+        alike: bool,
+    ) -> NewReceived:
+        town = self._settings.shared.municipality
+        where = route(facts, town, known)
         acquired = _when(about.get("acquisitionDate"), now)
         stored = _when(about.get("permanentStorageDate"), acquired)
+        odd = remarks(facts, where, town, alike=alike)
         context = self._t.context.id
-        return NewReceived(number, context, sha256, facts, about, acquired, stored, where.unit, where.rule, where.why)
+        return NewReceived(
+            number, context, sha256, facts, about, acquired, stored, where.unit, where.rule, where.why, remarks=odd
+        )
 
     async def _advance(self, window: _Window, export: Export) -> datetime | None:
         """Everything below is stored: the mark moves, even over an empty window."""

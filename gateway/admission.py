@@ -18,6 +18,7 @@ from spool.domain.document import Mode
 from spool.domain.errors import PUT_AWAY, MoveRefused, Problem
 from spool.domain.ledger import Document, Kod2, NewDocument
 from spool.domain.modes import Issue
+from spool.domain.policies import OFFLINE24
 from spool.domain.series import place
 from spool.domain.states import HOLDS_NUMBER, State
 from spool.law import Rules
@@ -72,7 +73,7 @@ class Admission:
             _need_correctable(store, new)
         elif known and store.rejected_offline(known):
             new = _as_issued_before(new, known)
-        for step in (_check_unique, originals.check, lambda s, n: self._issue(s, n, now)):
+        for step in (_check_unique, self._check_original, lambda s, n: self._issue(s, n, now)):
             if new.state is not State.REFUSED:
                 new = step(store, new)
         stem = _file_stem(store, new)
@@ -88,6 +89,15 @@ class Admission:
         unit = self.rules.municipality.units.get(new.unit)
         return replace(new, place=place(unit, new.facts.number_key)) if unit else new
 
+    def _check_original(self, store: Store, new: NewDocument) -> NewDocument:
+        return originals.check(store, new, self.rules.municipality)
+
+    def _offline24(self, unit_id: str) -> str:
+        """What the order says of offline24 on wish: the unit's own, else the municipality's (S11)."""
+        unit = self.rules.municipality.units.get(unit_id)
+        own = unit.policies.get(OFFLINE24.name) if unit else None
+        return (own or self.policies.offline24).value
+
     def _issue(self, store: Store, new: NewDocument, now: datetime) -> NewDocument:
         """Legal mode, deadline, first state and KOD II; refused where the mayor's order does not allow offline24.
 
@@ -102,7 +112,7 @@ class Admission:
         # What was issued already, and its technical correction, stay so, whatever order and certificate say by now.
         issued = bool(new.corrects) or new.kod2 is not None
         wished = due.mode is Mode.OFFLINE24 and new.wish is Mode.OFFLINE24 and not issued
-        if wished and self.policies.offline24.value != "allowed":
+        if wished and self._offline24(new.unit) != "allowed":
             return new.refused([problem("offline24_not_allowed")])
         kod2 = (new.kod2 or self.seal(new.context, new.facts.seller_nip, new.sha256)) if due.mode.offline else None
         if wished and kod2 is None:

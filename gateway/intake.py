@@ -29,7 +29,7 @@ from spool.law import Law, Rules
 from spool.poison import DELIVERY, TOO_OFTEN
 from spool.store import Store
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
-from spool.xml import Examined, content_change, examine
+from spool.xml import REPAIRABLE, Examined, content_change, examine, repair
 
 T = TypeVar("T")
 
@@ -118,7 +118,7 @@ class FrontDoor:
             examined = await self._examine(raw)
             if may_wait and not examined.complete:
                 return [Verdict("incomplete", origin.name, problems=examined.problems)]
-            return await self._commit([self._judge(raw, examined, origin)], raw, origin)
+            return await self._commit([await self._looked_at(raw, examined, origin)], raw, origin)
         try:
             entries, problems = await self._in_worker(archive.unpack, raw)
         except _PoisonError as poison:
@@ -127,7 +127,7 @@ class FrontDoor:
             waits = may_wait and any(p.code == "zip_broken" for p in problems)
             return [Verdict("incomplete" if waits else "refused", origin.name, problems=tuple(problems))]
         judged = [
-            self._judge(entry, await self._examine(entry), replace(origin, name=name, key=""))
+            await self._looked_at(entry, await self._examine(entry), replace(origin, name=name, key=""))
             for name, entry in entries
         ]
         return await self._commit(judged, raw, origin)
@@ -195,18 +195,38 @@ class FrontDoor:
         while len(self._failed) > _FAILED_KEPT:
             del self._failed[next(iter(self._failed))]
 
+    async def _looked_at(self, raw: bytes, examined: Examined, origin: Origin) -> Judged:
+        """Judged as it came; or, for a unit that wants its encoding mended, as the new document that this makes of it.
+
+        Only a mended file that is in order takes the place of what came: otherwise the unit gets its own file back,
+        with what is still wrong in it.
+        """
+        judged = self._judge(raw, examined, origin)
+        codes = {p.code for p in examined.problems}
+        if not origin.unit.repair_encoding or not codes & REPAIRABLE:
+            return judged
+        mended = await self._in_worker(repair, raw)
+        if mended is None:
+            return judged
+        again = await self._examine(mended.raw)
+        better = self._judge(mended.raw, again, origin)
+        if better.new.state is State.REFUSED:
+            return replace(judged, new=judged.new.refused(better.new.problems))
+        told = problem("encoding_repaired", what="; ".join(mended.changes), original=examined.sha256)
+        new = replace(better.new, warnings=(told, *better.new.warnings), original=raw)
+        return replace(better, new=new)
+
     def _judge(self, raw: bytes, examined: Examined, origin: Origin) -> Judged:
         """Our own checks: everything that needs no look into the spool. Raises ClockWrong."""
         now = self._clock()
         if too_early(now):
             raise ClockWrong(wrong_clock(now))
         facts = examined.facts or Facts()
-        problems = list(examined.problems)
+        problems, warnings = examined.problems, examined.warnings
         if examined.facts is not None and not problems:
-            found, _warnings = validation.check(
-                facts, municipality=self._municipality, unit=origin.unit, today=warsaw_date(now)
+            problems, warnings = validation.check(
+                facts, municipality=self._municipality, unit=origin.unit, today=warsaw_date(now), warnings=warnings
             )
-            problems += found
         new = NewDocument(
             unit=origin.unit.id,
             context=origin.unit.context,
@@ -219,6 +239,7 @@ class FrontDoor:
             asked_at=now,
             state=State.QUEUED,
             actor=origin.actor,
+            warnings=warnings,
         )
         return Judged(raw, origin.name, new.refused(problems) if problems else new)
 

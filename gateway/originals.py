@@ -1,22 +1,27 @@
 """A correcting invoice and its original (JST rule S16; art. 106nda(12), 106nf(11), 106j(2)(2a)).
 
 The original must have its KSeF number first, and the correction must carry that number. What is not in our spool was
-issued by another program, and nothing is said about it. Another unit's original stays unnamed (I7).
+issued by another program: nothing contradicts it, and a policy says whether the unit is told. Another unit's original
+stays unnamed (I7).
 """
+
+from dataclasses import replace
 
 from spool.domain.catalogue import problem
 from spool.domain.document import CorrectedInvoice
 from spool.domain.errors import Problem
 from spool.domain.ledger import Document, NewDocument
+from spool.domain.municipality import Municipality
+from spool.domain.policies import decided
 from spool.store import Store
 
 _FIELD = "Fa/DaneFaKorygowanej"
 _OUTSIDE, _NUMBER = f"{_FIELD}/NrKSeFN", f"{_FIELD}/NrKSeFFaKorygowanej"
 
 
-def check(store: Store, new: NewDocument) -> NewDocument:
-    """The same document, refused where an original of ours contradicts it."""
-    problems, awaits = [], ""
+def check(store: Store, new: NewDocument, municipality: Municipality) -> NewDocument:
+    """The same document, refused where an original of ours contradicts it; what we cannot know is for the policies."""
+    problems, unknown, awaits = [], [], ""
     for corrected in new.facts.corrected:
         ours = store.originals(new.facts.seller_nip, corrected.number_key)
         found = _contradiction(corrected, ours, new.unit) if ours else _other_invoice(store, corrected)
@@ -24,7 +29,18 @@ def check(store: Store, new: NewDocument) -> NewDocument:
             problems.append(found)
             waiting = any(o.ksef_number is None and o.unit == new.unit for o in ours)
             awaits = awaits or (corrected.number_key if waiting else "")
-    return new.refused(problems, awaits) if problems else new
+        elif not ours:
+            unknown += _unknown(corrected)
+    refused, warned = decided(municipality, municipality.units.get(new.unit)).sort(unknown)
+    new = replace(new, warnings=(*new.warnings, *warned))
+    return new.refused([*problems, *refused], awaits) if problems or refused else new
+
+
+def _unknown(corrected: CorrectedInvoice) -> list[Problem]:
+    """An original that this spool never had, by its KSeF number or as one from outside KSeF."""
+    if corrected.ksef_number:
+        return [problem("original_unknown", field=_NUMBER, value=corrected.ksef_number)]
+    return [problem("correction_of_outside", field=_OUTSIDE, value=corrected.number)] if corrected.outside_ksef else []
 
 
 def _contradiction(corrected: CorrectedInvoice, ours: list[Document], unit: str) -> Problem | None:

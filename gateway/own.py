@@ -23,6 +23,8 @@ from spool.domain.ledger import Document, Event, Received
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.seat import Seat, may_sit
 from spool.domain.states import State
+from spool.law import Law, Rules
+from spool.purchases import look
 from spool.series import explained
 from spool.store import Store
 
@@ -56,7 +58,7 @@ class Change:
     `copy` asks for the PDF, `upo` names the receipt by its hash.
     """
 
-    kind: Literal["waiting", "delivered", "aside", "renewed", "received"]
+    kind: Literal["waiting", "delivered", "aside", "renewed", "received", "recalled"]
     id: str
     version: int
     sheet: Sheet
@@ -177,6 +179,9 @@ class Own:
         if len(found) < limit:
             rest = limit - len(found)
             found += await self._read(lambda store: self._purchases(store, after, rest))
+        # One less, so that none of these is the cursor of a next page: they are of no page, and gone when confirmed.
+        if (rest := limit - 1 - len(found)) > 0:
+            found += await self._read(lambda store: self._recalled(store, rest))
         return found
 
     def _pending(self, store: Store, after: str, limit: int) -> list[outcome.Told]:
@@ -188,8 +193,14 @@ class Own:
     def _purchases(self, store: Store, after: str, limit: int) -> list[Change]:
         cursor = store.received(after, unit=self.unit.id).cursor if _is_ksef_number(after) else 0
         invoices = store.unmirrored_of(self.unit.id, cursor, limit)
-        municipality = self._behind.municipality
-        return [Change("received", r.ksef_number, 1, mirror.sheet(r, municipality), copy=True) for r in invoices]
+        rules = Rules(Law(), self._behind.municipality)
+        sheets = [(r.ksef_number, mirror.sheet(look(store, r, rules), rules)) for r in invoices]
+        return [Change("received", number, 1, sheet, copy=True) for number, sheet in sheets]
+
+    def _recalled(self, store: Store, limit: int) -> list[Change]:
+        """Copies on the unit's computer of what belongs to another now: which files, and not a word more (I7)."""
+        found = [store.received(number) for number, _ in store.recalled(limit, self.unit.id)]
+        return [Change("recalled", r.ksef_number, 1, mirror.recalled(r, self.unit.id), copy=False) for r in found]
 
     async def acknowledge(self, document_id: str, version: int) -> Document:
         """The unit's folder shows this version of the document. With number and UPO that is its delivery."""
@@ -207,13 +218,15 @@ class Own:
         return await self._write(work)
 
     async def acknowledge_received(self, ksef_number: str) -> Received:
-        """The invoice lies in the unit's folder."""
+        """The invoice lies in the unit's folder; or, recalled, does not lie there any more."""
         now = self._behind.clock()
 
         def work(store: Store) -> Received:
+            if store.copy_gone(ksef_number, self.unit.id, now, "gateway"):
+                return store.received(ksef_number)
             invoice = store.received(ksef_number, unit=self.unit.id)
             if invoice.mirrored_at is None:
-                store.mark_mirrored(invoice.ksef_number, now)
+                store.mark_mirrored(invoice.ksef_number, self.unit.id, now)
             return invoice
 
         return await self._write(work)

@@ -44,6 +44,8 @@ def result(document: Document, history: Iterable[Event], municipality: Municipal
         "jpk_mark": jpk_mark(document),
         "payment_title": payment_title(document),
         "errors": [problem.as_dict() for problem in document.problems],
+        "warnings": [found.as_dict() for found in document.warnings],
+        "repaired_from": document.repaired_from or None,
         "history": told(history),
     }
 

@@ -9,6 +9,7 @@ from gateway.alarms.settings import Alerts
 from gateway.render.arms import draws
 from spool.domain.errors import ConfigError
 from spool.domain.municipality import Policy
+from spool.domain.policies import OFFLINE24, QUESTIONS
 from spool.settings import LOCAL_RULE, Settings, policy
 from spool.toml import Table
 
@@ -173,8 +174,8 @@ def _shares(table: Table) -> Shares:
 
 
 def _policies(table: Table) -> Policies:
-    policies = Policies(policy(table, "offline24", "refused", ("allowed", "refused")))
-    table.done(LOCAL_RULE)
+    policies = Policies(policy(table, OFFLINE24.name, OFFLINE24.default, OFFLINE24.values))
+    table.done(LOCAL_RULE, *QUESTIONS)
     return policies
 
 

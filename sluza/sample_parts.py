@@ -50,13 +50,14 @@ def seller(nip: str, name: str) -> str:
 """
 
 
-def buyer(identifier: str, name: str, jst: str, gv: str) -> str:
+def buyer(identifier: str, name: str, jst: str, gv: str, client_number: str = "") -> str:
+    client = f"\n    <NrKlienta>{escape(client_number)}</NrKlienta>" if client_number else ""
     return f"""  <Podmiot2>
     <DaneIdentyfikacyjne>
       {identifier}
       <Nazwa>{escape(name)}</Nazwa>
     </DaneIdentyfikacyjne>
-    <Adres><KodKraju>PL</KodKraju><AdresL1>ul. Żwirki 7</AdresL1></Adres>
+    <Adres><KodKraju>PL</KodKraju><AdresL1>ul. Żwirki 7</AdresL1></Adres>{client}
     <JST>{jst}</JST><GV>{gv}</GV>
   </Podmiot2>
 """
@@ -164,6 +165,18 @@ def payment(due: Sequence[date | str], account: str, paid_on: date | str) -> str
     inner += "<FormaPlatnosci>6</FormaPlatnosci>" if due or account else ""
     inner += f"<RachunekBankowy><NrRB>{account}</NrRB></RachunekBankowy>" if account else ""
     return f"    <Platnosc>{inner}</Platnosc>\n" if inner else ""
+
+
+def terms(contract: str, order_number: str, deliver_to: str) -> str:
+    inner = f"<Umowy><NrUmowy>{escape(contract)}</NrUmowy></Umowy>" if contract else ""
+    inner += f"<Zamowienia><NrZamowienia>{escape(order_number)}</NrZamowienia></Zamowienia>" if order_number else ""
+    if deliver_to:
+        address = f"<KodKraju>PL</KodKraju><AdresL1>{escape(deliver_to)}</AdresL1>"
+        inner += (
+            "<Transport><RodzajTransportu>3</RodzajTransportu><OpisLadunku>13</OpisLadunku>"
+            f"<WysylkaDo>{address}</WysylkaDo></Transport>"
+        )
+    return f"    <WarunkiTransakcji>{inner}</WarunkiTransakcji>\n" if inner else ""
 
 
 def attachment() -> str:

@@ -46,6 +46,10 @@ def invoice(
     payment_due: Sequence[date | str] = (),
     account: str = "",
     paid_on: date | str = "",
+    contract: str = "",
+    order_number: str = "",
+    deliver_to: str = "",
+    client_number: str = "",
     self_invoicing: bool = False,
     authorised_nip: str = "",
     attachment: bool = False,
@@ -63,7 +67,7 @@ def invoice(
     body = [
         parts.header(created),
         parts.seller(seller_nip, seller_name),
-        parts.buyer(buyer_id or f"<NIP>{escape(buyer_nip)}</NIP>", buyer_name, jst, gv),
+        parts.buyer(buyer_id or f"<NIP>{escape(buyer_nip)}</NIP>", buyer_name, jst, gv, client_number),
         *(parts.third_party(p) for p in third_parties),
         parts.authorised(authorised_nip),
         "  <Fa>\n",
@@ -83,6 +87,7 @@ def invoice(
         ),
         "" if order else "".join(parts.row(i, line, exchange_rate) for i, line in enumerate(lines, 1)),
         parts.payment(payment_due, account, paid_on),
+        parts.terms(contract, order_number, deliver_to),
         parts.order(lines) if order else "",
         "  </Fa>\n",
         f"  <Stopka><Informacje><StopkaFaktury>{escape(footer)}</StopkaFaktury></Informacje></Stopka>\n"

@@ -26,6 +26,7 @@ GATEWAY = {
     "mirror.begun": "a received invoice is about to be written (key: its KSeF number)",
     "mirror.written": "its files are complete, before the spool knows (key: its KSeF number)",
     "mirror.marked": "the spool knows that it is mirrored (key: its KSeF number)",
+    "mirror.taken": "a copy that belongs to another now is gone, before the spool knows (key: its KSeF number)",
     "files.written": "a temporary file has its bytes, not synced (key: the final name)",
     "files.synced": "the temporary file is synced, before the rename (key: the final name)",
     "files.renamed": "renamed, before the directory is synced (key: the final name)",

@@ -7,6 +7,7 @@ from sqlite_utils import Database, Migrations
 
 from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SEATS, SERIES
 from spool.schema_accounts import ACCOUNTS, PAGES
+from spool.schema_purchases import PURCHASES
 from spool.schema_registers import PEOPLE, REGISTERS
 
 steps = Migrations("sluza")
@@ -129,6 +130,20 @@ def m0019_tokens_end(db: Database) -> None:
 def m0025_pages(db: Database) -> None:
     """Counts by unit and state that need no counting, and the indexes of what the pages ask every few seconds."""
     for statement in _statements(PAGES):
+        db.execute(statement)
+
+
+@steps()
+def m0015_warnings(db: Database) -> None:
+    """With what warnings a document went, and the file it was made from where its encoding was mended."""
+    db.execute("ALTER TABLE document ADD COLUMN warnings TEXT NOT NULL DEFAULT '[]'")
+    db.execute("ALTER TABLE document ADD COLUMN repaired_from TEXT NOT NULL DEFAULT ''")
+
+
+@steps()
+def m0016_purchases(db: Database) -> None:
+    """Where copies of purchases lie, who assigned them, and what is odd about them."""
+    for statement in _statements(PURCHASES):
         db.execute(statement)
 
 

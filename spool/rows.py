@@ -66,7 +66,8 @@ def document(row: pysqlite3.Row) -> Document:
         values[name] = bool(values[name])
     values["announcements"] = tuple(_list(values["announcements"]))
     values["facts"] = facts_from_dict(json.loads(values["facts"]))
-    values["problems"] = tuple(Problem(**p) for p in _list(values["problems"]))
+    for name in ("problems", "warnings"):
+        values[name] = tuple(Problem(**p) for p in _list(values[name]))
     return Document(**values)
 
 
@@ -90,6 +91,7 @@ def received(row: pysqlite3.Row) -> Received:
         values[name] = _maybe(values[name])
     values["facts"] = facts_from_dict(json.loads(row["facts"]))
     values["metadata"] = json.loads(row["metadata"])
+    values["remarks"] = tuple(Problem(**p) for p in _list(row["remarks"]))
     return Received(**values)
 
 

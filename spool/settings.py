@@ -13,6 +13,7 @@ from spool.domain.environments import BY_NAME
 from spool.domain.errors import ConfigError
 from spool.domain.identifiers import internal_id_is_valid, nip_is_valid
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
+from spool.domain.policies import QUESTIONS
 from spool.domain.retention import DEFAULT, KSEF_YEARS, Classes
 from spool.law import Law, Rules
 from spool.pictures import KINDS, LARGEST, kind_of
@@ -97,6 +98,12 @@ def policy(table: Table, key: str, default: str, choices: tuple[str, ...]) -> Po
     return found
 
 
+def policies(table: Table, *, of_a_unit: bool = False) -> dict[str, Policy]:
+    """Every policy of `spool.domain.policies` that this table decides; for a unit only those that units may have."""
+    asked = [q for q in QUESTIONS.values() if q.of_a_unit or not of_a_unit]
+    return {q.name: policy(table, q.name, q.default, q.values) for q in asked if table.has(q.name)}
+
+
 def _law(root: Table) -> Law:
     calendar = root.table("calendar")
     changes = dict.fromkeys(calendar.days("days_off"), True) | dict.fromkeys(calendar.days("working_days"), False)
@@ -117,7 +124,7 @@ def _retention(table: Table, units: dict[str, Unit]) -> Classes:
 
 def _municipality(root: Table) -> Municipality:
     table = root.table("municipality")
-    name, nip, arms = table.text("name"), table.text("nip"), _coat_of_arms(table)
+    name, nip, arms, contact = table.text("name"), table.text("nip"), _coat_of_arms(table), table.text("contact", "")
     table.done()
     if not nip_is_valid(nip):
         raise table.bad("nip", nip, "zła cyfra kontrolna albo liczba cyfr")
@@ -125,7 +132,7 @@ def _municipality(root: Table) -> Municipality:
     units = _by_id([_unit(t, contexts) for t in root.tables("unit")], "unit")
     if sum(u.town_hall for u in units.values()) > 1:
         raise ConfigError("Pole „town_hall = true” może mieć tylko jedna jednostka.")
-    return Municipality(name, nip, contexts, units, arms)
+    return Municipality(name, nip, contexts, units, arms, contact, policies(root.table("policy")))
 
 
 def _coat_of_arms(table: Table) -> Path | None:
@@ -174,6 +181,7 @@ def _context(table: Table) -> Context:
 
 
 def _unit(table: Table, contexts: dict[str, Context]) -> Unit:
+    own = table.table("policy")
     unit = Unit(
         id=_id(table),
         name=table.text("name"),
@@ -187,7 +195,11 @@ def _unit(table: Table, contexts: dict[str, Context]) -> Unit:
         series_order=table.text("series_order", "warn", choices=("off", "warn", "strict")),
         alerts=table.addresses("alerts"),
         retention=table.text("retention", ""),
+        known_by=table.texts("known_by"),
+        repair_encoding=table.flag("repair_encoding", False),
+        policies=policies(own, of_a_unit=True),
     )
+    own.done()
     table.done()
     if unit.nip and not nip_is_valid(unit.nip):
         raise table.bad("nip", unit.nip, "zła cyfra kontrolna albo liczba cyfr")

@@ -83,8 +83,9 @@ class Computer:
         return sorted(p.name for p in (self.folder / folder).rglob("*") if p.is_file())
 
     def json(self, pattern: str) -> dict[str, Any]:
-        (found,) = self.folder.glob(pattern)
-        said: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+        found = list(self.folder.glob(pattern))
+        assert len(found) == 1, (pattern, found)  # what `until` waits through
+        said: dict[str, Any] = json.loads(found[0].read_text(encoding="utf-8"))
         return said
 
     def text(self, name: str) -> str:

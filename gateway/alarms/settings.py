@@ -12,6 +12,8 @@ from spool.toml import Table
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _SHORTEST_DAY_MINUTES = 60
+TRAY_HOURS = 24.0
+_LONGEST_IN_TRAY = 30 * 24
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,16 @@ class Smtp:
 
 @dataclass(frozen=True)
 class Alerts:
-    """Without `smtp` alarms are raised and shown, but not mailed."""
+    """Without `smtp` alarms are raised and shown, but not mailed.
+
+    `tray_hours` of working days is how long a purchase may lie in the central tray; 0: for ever.
+    """
 
     smtp: Smtp | None = None
     recipients: tuple[str, ...] = ()
     on_call: tuple[str, ...] = ()
     office_ends: time = OFFICE_ENDS
+    tray_hours: float = TRAY_HOURS
 
 
 def read(root: Table) -> Alerts:
@@ -51,6 +57,7 @@ def read(root: Table) -> Alerts:
         table.addresses("recipients"),
         table.addresses("on_call"),
         _office_ends(table),
+        table.number("tray_hours", TRAY_HOURS, 0, _LONGEST_IN_TRAY),
     )
     table.done()
     if alerts.smtp and not alerts.recipients:

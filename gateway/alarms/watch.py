@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from gateway.alarms import message
+from gateway.alarms import message, tray
 from gateway.alarms.message import SHOWN, Facts
 from gateway.alarms.settings import Alerts
 from gateway.web.health import silent
@@ -23,8 +23,10 @@ from spool.domain import ladder, penalties
 from spool.domain.alarms import NewAlarm, Passed, Seen
 from spool.domain.built import too_early
 from spool.domain.ladder import ON_CALL, Call, Step
-from spool.domain.ledger import ALIVE
+from spool.domain.ledger import ALIVE, TRAY
+from spool.domain.tray import overdue_before
 from spool.law import Rules
+from spool.purchases import Purchase, look
 from spool.series import explained
 from spool.store import Store
 
@@ -34,6 +36,7 @@ _MORE_AFTER = {
     Step.DUE: timedelta(minutes=10),
     Step.SOONER: timedelta(minutes=10),
     Step.LAST_MINUTE: timedelta(minutes=5),
+    Step.TRAY: timedelta(hours=1),
 }
 """What is told whenever it is found comes at once, and, when more is found, in one message after this pause."""
 _LAST_MINUTES_S, _LAST_MINUTES_EVERY_S, _JUST_AFTER_S = 900.0, 1.0, 0.02
@@ -96,7 +99,7 @@ class Alarms:
         if self._law_is_moving(seen):
             return []
         wanted = self._calls(seen, now)
-        raised: list[int] = []
+        raised = await self._tray(now)
         for at in range(0, len(wanted), _AT_ONCE):
             done = await asyncio.gather(*(self._tell(call, now) for call in wanted[at : at + _AT_ONCE]))
             raised += [alarm for alarm in done if alarm is not None]
@@ -105,6 +108,26 @@ class Alarms:
         if seen.over:
             await self._spool.write(lambda store: store.end_alarms(seen.over, now))
         return raised
+
+    async def _tray(self, now: datetime) -> list[int]:
+        """Purchases that have lain in the central tray for too long: each is told once, several in one message."""
+        hours = self._alerts.tray_hours
+        if not hours:
+            return []
+        before = overdue_before(now, hours, self._changes)
+
+        def untold(store: Store) -> list[Purchase]:
+            if not _rested(Step.TRAY, store.told_last(Step.TRAY, TRAY), now):
+                return []
+            return [look(store, r, self._rules) for r in store.tray_untold(before, tray.SHOWN)]
+
+        found = await self._spool.read(untold)
+        if not found:
+            return []
+        new = tray.alarm(found, hours, self._alerts.recipients if self._alerts.smtp else ())
+        raised = await self._spool.write(lambda store: store.raise_alarm(new, now))
+        _log.warning("tray_alarm", alarm=raised, documents=len(found))
+        return [raised] if raised is not None else []
 
     async def _look_and_say_when(self) -> float:
         """A look; returns how many seconds the next one may wait.

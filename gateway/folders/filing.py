@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.folders import layout
-from gateway.folders.placing import JSON, NOTE, PDF, UPO, XML, Shelf, beside, own
+from gateway.folders.placing import JSON, LETTER, NOTE, PDF, UPO, XML, XML_ORIGINAL, Shelf, beside, own
 from gateway.results import NO_PDF
 from spool import files
 
@@ -22,7 +22,8 @@ class Sheet:
     """One document as its folder shows it: the stem wanted, the hash of its bytes, and the JSON that says all of it.
 
     `at` decides the month of what has ended; `picture` what the PDF of a waiting document shows beside the invoice;
-    `note` is the text of `<name>.blad.txt`.
+    `note` is the text of `<name>.blad.txt`, `letter` that of a draft to a supplier; `original` is the file as it came,
+    where we mended its encoding.
     """
 
     unit: str
@@ -31,6 +32,8 @@ class Sheet:
     said: dict[str, Any]
     at: datetime | None = None
     note: bytes = b""
+    letter: bytes = b""
+    original: bytes = b""
     picture: str = ""
 
     @property
@@ -77,7 +80,7 @@ class Filing:
         """`wyslane/RRRR-MM/`: XML, UPO, PDF, then the JSON that programs wait for; then `w-toku/` is cleared."""
         directory = layout.ensure_month(self.root, sheet.unit, layout.SENT, sheet.month_of)
         with self.shelf.place(directory, sheet.name, sheet.sha256) as stem:
-            put(beside(stem, XML), raw)
+            _put_bytes(stem, sheet, raw)
             put(beside(stem, UPO), upo)
             if pdf is not None:
                 put(beside(stem, PDF), pdf)
@@ -91,7 +94,7 @@ class Filing:
         """
         directory = layout.ensure_month(self.root, sheet.unit, layout.REFUSED, sheet.month_of)
         with self.shelf.place(directory, sheet.name, sheet.sha256) as stem:
-            put(beside(stem, XML), raw)
+            _put_bytes(stem, sheet, raw)
             if pdf is not None:
                 put(beside(stem, PDF), pdf)
             files.write(beside(stem, NOTE), sheet.note)
@@ -117,7 +120,21 @@ class Filing:
             put(beside(stem, XML), raw)
             if pdf is not None:
                 put(beside(stem, PDF), pdf)
+            if sheet.letter:
+                files.write(beside(stem, LETTER), sheet.letter)
             files.write(beside(stem, JSON), text(_with_pdf_error(sheet.said, pdf)))
+
+    def take_away(self, sheet: Sheet) -> None:
+        """The copy of a received invoice leaves `odebrane/` of whoever it does not belong to any more.
+
+        Only what was written about this very invoice, under whichever of its names; the JSON, which says whose the
+        other files are, goes last.
+        """
+        folder = layout.require(self.root, sheet.unit) / layout.RECEIVED / layout.month(sheet.month_of)
+        stem = own(folder, sheet.name, sheet.sha256)
+        if stem is not None:
+            for ending in (XML, PDF, LETTER, JSON):
+                files.remove(beside(stem, ending))
 
     def _clear_pending(self, sheet: Sheet) -> None:
         directory = layout.require(self.root, sheet.unit) / layout.PENDING
@@ -127,6 +144,13 @@ class Filing:
             files.remove(beside(stem, JSON))
         self._last.pop(_key(sheet), None)
         self._drawn.pop(_key(sheet), None)
+
+
+def _put_bytes(stem: Path, sheet: Sheet, raw: bytes) -> None:
+    """The document itself, and the file that it was made from."""
+    put(beside(stem, XML), raw)
+    if sheet.original:
+        put(beside(stem, XML_ORIGINAL), sheet.original)
 
 
 def put(path: Path, content: bytes) -> None:

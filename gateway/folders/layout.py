@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spool import files
 from spool.domain.calendar import WARSAW
+from spool.domain.ledger import TRAY
 
 OUTBOX = "do-wyslania"
 OFFLINE24 = "offline24"
@@ -20,7 +21,7 @@ SENT = "wyslane"
 REFUSED = "odrzucone"
 RECEIVED = "odebrane"
 REGISTERS = "rejestry"
-CENTRAL = "_centrala"
+CENTRAL = TRAY
 MARKER = ".sluza-folder"
 OF_A_UNIT = (OUTBOX, f"{OUTBOX}/{OFFLINE24}", PENDING, SENT, REFUSED, RECEIVED, REGISTERS)
 OF_A_REMOTE_UNIT = (REGISTERS,)

@@ -19,12 +19,16 @@ DELIVERED_NOTE = "Wyniki i UPO zapisano w folderze jednostki."
 
 @dataclass(frozen=True)
 class Told:
-    """A document with its history and bytes, as read from the spool in one snapshot."""
+    """A document with its history and bytes, as read from the spool in one snapshot.
+
+    `original` is the file as it came, where `raw` is what we made of it.
+    """
 
     document: Document
     history: tuple[Event, ...]
     raw: bytes
     upo: bytes | None
+    original: bytes = b""
 
     @property
     def deliverable(self) -> bool:
@@ -43,7 +47,8 @@ def told(store: Store, document_id: str) -> Told:
     """Everything about it. Raises KeyError, BodyDamaged."""
     document = explained(store, store.document(document_id))
     upo = store.body(document.upo_sha256) if document.upo_sha256 else None
-    return Told(document, tuple(store.history(document_id)), store.body(document.sha256), upo)
+    original = store.body(document.repaired_from) if document.repaired_from else b""
+    return Told(document, tuple(store.history(document_id)), store.body(document.sha256), upo, original)
 
 
 def waiting(told: Told, municipality: Municipality) -> Sheet:
@@ -66,7 +71,8 @@ def delivered(told: Told, municipality: Municipality, now: datetime) -> Sheet:
     document = told.document
     move = Event(0, now, document.id, "gateway", f"{State.ACCEPTED}>{State.DELIVERED}", DELIVERED_NOTE, {})
     said = result(replace(document, state=State.DELIVERED), (*told.history, move), municipality)
-    return Sheet(document.unit, document.name, document.sha256, said, document.acquisition_date)
+    at, original = document.acquisition_date, told.original
+    return Sheet(document.unit, document.name, document.sha256, said, at, original=original)
 
 
 def renewed(told: Told, municipality: Municipality) -> Sheet:
@@ -91,7 +97,7 @@ def aside(told: Told, municipality: Municipality) -> Sheet:
         reason=document.reason or ("" if document.problems else told.history[-1].note),
     )
     said = result(document, told.history, municipality)
-    return Sheet(document.unit, document.name, document.sha256, said, when, note)
+    return Sheet(document.unit, document.name, document.sha256, said, when, note, original=told.original)
 
 
 def _last_verdict(told: Told) -> State:

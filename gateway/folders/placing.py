@@ -23,7 +23,10 @@ if sys.platform != "win32":
 
 XML, UPO, PDF, JSON, NOTE = ".xml", ".upo.xml", ".pdf", ".json", ".blad.txt"
 ORIGINAL = ".oryginal"
-_ENDINGS = (UPO, NOTE, XML, PDF, JSON)
+XML_ORIGINAL = XML + ORIGINAL
+"""The file as it came, beside what we made of it by mending its encoding."""
+LETTER = ".list-do-dostawcy.txt"
+_ENDINGS = (XML_ORIGINAL, LETTER, UPO, NOTE, XML, PDF, JSON)
 _MOST_BYTES = 200
 """A stem and its longest ending and `~` plus a hash must stay below the 255 bytes of a name, in UTF-8."""
 _DIRECTORIES_KEPT = 64

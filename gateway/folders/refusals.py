@@ -139,6 +139,8 @@ def _json(refusal: Refusal, size: int, sha256: str | None) -> dict[str, Any]:
         "reason": "",
         **dict.fromkeys(unknown),
         "errors": [p.as_dict() for p in refusal.problems],
+        "warnings": [],
+        "repaired_from": None,
         "history": [_event(refusal.at, refusal.problems)],
     }
 

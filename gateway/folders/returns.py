@@ -29,11 +29,12 @@ from spool.access import Spool
 from spool.clock import Clock
 from spool.crashpoint import reached
 from spool.domain.errors import SluzaError
-from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
 from spool.hands import Hands, with_hands
+from spool.law import Law, Rules
 from spool.poison import TOO_OFTEN
+from spool.purchases import Purchase, look
 from spool.store import Store
 from spool.workers import Workers
 
@@ -56,11 +57,15 @@ _log = structlog.get_logger("gateway.folders")
 
 @dataclass(frozen=True)
 class _Task:
-    """One thing to be shown in one unit's folder: a document by id, or a received invoice by KSeF number."""
+    """One thing to be shown in one unit's folder: a document by id, or a received invoice by KSeF number.
+
+    `recalled`: the copy of a received invoice is to be taken away from there.
+    """
 
     unit: str
     key: str
     received: bool
+    recalled: bool = False
 
 
 class Returns:
@@ -84,6 +89,7 @@ class Returns:
         self._spool = spool
         self._workers = workers
         self._municipality = municipality
+        self._rules = Rules(Law(), municipality)  # of the calendar, nothing that is shown here depends
         self._root = folders_root
         self._clock = clock
         self._seal = seal
@@ -142,11 +148,13 @@ class Returns:
         page = self._page
         found, poison = await self._spool.read(lambda store: _waiting(store, self._municipality, page))
         started = 0
-        free = (t for t in found if t not in self._busy and t.key not in poison and not self._pauses.holds(t))
+        free = (t for t in found if t.key not in poison and not self._pauses.holds(t))
         places = _AT_ONCE_BESIDE_A_CROWD if self._crowded() else _AT_ONCE
         for task in _round_robin(free):
             if len(self._busy) >= places:
                 break
+            if any(busy.key == task.key for busy in self._busy):
+                continue  # of one invoice never two at once: written here, taken away there
             if sum(busy.unit == task.unit for busy in self._busy) < _AT_ONCE_PER_UNIT:
                 self._start(task)
                 started += 1
@@ -170,7 +178,10 @@ class Returns:
     async def _show(self, task: _Task) -> None:
         """Show one thing; whatever fails is tried again later, and holds up only its unit or only itself."""
         try:
-            await (self._show_received(task.key) if task.received else self._show_document(task.key))
+            if task.recalled:
+                await self._take_away(task)
+            else:
+                await (self._show_received(task.key) if task.received else self._show_document(task.key))
         except (OSError, SluzaError) as error:
             self._pauses.failed(task, error)
         except Exception as error:
@@ -243,18 +254,28 @@ class Returns:
 
     async def _show_received(self, ksef_number: str) -> None:
         reached("mirror.begun", ksef_number)
-        invoice, raw = await self._spool.read(lambda store: _received(store, ksef_number))
+        purchase, raw = await self._spool.read(lambda store: _received(store, ksef_number, self._rules))
+        invoice = purchase.invoice
         if invoice.mirrored_at is not None:
             return
-        await self._io(lambda: layout.require(self._root, mirror.owner(invoice, self._municipality)))
+        sheet = mirror.sheet(purchase, self._rules)
+        await self._io(lambda: layout.require(self._root, sheet.unit))
         marks = copies.marks_of_received(invoice, self._municipality)
         pdf = await copies.pdf(self._workers, raw, marks, ksef_number)
-        sheet = mirror.sheet(invoice, self._municipality)
         await self._io(lambda: self._filing.received(sheet, raw, pdf))
         now = self._clock()
         reached("mirror.written", ksef_number)
-        await self._spool.write(lambda store: store.mark_mirrored(ksef_number, now))
+        await self._spool.write(lambda store: store.mark_mirrored(ksef_number, invoice.unit, now))
         reached("mirror.marked", ksef_number)
+
+    async def _take_away(self, task: _Task) -> None:
+        """An invoice was assigned to another: its copy leaves the folder, then the spool says so."""
+        invoice = await self._spool.read(lambda store: store.received(task.key))
+        sheet = mirror.recalled(invoice, task.unit)
+        await self._io(lambda: self._filing.take_away(sheet))
+        now = self._clock()
+        reached("mirror.taken", task.key)
+        await self._spool.write(lambda store: store.copy_gone(task.key, task.unit, now, "gateway"))
 
     async def _pdf_of(self, told: Told) -> bytes | None:
         marks = copies.marks_of_document(told.document, self._municipality)
@@ -337,13 +358,16 @@ def _waiting(store: Store, municipality: Municipality, limit: int) -> tuple[list
     here = municipality.units.keys() - away
     documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, here)]
     invoices = store.unmirrored(limit, here, away)
-    found = documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
+    recalls = [
+        _Task(owner, number, True, recalled=True) for number, owner in store.recalled(limit) if owner not in away
+    ]
+    found = recalls + documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
     return found, frozenset(store.crashed(TOO_OFTEN))
 
 
 def _full(found: list[_Task], page: int) -> bool:
     """True when there may be more than was read."""
-    lots = Counter((task.unit, task.received) for task in found)
+    lots = Counter((task.unit, task.received, task.recalled) for task in found)
     return max(lots.values(), default=0) >= page
 
 
@@ -357,6 +381,6 @@ def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:
     return [task for _, task in sorted(ranked, key=lambda entry: entry[0])]
 
 
-def _received(store: Store, ksef_number: str) -> tuple[Received, bytes]:
+def _received(store: Store, ksef_number: str, rules: Rules) -> tuple[Purchase, bytes]:
     invoice = store.received(ksef_number)
-    return invoice, store.body(invoice.sha256)
+    return look(store, invoice, rules), store.body(invoice.sha256)

@@ -108,6 +108,8 @@ SCHEMAS: dict[str, Schema] = {
             "jpk_mark": _MAYBE_TEXT,
             "payment_title": _MAYBE_TEXT,
             "errors": _list(ref("Error")),
+            "warnings": _list(ref("Error")),
+            "repaired_from": {"type": ["string", "null"], "description": "SHA-256 of the file as it came, if mended"},
             "history": _list(ref("Step")),
         }
     ),
@@ -135,7 +137,7 @@ SCHEMAS: dict[str, Schema] = {
     "Arrived": _object({"received": {"type": "integer", "description": "bytes"}}),
     "Change": _object(
         {
-            "kind": {"type": "string", "enum": ["waiting", "delivered", "aside", "renewed", "received"]},
+            "kind": {"type": "string", "enum": ["waiting", "delivered", "aside", "renewed", "received", "recalled"]},
             "id": {"type": "string", "description": "of the document, or the KSeF number of a received invoice"},
             "version": {"type": "integer", "description": "to be confirmed with it"},
             "name": {"type": "string", "description": "the stem of its files"},

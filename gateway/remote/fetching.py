@@ -29,6 +29,7 @@ _PAGE = 20
 _SOON_S = 20.0
 _REGISTERS_EVERY_S = 300.0
 _BOM = b"\xef\xbb\xbf"
+_PURCHASES = frozenset({"received", "recalled"})
 _log = structlog.get_logger("gateway.remote")
 
 
@@ -110,7 +111,7 @@ class Fetching:
         reached("remote.fetched", str(change["id"]))
         await self._io(work)
         reached("remote.written", str(change["id"]))
-        query = {} if change["kind"] == "received" else {"version": int(change["version"])}
+        query = {} if change["kind"] in _PURCHASES else {"version": int(change["version"])}
         reply = await self._line.call("POST", f"{path}/ack", query)
         if reply.body.get("sha256") != sheet.sha256:
             raise LineDownError("Bramka potwierdziła inny dokument, niż zapisano.")
@@ -119,9 +120,11 @@ class Fetching:
     async def _work(self, sheet: Sheet, change: dict[str, Any]) -> tuple[Callable[[], None], str]:
         """What is to be written, with everything that it needs fetched; and the address of the document."""
         filing, kind, key = self._filing, str(change["kind"]), str(change["id"])
-        path = f"/v1/received/{key}" if kind == "received" else f"/v1/invoices/{key}"
+        path = f"/v1/received/{key}" if kind in _PURCHASES else f"/v1/invoices/{key}"
         if kind == "renewed":
             return lambda: filing.rewrite_sent(sheet), path
+        if kind == "recalled":
+            return lambda: filing.take_away(sheet), path
         if kind == "waiting":
             pdf = None
             if change["picture"] and not filing.has_pending_copy(sheet):
@@ -185,7 +188,7 @@ def _sheet(unit: str, change: dict[str, Any]) -> Sheet:
         said,
         datetime.fromisoformat(month) if month else None,
         _BOM + note.encode("utf-8", "replace") if note else b"",
-        str(change["picture"] or ""),
+        picture=str(change["picture"] or ""),
     )
 
 

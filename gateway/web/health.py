@@ -30,6 +30,7 @@ RECEIVE_QUIET = timedelta(hours=2)
 NUMBERED_LONG = timedelta(hours=1)
 FAR_SILENT = timedelta(hours=2)
 UNANSWERED_LONG = timedelta(minutes=30)
+UNCLEARED_LONG = timedelta(minutes=10)
 _NAMED = 5
 _BEATS_MISSED = 4
 SHOWN = 50
@@ -74,6 +75,7 @@ class Lingering:
     set_aside: Sequence[str] = ()
     homeless: Mapping[str, int] = field(default_factory=dict)
     far: Sequence[Far] = ()
+    uncleared: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -289,6 +291,14 @@ def _lingering(seen: Lingering) -> list[Finding]:
     if seen.set_aside:
         named = ", ".join(seen.set_aside[:_NAMED]) + (" i inne" if len(seen.set_aside) > _NAMED else "")
         text = f"Odłożono na bok, bo przerywa pracę programu: {named}. Przywraca: sluza queue retry ID."
+        found.append(Finding(Level.ALARM, text))
+    if seen.uncleared:
+        named = ", ".join(f"„{owner}”" for owner in seen.uncleared[:_NAMED])
+        more = " i inne" if len(seen.uncleared) > _NAMED else ""
+        text = (
+            f"Faktura przydzielona innej jednostce nadal leży w folderze: {named}{more}. "
+            "Śluza usunie kopię, gdy folder będzie dostępny."
+        )
         found.append(Finding(Level.ALARM, text))
     for unit, count in sorted(seen.homeless.items()):
         text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."

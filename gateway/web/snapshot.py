@@ -9,7 +9,15 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.web.health import NUMBERED_LONG, SHOWN, UNANSWERED_LONG, Far, Lingering, Snapshot
+from gateway.web.health import (
+    NUMBERED_LONG,
+    SHOWN,
+    UNANSWERED_LONG,
+    UNCLEARED_LONG,
+    Far,
+    Lingering,
+    Snapshot,
+)
 from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool import room
 from spool.access import Spool
@@ -129,6 +137,7 @@ def _lingering(store: Store, now: datetime, units: Collection[str] | None, remot
         set_aside=store.crashed(TOO_OFTEN),
         ceased_for_nothing=store.ceased_for_nothing(),
         far=[Far(u, seats[u].seen_at if u in seats else None, store.awaiting_remote(u)) for u in sorted(remote)],
+        uncleared=store.recalled_since(now - UNCLEARED_LONG),
         homeless={unit: count for unit, count in unshown.items() if unit not in (units or ())},
     )
 

@@ -60,8 +60,9 @@ def demo(once: bool, as_json: bool, data: Path | None, port_base: int | None) ->
 
 def _introduce(stage: Stage) -> None:
     out.print(
-        "\n[bold]Gmina Śluzowo[/] ma jeden NIP i trzy jednostki. Ich programy umieją tylko zapisać plik w folderze\n"
-        "albo wysłać go jednym wywołaniem HTTP. Śluza robi resztę: sprawdza, wysyła do KSeF, odbiera numer i UPO."
+        "\n[bold]Gmina Śluzowo[/] ma jeden NIP i trzy jednostki. Programy urzędu i szkoły umieją tylko zapisać plik\n"
+        "w folderze, program ośrodka wysyła go jednym wywołaniem HTTP. Śluza robi resztę: sprawdza, wysyła do KSeF,\n"
+        "odbiera numer i UPO, a faktury od dostawców układa u właściwej jednostki albo w tacce centralnej."
     )
     for unit in UNITS:
         out.print(f"  {plain(unit.name):<36} {plain(stage.folders / unit.id)}")
@@ -83,6 +84,10 @@ def _play(story: Story, stage: Stage, began: float) -> None:
 
 
 def _tell_news(story: Story, told: dict[str, str]) -> None:
+    for supply in story.supplies:
+        if supply.said and told.get(supply.ksef_number) != supply.said:
+            told[supply.ksef_number] = supply.said
+            out.print(f"{plain(supply.title)}: {plain(supply.said)} {supply.ksef_number}", soft_wrap=True)
     for act in story.acts:
         if told.get(act.name) != act.said:
             told[act.name] = act.said
@@ -104,7 +109,7 @@ def _picture(story: Story) -> Group:
         received.add_column(heading, overflow="fold")
     for supply in story.supplies:
         where = Text(supply.unit or "tacka centralna", "green" if supply.done else "dim")
-        received.add_row(where, supply.title, supply.ksef_number)
+        received.add_row(where, f"{supply.title}{plain(f'; {supply.said}' if supply.said else '')}", supply.ksef_number)
     return Group(table, received)
 
 

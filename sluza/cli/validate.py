@@ -57,8 +57,9 @@ def _report(name: str, raw: bytes, nip: str, unit_nip: str, today: date) -> dict
     if examined.facts and not problems:
         town = Municipality("", nip or examined.facts.seller_nip)
         unit = Unit("unit", "", "", nip=unit_nip)
-        problems, more = validation.check(examined.facts, municipality=town, unit=unit, today=today)
-        warnings += more
+        problems, warnings = validation.check(
+            examined.facts, municipality=town, unit=unit, today=today, warnings=warnings
+        )
     return _as_report(name, examined.sha256, problems, warnings)
 
 

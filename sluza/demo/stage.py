@@ -41,7 +41,7 @@ class DemoUnit:
 
 UNITS = (
     DemoUnit("ug", "Urząd Gminy Śluzowo", "5250000038", "town_hall = true\n"),
-    DemoUnit("sp1", "Szkoła Podstawowa nr 1", "5250000015"),
+    DemoUnit("sp1", "Szkoła Podstawowa nr 1", "5250000015", 'known_by = ["ul. Szkolna 1"]\n'),
     DemoUnit("gops", "Gminny Ośrodek Pomocy Społecznej", "5250000044", 'idwew = "5080014460-00011"\n'),
 )
 
@@ -154,6 +154,15 @@ class Stage:
         if content != self._shown:
             files.write(self.directory / "demo.json", content.encode(), 0o600)
             self._shown = content
+
+    def assign(self, ksef_number: str, reason: str) -> None:
+        """As a person in the town hall: `sluza received assign … --suggested`. Raises SluzaError with what it said."""
+        command = [sys.executable, "-m", "sluza", "--config", str(self.config), "received", "assign", ksef_number]
+        done = subprocess.run(
+            [*command, "--suggested", "--reason", reason], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SluzaError(f"Nie udało się przydzielić faktury: {done.stderr.strip()}")
 
     def pids(self) -> dict[str, int]:
         """Process numbers of gateway and agent as supervisord knows them; 0 while one is being restarted."""

@@ -1,5 +1,6 @@
 """The story itself: which documents are dropped where, and what must become of each. Seen from the folders only."""
 
+import http
 import io
 import json
 import ssl
@@ -19,10 +20,13 @@ from sluza.demo.outage import Outage, Phase
 from sluza.demo.stage import MUNICIPALITY_NIP, Stage
 from sluza.sample_parts import Corrected, Line
 from spool.bodies import sha256_hex
+from spool.domain.document import ROLE_JST_ISSUER, ThirdParty
 
 Expected = Literal["sent", "refused", "same"]
 SCHOOL_NIP = "5250000015"
 WELFARE_IDWEW = "5080014460-00011"
+HALL_NIP = "5250000038"
+_CONSUMER = {"buyer_id": "<BrakID>1</BrakID>", "buyer_name": "Łucja Żądło"}
 
 
 @dataclass
@@ -49,10 +53,15 @@ class Act:
 
 @dataclass
 class Supply:
-    """One supplier's invoice: `unit` where it must arrive, None for the central tray."""
+    """One supplier's invoice: `unit` where it must arrive, None for the central tray.
+
+    `assigned`: nobody is named, it lies in the tray with a suggestion first, and a person takes that.
+    """
 
     title: str
     unit: str | None
+    assigned: bool = False
+    said: str = ""
     ksef_number: str = ""
     done: bool = False
 
@@ -71,6 +80,7 @@ class Story:
         self.supplies = [
             Supply("dostawca podał NIP szkoły (rola 8)", "sp1"),
             Supply("dostawca podał IDWew ośrodka (rola 8)", "gops"),
+            Supply("dostawca podał tylko adres szkoły", "sp1", assigned=True),
             Supply("dostawca nie wskazał jednostki", None),
         ]
 
@@ -80,12 +90,15 @@ class Story:
         return all(a.done for a in self.acts) and all(s.done for s in self.supplies)
 
     def send_supplies(self) -> None:
-        """Three suppliers issue their invoices in KSeF."""
+        """Four suppliers issue their invoices in KSeF."""
         day, serial = self._today, self._serial
         bodies = (
             samples.purchase_for_unit(issue_date=day, number=f"F/{serial}/77", nip=SCHOOL_NIP),
             samples.purchase_for_unit(issue_date=day, number=f"F/{serial}/78", internal_id=WELFARE_IDWEW),
-            samples.purchase_for_unit(issue_date=day, number=f"F/{serial}/79", third_parties=()),
+            samples.purchase_for_unit(
+                issue_date=day, number=f"F/{serial}/79", third_parties=(), notes=(("Dostawa", "ul. Szkolna 1"),)
+            ),
+            samples.purchase_for_unit(issue_date=day, number=f"F/{serial}/80", third_parties=()),
         )
         for supply, body in zip(self.supplies, bodies, strict=True):
             answer = _post(f"{self._stage.sandbox_url}/sandbox/inbound", body, {"Content-Type": "application/xml"})
@@ -106,6 +119,8 @@ class Story:
             if act.dropped and not act.done:
                 self._look(act)
         for supply in self.supplies:
+            if supply.assigned and not supply.said:
+                self._take_suggestion(supply)
             supply.done = supply.done or self._arrived(supply)
 
     def summary(self, seconds: float) -> dict[str, int | float | bool]:
@@ -124,13 +139,13 @@ class Story:
 
     def _acts(self) -> list[Act]:
         hall = samples.unit_invoice(**self._own("SP1/1", lines=(Line("Wynajem sali gimnastycznej", "450.00"),)))
-        first = Act("ug", "zwykła faktura", "dzierzawa.xml", "sent", self._drop(samples.invoice(**self._own("UG/1"))))
+        first = Act("ug", "zwykła faktura", "dzierzawa.xml", "sent", self._drop(self._of_the_hall("UG/1")))
         correction = Act("ug", "korekta pierwszej faktury, z jej numerem KSeF", "korekta.xml", "sent", self._correct)
         correction.ready = lambda: bool(first.ksef_number)
-        consumer = samples.consumer_invoice(**self._own("UG/2"))
+        consumer = self._of_the_hall("UG/2", **_CONSUMER)
         broken = samples.invoice(**self._own("SP1/2")).replace(b"<P_2>", b"<P_22>").replace(b"</P_2>", b"</P_22>")
         legacy = samples.invoice(**self._own("GOPS/2"), prolog='<?xml version="1.0" encoding="windows-1250"?>\n')
-        tomorrow = samples.invoice(**self._own("UG/3") | {"issue_date": self._today + timedelta(1)})
+        tomorrow = self._of_the_hall("UG/3", issue_date=self._today + timedelta(1))
         welfare = samples.unit_invoice(**self._own("GOPS/1"), internal_id=WELFARE_IDWEW)
         school_again = self._drop(hall)
         acts = [
@@ -139,16 +154,16 @@ class Story:
             Act("sp1", "szkoła w Podmiot3, rola 7", "sala.xml", "sent", self._drop(hall)),
             Act("sp1", "program zapisuje ją dwie sekundy", "basen.xml", "sent", self._drop_slowly),
             Act("sp1", "błąd w polach: P_22 zamiast P_2", "stolowka.xml", "refused", self._drop(broken)),
-            Act("gops", "wysłana przez HTTP, IDWew ośrodka", "obiady.xml", "sent", self._post(welfare)),
+            Act("gops", "HTTP: IDWew ośrodka, rola 7", "obiady.xml", "sent", self._post(welfare)),
             Act(
                 "gops",
-                "polskie litery w Windows-1250",
+                "HTTP: polskie litery w Windows-1250",
                 "ksiegowa.xml",
                 "refused",
-                self._drop(legacy.decode().encode("cp1250", "replace")),
+                self._post(legacy.decode().encode("cp1250", "replace")),
             ),
-            Act("gops", "dwie faktury w jednym ZIP-ie", "paczka-1.xml", "sent", self._drop_zip),
-            Act("gops", "druga z ZIP-a", "paczka-2.xml", "sent", lambda _: None),
+            Act("gops", "HTTP: dwie faktury w jednym ZIP-ie", "paczka-1.xml", "sent", self._post_zip),
+            Act("gops", "HTTP: druga z ZIP-a", "paczka-2.xml", "sent", lambda _: None),
             Act("ug", "data wystawienia jutro", "za-wczesnie.xml", "refused", self._drop(tomorrow)),
             correction,
         ]
@@ -158,7 +173,7 @@ class Story:
 
     def _acts_of_the_outage(self) -> list[Act]:
         """Two units go on issuing while KSeF does not answer."""
-        consumer = samples.consumer_invoice(**self._own("UG/A1"))
+        consumer = self._of_the_hall("UG/A1", **_CONSUMER)
         school = samples.unit_invoice(**self._own("SP1/A2"))
         acts = [
             Act("ug", "wystawiona w czasie awarii KSeF", "awaria-bilet.xml", "sent", self._drop(consumer)),
@@ -178,6 +193,11 @@ class Story:
             "number": f"{number}/{self._serial}",
             "issue_date": self._today,
         } | more
+
+    def _of_the_hall(self, number: str, **more: Any) -> bytes:
+        """An invoice that the town hall issues, itself in `Podmiot3` with role 7."""
+        hall = ThirdParty(ROLE_JST_ISSUER, HALL_NIP, "", "Urząd Gminy Śluzowo")
+        return samples.invoice(**self._own(number, third_parties=(hall,)) | more)
 
     def _inbox(self, unit: str) -> Path:
         return self._stage.folders / unit / "do-wyslania"
@@ -203,31 +223,39 @@ class Story:
 
         self._late.append((time.monotonic() + 2, finish))
 
-    def _drop_zip(self, act: Act) -> None:
+    def _post_zip(self, act: Act) -> None:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for i in (1, 2):
                 content = samples.unit_invoice(**self._own(f"GOPS/Z{i}"), internal_id=WELFARE_IDWEW)
                 archive.writestr(f"paczka-{i}.xml", content)
                 next(a for a in self.acts if a.name == f"paczka-{i}.xml").sha256 = sha256_hex(content)
-        (self._inbox(act.unit) / "paczka.zip").write_bytes(packed.getvalue())
+        self._hand_in(act.unit, "paczka.zip", packed.getvalue(), "application/zip")
 
     def _post(self, content: bytes) -> Callable[[Act], None]:
         def post(act: Act) -> None:
             act.sha256 = sha256_hex(content)
-            headers = {
-                "Authorization": f"Bearer {self._stage.tokens[act.unit]}",
-                "Content-Type": "application/xml",
-                "X-File-Name": quote(act.name),
-            }
-            _post(f"{self._stage.gateway_url}/v1/invoices", content, headers, self._stage.ca_file)
+            self._hand_in(act.unit, act.name, content, "application/xml")
 
         return post
+
+    def _hand_in(self, unit: str, name: str, content: bytes, kind: str) -> None:
+        """One call of the unit's program; a refusal (422) is told in the folder, as everything else."""
+        headers = {
+            "Authorization": f"Bearer {self._stage.tokens[unit]}",
+            "Content-Type": kind,
+            "X-File-Name": quote(name),
+        }
+        try:
+            _post(f"{self._stage.gateway_url}/v1/invoices", content, headers, self._stage.ca_file)
+        except urllib.error.HTTPError as error:
+            if error.code != http.HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise
 
     def _correct(self, act: Act) -> None:
         first = self.acts[0]
         original = Corrected(f"UG/1/{self._serial}", self._today, first.ksef_number)
-        content = samples.invoice(**self._own("UG/K1"), kind="KOR", corrects=(original,), lines=(Line(net="-10.00"),))
+        content = self._of_the_hall("UG/K1", kind="KOR", corrects=(original,), lines=(Line(net="-10.00"),))
         self._drop(content)(act)
 
     def _look(self, act: Act) -> None:
@@ -252,9 +280,23 @@ class Story:
         elif act not in self._waiting or self._outage.phase is Phase.OVER:
             act.said = result["history"][-1]["note"] if result["history"] else result["state"]
 
+    def _take_suggestion(self, supply: Supply) -> None:
+        """What the person in the town hall does: reads the JSON in the tray, and agrees."""
+        tray = self._stage.folders / "_centrala"
+        for path in tray.glob(f"odebrane/*/*{supply.ksef_number}.json"):
+            told = json.loads(path.read_text(encoding="utf-8"))
+            if told["suggested_unit"] != supply.unit:
+                supply.said = "brak podpowiedzi"
+                return
+            supply.said = f"tacka centralna → {supply.unit}: {told['suggestions'][0]['why']}"
+            self._stage.assign(supply.ksef_number, "zgodnie z podpowiedzią")
+
     def _arrived(self, supply: Supply) -> bool:
-        owner = self._stage.folders / (supply.unit or "_centrala")
-        return any(owner.glob(f"odebrane/*/*{supply.ksef_number}.xml")) if supply.ksef_number else False
+        """Its copy lies where it belongs, and nowhere else."""
+        if not supply.ksef_number:
+            return False
+        copies = self._stage.folders.glob(f"*/odebrane/*/*{supply.ksef_number}.json")
+        return [path.relative_to(self._stage.folders).parts[0] for path in copies] == [supply.unit or "_centrala"]
 
 
 def _newest(folder: Path, act: Act) -> tuple[Path, dict[str, Any]] | None:

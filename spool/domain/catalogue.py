@@ -10,22 +10,16 @@ ourselves (`_OUR_WORDS`) may be longer than values from the document.
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from spool.domain.errors import Problem
 from spool.domain.field_names import FIELD_NAMES
+from spool.domain.words import PURCHASES, SALES, Entry
 
 SHOWN_LENGTH = 60
-_OUR_WORDS = frozenset({"after", "allowed", "description", "details", "expected", "limit", "missing", "ready", "what"})
+_OUR_WORDS = frozenset(
+    {"after", "allowed", "description", "details", "expected", "limit", "missing", "original", "ready", "what"}
+)
 _OUR_LENGTH = 400
-
-
-@dataclass(frozen=True)
-class Entry:
-    """The sentence that says what is wrong, and the hint that says what to do about it."""
-
-    message: str
-    hint: str
 
 
 _AGAIN = "Popraw to w programie, w którym powstała faktura, i wyślij plik ponownie."
@@ -364,7 +358,7 @@ ZIP: dict[str, Entry] = {
     "zip_same_names": Entry("W archiwum ZIP są dwa pliki o tej samej nazwie.", "Nadaj każdemu plikowi inną nazwę."),
 }
 
-CATALOGUE: dict[str, Entry] = BYTES | FORM | CONTENT | MUNICIPAL | ZIP
+CATALOGUE: dict[str, Entry] = BYTES | FORM | CONTENT | MUNICIPAL | SALES | PURCHASES | ZIP
 
 
 def problem(code: str, *, field: str = "", line: int | None = None, **values: object) -> Problem:

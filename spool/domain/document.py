@@ -9,6 +9,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from spool.domain.clues import Clues, clues_from_dict
+
 ROLE_RECIPIENT = "2"
 ROLE_JST_ISSUER = "7"
 ROLE_JST_RECIPIENT = "8"
@@ -82,7 +84,7 @@ class Facts:
 
     Only FA(3) fills every field; for the other forms of KSeF whatever could be read is set and the rest is empty.
     Amounts stay decimal strings; `vat` is the sum of the tax fields (`P_14_1` to `P_14_5`, in PLN where the invoice
-    gives it in PLN), empty when the invoice shows no tax.
+    gives it in PLN), empty when the invoice shows no tax. `clues` are read from purchases only.
     """
 
     form: FormCode = FormCode.UNKNOWN
@@ -91,6 +93,7 @@ class Facts:
     buyer_nip: str = ""
     buyer_name: str = ""
     buyer_other_id: str = ""
+    no_tax_id: bool = False
     kind: str = ""
     number: str = ""
     issue_date: date | None = None
@@ -104,6 +107,7 @@ class Facts:
     third_parties: tuple[ThirdParty, ...] = ()
     corrected: tuple[CorrectedInvoice, ...] = ()
     payment_due: tuple[str, ...] = ()
+    clues: Clues | None = None
 
     @property
     def number_key(self) -> str:
@@ -112,12 +116,17 @@ class Facts:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for storing; `facts_from_dict` is the way back."""
-        return vars(self) | {
-            "form": self.form.value,
-            "issue_date": self.issue_date.isoformat() if self.issue_date else None,
-            "third_parties": [dict(vars(party)) for party in self.third_parties],
-            "corrected": [dict(vars(original)) for original in self.corrected],
-        }
+        plain = {name: value for name, value in vars(self).items() if name != "clues"}
+        return (
+            plain
+            | ({"clues": self.clues.as_dict()} if self.clues else {})
+            | {
+                "form": self.form.value,
+                "issue_date": self.issue_date.isoformat() if self.issue_date else None,
+                "third_parties": [dict(vars(party)) for party in self.third_parties],
+                "corrected": [dict(vars(original)) for original in self.corrected],
+            }
+        )
 
 
 _FACTS = frozenset(Facts.__dataclass_fields__)
@@ -131,6 +140,7 @@ def facts_from_dict(data: dict[str, Any]) -> Facts:
     known["corrected"] = tuple(CorrectedInvoice(**c) for c in data.get("corrected", ()))
     known["third_parties"] = tuple(ThirdParty(**p) for p in data.get("third_parties", ()))
     known["payment_due"] = tuple(data.get("payment_due", ()))
+    known["clues"] = clues_from_dict(data.get("clues"))
     return Facts(**known)
 
 

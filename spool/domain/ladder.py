@@ -29,8 +29,9 @@ from spool.domain.terms import FAILURE_DAYS
 
 
 class Step(StrEnum):
-    """One rung. The later ones are the graver ones."""
+    """One rung. The later ones are the graver ones; the first is about purchases, and no rung of a deadline."""
 
+    TRAY = "tray"
     FIFTH_DAY = "fifth_day"
     SOONER = "sooner"
     MORNING = "morning"
@@ -44,6 +45,7 @@ class Step(StrEnum):
 
 
 LABELS = {
+    Step.TRAY: "faktury zakupowe bez jednostki",
     Step.FIFTH_DAY: "5. dzień roboczy po awarii",
     Step.SOONER: "termin wcześniejszy, niż można było oczekiwać",
     Step.MORNING: "dzień terminu, 8:00",

@@ -26,6 +26,8 @@ FOLDER = "folder:"
 """Begins the name of the condition, of no context, of a unit's folder that is not there; alone it is the root."""
 LEFT = "left:"
 """Begins the name of the condition, of no context, of a unit in whose drop folder lies what is no file."""
+TRAY = "_centrala"
+"""The central tray, where an owner of folders is named; in a row it is the absence of a unit."""
 DISK_OF_FOLDERS = "disk:folders"
 """The condition, of no context, of a disk of the units' folders that takes nothing more."""
 
@@ -48,6 +50,7 @@ class NewDocument:
     `wish` (online or offline24) and `asked_at` are what the unit did; `due` is what the law makes of it, None for a
     refused document. `corrects` is the SHA-256 of the original of a technical correction; `awaits` the number of the
     original whose KSeF number a refused correcting invoice needs; `place` is its place in a numbering series.
+    `warnings` are findings with which it goes; `original` are the bytes as they came, where we mended their encoding.
     """
 
     unit: str
@@ -68,6 +71,8 @@ class NewDocument:
     awaits: str = ""
     actor: str = "gateway"
     place: Place = NO_PLACE
+    warnings: tuple[Problem, ...] = ()
+    original: bytes = field(default=b"", repr=False)
 
     def refused(self, problems: Sequence[Problem], awaits: str = "") -> "NewDocument":
         """The same, refused; `awaits` is the number of an original that has no KSeF number yet."""
@@ -79,6 +84,7 @@ class Document:
     """One outgoing document as the spool has it.
 
     `held_back` counts while it is queued, `parked` (a person holds it) while it is held: `spool.domain.series`.
+    `repaired_from` is the SHA-256 of the file as it came, where this document is what we made of it.
     """
 
     seq: int
@@ -128,6 +134,8 @@ class Document:
     in_order: bool = False
     held_back: bool = False
     parked: bool = False
+    warnings: tuple[Problem, ...] = ()
+    repaired_from: str = ""
 
     @property
     def sent_offline(self) -> bool:
@@ -172,15 +180,20 @@ class NewReceived:
     unit: str | None
     rule: str
     why: str
+    remarks: tuple[Problem, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
 class Received(NewReceived):
-    """A received invoice as the spool has it; `unit` None is the central tray."""
+    """A received invoice as the spool has it; `unit` None is the central tray.
+
+    `assigned_by` is the person who decided last where it goes, empty where only rules did.
+    """
 
     cursor: int
     stored_at: datetime
     mirrored_at: datetime | None
+    assigned_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,18 @@
 Values only; `spool.settings` reads them from the configuration file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One setting that differs between municipalities, with the number of the mayor's order behind it."""
+
+    value: str
+    order: str = ""
 
 
 class ContextType(StrEnum):
@@ -48,7 +57,9 @@ class Unit:
     (off, warn, strict) says what follows from it: `spool.domain.series`. `alerts` are e-mail addresses that get the
     warnings about this unit's documents, beside the municipality's own. `retention` is the class of its documents
     (`spool.domain.retention`), empty for the municipality's default. `remote`: its folders lie on a computer of its
-    own, where `sluza folders` looks after them, and not here.
+    own, where `sluza folders` looks after them, and not here. `known_by` are texts by which suppliers name
+    it without its identifiers: addresses, contract and customer numbers. `repair_encoding` lets us mend the encoding
+    of its files, as new documents. `policies` outrank the municipality's.
     """
 
     id: str
@@ -63,25 +74,25 @@ class Unit:
     alerts: tuple[str, ...] = ()
     retention: str = ""
     remote: bool = False
-
-
-@dataclass(frozen=True)
-class Policy:
-    """One setting that differs between municipalities, with the number of the mayor's order behind it."""
-
-    value: str
-    order: str = ""
+    known_by: tuple[str, ...] = ()
+    repair_encoding: bool = False
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Municipality:
-    """The taxpayer (one NIP) with its units and contexts, by id; `coat_of_arms` is a PNG, JPEG or SVG file."""
+    """The taxpayer (one NIP) with its units and contexts, by id; `coat_of_arms` is a PNG, JPEG or SVG file.
+
+    `contact` is the person named in letters to suppliers; `policies` is what the mayor's orders decided, by name.
+    """
 
     name: str
     nip: str
     contexts: dict[str, Context] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)
     coat_of_arms: Path | None = None
+    contact: str = ""
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
     def context_of(self, unit_id: str) -> Context:
         """The context in which this unit issues; KeyError for an unknown unit."""

@@ -9,7 +9,8 @@ from spool.domain.calendar import warsaw_date
 from spool.domain.ledger import Received
 
 NUMBER_DAY, ACTUAL = "dzień nadania numeru KSeF", "faktyczne otrzymanie (awaria KSeF)"
-_OFFLINE = "Offline"
+_ONLINE, _OFFLINE = "Online", "Offline"
+_FAILURES = {Category.FAILURE, Category.TOTAL_FAILURE}
 
 
 @dataclass(frozen=True)
@@ -21,32 +22,27 @@ class Receipt:
     look: str = ""
 
 
-def receipt_of(invoice: Received, entered: date | None, failures: Iterable[Announcement]) -> Receipt:
+def receipt_of(invoice: Received, entered: date | None, periods: Iterable[Announcement]) -> Receipt:
     """When the municipality received it.
 
-    Normally, in offline24 and in an unavailability: the day of the KSeF number (art. 106na(3), 106nda(11), 106nh(4)).
-    In a failure: the day on which it really came, unless the number came earlier (art. 106nf(10)); KSeF does not tell a
-    failure from offline24, so a person enters that day, and is asked to where it may be one.
+    Normally, in offline24 and in an unavailability: the day of the KSeF number, even if a copy came earlier (art.
+    106na(3), 106nda(11), 106nh(4)). In a failure: the day on which it really came, unless the number came earlier (art.
+    106nf(10), 106ng); KSeF does not tell a failure from offline24, so a person enters that day, and is asked to where
+    it may be one.
     """
-    numbered = warsaw_date(invoice.acquisition_date)
-    if entered is not None and entered < numbered:
+    numbered, mode = warsaw_date(invoice.acquisition_date), invoice.metadata.get("invoicingMode")
+    issued = invoice.facts.issue_date
+    kinds = {period.category for period in periods if issued is not None and _covers(period, issued)}
+    if entered is not None and entered < numbered and mode != _ONLINE and kinds != {Category.MAINTENANCE}:
         return Receipt(entered, ACTUAL)
-    if not _may_be_of_a_failure(invoice, failures):
+    if entered is not None or mode != _OFFLINE or not kinds & _FAILURES:
         return Receipt(numbered, NUMBER_DAY)
     look = (
         "Wystawiona offline w dniu awarii KSeF. Jeśli przyszła przed nadaniem numeru, proszę wpisać dzień otrzymania: "
-        "sluza register receipt"
+        "sluza received receipt-date"
     )
     return Receipt(numbered, NUMBER_DAY, look)
 
 
-def _may_be_of_a_failure(invoice: Received, failures: Iterable[Announcement]) -> bool:
-    issued = invoice.facts.issue_date
-    if issued is None or invoice.metadata.get("invoicingMode") != _OFFLINE:
-        return False
-    return any(
-        period.category is Category.FAILURE
-        and warsaw_date(period.start) <= issued
-        and (period.end is None or issued <= warsaw_date(period.end))
-        for period in failures
-    )
+def _covers(period: Announcement, day: date) -> bool:
+    return warsaw_date(period.start) <= day and (period.end is None or day <= warsaw_date(period.end))

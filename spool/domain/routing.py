@@ -1,12 +1,15 @@
 """Which unit a received invoice belongs to, and which rule said so. Pure; never a guess (jst §2 P2–P6, faults K16).
 
-What is not clear goes to the central tray (`unit` None) with a Polish sentence; people decide there.
+What is not clear goes to the central tray (`unit` None) with a Polish sentence; people decide there, with the
+suggestions of `spool.domain.suggestions`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spool.domain.document import ROLE_EMPLOYEE, ROLE_JST_RECIPIENT, ROLE_RECIPIENT, Facts, ThirdParty
 from spool.domain.municipality import Municipality, Unit
+from spool.domain.policies import ROLE_2, decided
 
 DECIDING_ROLES = (ROLE_JST_RECIPIENT, ROLE_RECIPIENT, ROLE_EMPLOYEE)
 """Podmiot3 roles that name the recipient, the strongest first: JST recipient, recipient, employee (P2)."""
@@ -15,6 +18,27 @@ _ROLE_NAMES = {
     ROLE_RECIPIENT: "odbiorca",
     ROLE_EMPLOYEE: "pracownik",
 }
+
+
+TO_SUPPLIER = frozenset(
+    {"tray_jst_without_unit", "tray_unknown_unit", "tray_several_units", "tray_unit_as_buyer", "tray_no_flag",
+     "tray_hint_only"}
+)  # fmt: skip
+"""Rules after which the supplier is asked for a correcting invoice (P4, P6)."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose IDWew it is: a person or a section of a unit (U7). `value` is the identifier."""
+
+    value: str
+    unit: str
+    person: str
+
+
+Register = Mapping[str, Holder]
+"""The municipality's register of IDWew beside those of the units themselves, by value."""
+NO_REGISTER: Register = {}
 
 
 @dataclass(frozen=True)
@@ -26,19 +50,29 @@ class Route:
     why: str
 
 
-def route(facts: Facts, municipality: Municipality) -> Route:
+def route(facts: Facts, municipality: Municipality, register: Register = NO_REGISTER) -> Route:
     """The unit that this purchase is for, or the central tray."""
     taxpayer = _taxpayer(facts, municipality)
     role, named = _deciding(facts)
     if role:
-        return _by_third_party(facts, municipality, role, named, taxpayer)
+        return _by_third_party(facts, municipality, register, role, named, taxpayer)
     if taxpayer is not None:
         return Route(taxpayer.id, "buyer_taxpayer", f"Nabywcą jest {taxpayer.name} (NIP {facts.buyer_nip}).")
+    if (buyer := unit_as_buyer(facts, municipality)) is not None:
+        return _unit_as_buyer(buyer, facts)
     if facts.buyer_nip != municipality.nip:
         return Route(None, "tray_foreign_buyer", "Nabywcą nie jest gmina ani jednostka będąca podatnikiem.")
     if facts.flag_jst == "1":
         return Route(None, "tray_jst_without_unit", "Znacznik JST ma wartość 1, ale faktura nie wskazuje jednostki.")
-    return _for_the_municipality(facts, municipality)
+    return _for_the_municipality(facts, municipality, register)
+
+
+def unit_as_buyer(facts: Facts, municipality: Municipality) -> Unit | None:
+    """P6: the unit that stands as buyer though only the municipality is a taxpayer; None where that is in order."""
+    if facts.buyer_nip == municipality.nip:
+        return None
+    units = municipality.units.values()
+    return next((u for u in units if u.nip and u.nip == facts.buyer_nip and not u.taxpayer), None)
 
 
 def is_own_sale(facts: Facts, municipality: Municipality) -> bool:
@@ -65,14 +99,24 @@ def _deciding(facts: Facts) -> tuple[str, list[ThirdParty]]:
     return "", []
 
 
+def _unit_as_buyer(unit: Unit, facts: Facts) -> Route:
+    text = f"Jako nabywcę podano NIP jednostki ({unit.name}, {facts.buyer_nip}), a podatnikiem VAT jest gmina."
+    return Route(None, "tray_unit_as_buyer", text)
+
+
 def _by_third_party(
-    facts: Facts, municipality: Municipality, role: str, named: list[ThirdParty], taxpayer: Unit | None
+    facts: Facts,
+    municipality: Municipality,
+    register: Register,
+    role: str,
+    named: list[ThirdParty],
+    taxpayer: Unit | None,
 ) -> Route:
     """Exactly one unit of the register, and nobody else, must stand in the deciding role (P2, P3, P4)."""
     what = f"Podmiot3 w roli {role} ({_ROLE_NAMES[role]})"
     found: set[str] = set()
     for party in named:
-        units = _units(party, municipality)
+        units = units_of(party, municipality, register)
         if not units:
             shown = party.nip or party.internal_id or "bez NIP i IDWew"
             return Route(None, "tray_unknown_unit", f"{what} nie wskazuje znanej jednostki: {shown}.")
@@ -82,19 +126,29 @@ def _by_third_party(
     unit = municipality.units[found.pop()]
     if taxpayer is not None and taxpayer.id != unit.id:
         return Route(None, "tray_contradiction", f"Nabywcą jest {taxpayer.name}, a {what} wskazuje: {unit.name}.")
+    if (buyer := unit_as_buyer(facts, municipality)) is not None:
+        return _unit_as_buyer(buyer, facts)
     if facts.buyer_nip not in {municipality.nip, unit.nip if unit.taxpayer else municipality.nip}:
         return Route(None, "tray_foreign_buyer", f"{what} wskazuje: {unit.name}, ale nabywcą nie jest gmina.")
-    why = f"{what} wskazuje: {unit.name}."
+    if role == ROLE_RECIPIENT and decided(municipality).of(ROLE_2).value == "tray":
+        return Route(None, "tray_role_2", f"{what} wskazuje: {unit.name}, ale według zarządzenia rola 2 nie wystarcza.")
+    why = f"{what} wskazuje: {unit.name}{_person(named, register)}."
     if role == ROLE_JST_RECIPIENT and facts.flag_jst != "1":
         why += " Niezgodność: znacznik JST nie ma wartości 1."
     return Route(unit.id, f"third_party_{role}", why)
 
 
-def _for_the_municipality(facts: Facts, municipality: Municipality) -> Route:
+def _person(named: list[ThirdParty], register: Register) -> str:
+    """Who or which section of the unit the identifier belongs to."""
+    holders = [register[p.internal_id].person for p in named if p.internal_id in register]
+    return f" ({holders[0]})" if holders and holders[0] else ""
+
+
+def _for_the_municipality(facts: Facts, municipality: Municipality, register: Register) -> Route:
     """`JST`=2 and no unit named: addressed to the municipality itself (P5)."""
     if facts.flag_jst != "2":
         return Route(None, "tray_no_flag", "Faktura nie ma znacznika JST i nie wskazuje jednostki.")
-    hinted = sorted({u for p in facts.third_parties for u in _units(p, municipality)})
+    hinted = sorted({u for p in facts.third_parties for u in units_of(p, municipality, register)})
     if hinted:
         return Route(None, "tray_hint_only", f"Jednostka występuje tylko w innej roli: {', '.join(hinted)}.")
     hall = municipality.town_hall()
@@ -103,10 +157,12 @@ def _for_the_municipality(facts: Facts, municipality: Municipality) -> Route:
     return Route(hall.id, "town_hall", f"Faktura dla samej gminy (JST=2, bez Podmiot3): {hall.name}.")
 
 
-def _units(party: ThirdParty, municipality: Municipality) -> set[str]:
-    """Units of the register that this party names, by NIP or by IDWew."""
-    return {
+def units_of(party: ThirdParty, municipality: Municipality, register: Register) -> set[str]:
+    """Units of the register that this party names: by NIP, by IDWew, or by the IDWew of one of their people."""
+    found = {
         u.id
         for u in municipality.units.values()
         if (party.nip and party.nip == u.nip) or (party.internal_id and party.internal_id == u.idwew)
     }
+    holder = register.get(party.internal_id)
+    return found | {holder.unit} if holder and holder.unit in municipality.units else found

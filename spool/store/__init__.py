@@ -5,7 +5,7 @@ commit). A history row goes with every change.
 
     base ─ bodies, history, helpers        lookup ─ reading documents      documents ─ changing them
     series ─ who waits for which number
-    attempts ─ sends and their outcomes    packages ─ batch packages        received ─ purchases
+    attempts ─ sends and their outcomes    packages ─ batch packages        received, tray ─ purchases, by whom assigned
     sessions ─ sessions, conditions
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
     inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is
@@ -27,19 +27,19 @@ from spool.store.outages import Outages
 from spool.store.packages import Packages
 from spool.store.pages import Pages
 from spool.store.people import Owner
-from spool.store.received import ReceivedInvoices
 from spool.store.recovery import Recovery
 from spool.store.register import Register
 from spool.store.registers import Registers
 from spool.store.remote import RemoteUnits
 from spool.store.series import LONGEST_PAUSE
 from spool.store.tokens import KEEP_KEYS, Tokens
+from spool.store.tray import Tray
 
 __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Owner", "Store", "Unreadable"]
 
 
 class Store(
-    Packages, Recovery, Outages, ReceivedInvoices, RemoteUnits, Entries, Registers, Alarms, Tokens, Crashes, Inspection,
+    Packages, Recovery, Outages, Tray, RemoteUnits, Entries, Registers, Alarms, Tokens, Crashes, Inspection,
     Register, Fences, Accounts, Pages,
 ):  # fmt: skip
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

@@ -103,8 +103,7 @@ class Alarms(Base):
         return [self._told(r["unit"], r["due"], Step.SOONER) for r in found.fetchall()]
 
     def _told(self, unit: str, due: str, step: Step) -> Passed:
-        row = self._one("SELECT max(at) AS at FROM alarm WHERE step = ? AND unit = ?", step.value, unit)
-        return Passed(unit, rows.instant(due), rows.instant(row["at"]) if row and row["at"] else None)
+        return Passed(unit, rows.instant(due), self.told_last(step, unit))
 
     def _last_minute_told(self, now: datetime) -> dict[tuple[str, datetime], datetime]:
         found = self._db.execute(
@@ -114,9 +113,14 @@ class Alarms(Base):
         return {(r["unit"], rows.instant(r["due"])): rows.instant(r["at"]) for r in found}
 
     def _over(self) -> list[int]:
-        """Open alarms of which no document is open any more with that due moment (for a passed one: or an earlier)."""
+        """Open alarms of which no document is open any more with that due moment (for a passed one: or an earlier).
+
+        One about the central tray is over when none of its invoices lies there.
+        """
         found = self._db.execute(
-            f"""SELECT id FROM alarm WHERE over_at IS NULL AND NOT EXISTS (
+            f"""SELECT id FROM alarm WHERE over_at IS NULL AND step = '{Step.TRAY}' AND NOT EXISTS (
+                    SELECT 1 FROM json_each(documents) JOIN received ON ksef_number = value WHERE unit IS NULL)
+                UNION ALL SELECT id FROM alarm WHERE over_at IS NULL AND step <> '{Step.TRAY}' AND NOT EXISTS (
                     SELECT 1 FROM document INDEXED BY document_open WHERE {OPEN} AND unit = alarm.unit
                     AND due_safe <= alarm.due AND due_safe >= iif(alarm.step = '{Step.DUE}', '', alarm.due))"""  # noqa: S608
         )
@@ -169,6 +173,11 @@ class Alarms(Base):
             values = (*values, stamp(call.since), call.unit, stamp(call.due), call.step.value)
         return clause, values
 
+    def told_last(self, step: Step, unit: str) -> datetime | None:
+        """When this was told last."""
+        row = self._one("SELECT max(at) AS at FROM alarm WHERE step = ? AND unit = ?", step.value, unit)
+        return rows.instant(row["at"]) if row and row["at"] else None
+
     # -- what was told -----------------------------------------------------------------------------------------
 
     def raise_alarm(self, new: NewAlarm, now: datetime) -> int | None:
@@ -184,6 +193,11 @@ class Alarms(Base):
             return None
         if new.step is Step.DUE and not self._tell_passed(new):
             return None
+        if new.step is Step.TRAY:
+            self._db.execute(
+                "UPDATE received SET tray_told = 1 WHERE ksef_number IN (SELECT value FROM json_each(?))",
+                (dump(new.documents),),
+            )
         done = self._db.execute(
             """INSERT INTO alarm (unit, due, step, part, documents, sentence, text, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                RETURNING id""",
@@ -274,7 +288,7 @@ class Alarms(Base):
         return [rows.mail(r) for r in found]
 
 
-_IN_PARTS = frozenset({Step.DUE, Step.SOONER, Step.LAST_MINUTE})
+_IN_PARTS = frozenset({Step.TRAY, Step.DUE, Step.SOONER, Step.LAST_MINUTE})
 _ALARM = "id, unit, step, due, part, json_array_length(documents) AS documents, sentence, at, over_at"
 _MAIL = "alarm, address, sentence, text, at, tries, error, sent_at"
 _UNSENT = f"""SELECT {_MAIL} FROM alarm_mail INDEXED BY alarm_mail_unsent JOIN alarm ON alarm.id = alarm

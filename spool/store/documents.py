@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from spool import rows
+from spool.bodies import sha256_hex
 from spool.domain.deadlines import Deadline
 from spool.domain.document import Mode
 from spool.domain.errors import MoveRefused, SpoolDamaged
@@ -27,6 +28,7 @@ class Documents(Lookup, Sessions):
         `name` is the stem of our files about it; empty means its id.
         """
         self.put_body(raw)
+        self._keep_original(new)
         document_id = f"{int(now.timestamp() * 1000):011x}{secrets.token_hex(6)}"
         self._insert(
             "document",
@@ -45,6 +47,7 @@ class Documents(Lookup, Sessions):
         )
         note = new.problems[0].message if new.problems else new.reason or "Przyjęto i zapisano."
         self.log(document_id, f">{new.state}", now, new.actor, note, {"sha256": new.sha256, "source": new.source})
+        self._log_warnings(document_id, new, now)
         if new.place.series:
             self.keep_order(new.unit, new.place.series, now)
         return self.document(document_id)
@@ -56,6 +59,7 @@ class Documents(Lookup, Sessions):
         unit (`source_name`) both names stay. A refusal does not undo an issue that KSeF has seen: mode and deadline of
         a rejected offline invoice stay, because its duty, and a technical correction of it, rest on them.
         """
+        self._keep_original(new)
         judgement = self._judgement(new) | {"source": new.source, "context": new.context}
         if new.source_name:
             judgement |= {"source_name": new.source_name, "name": name or document.id}
@@ -75,7 +79,18 @@ class Documents(Lookup, Sessions):
             return self.document(document.id)
         judgement |= {"attempts": 0, "session": None, "invoice_ref": None}
         note = "Ten sam plik przyszedł ponownie i jest w porządku."
-        return self.move(document.id, State.QUEUED, now, new.actor, note, **judgement)
+        moved = self.move(document.id, State.QUEUED, now, new.actor, note, **judgement)
+        self._log_warnings(document.id, new, now)
+        return moved
+
+    def _keep_original(self, new: NewDocument) -> None:
+        """The file as it came, where the document is what we made of it: never thrown away (DESIGN decision 5)."""
+        if new.original:
+            self.put_body(new.original)
+
+    def _log_warnings(self, document_id: str, new: NewDocument, now: datetime) -> None:
+        for found in new.warnings:
+            self.log(document_id, "warned", now, new.actor, found.message, {"code": found.code, "field": found.field})
 
     def move(
         self,
@@ -179,6 +194,8 @@ class Documents(Lookup, Sessions):
             "issue_date": new.facts.issue_date.isoformat() if new.facts.issue_date else "",
             "attachment": int(new.facts.has_attachment),
             "problems": dump([p.as_dict() for p in new.problems]),
+            "warnings": dump([p.as_dict() for p in new.warnings]),
+            "repaired_from": sha256_hex(new.original) if new.original else "",
             "wish": new.wish.value,
             "asked_at": stamp(new.asked_at),
             "corrects": new.corrects,

@@ -23,6 +23,7 @@ _ENDED = quoted(TERMINAL)
 _USES = (
     "SELECT id AS subject, sha256, size FROM document",
     "SELECT id, upo_sha256, NULL FROM document WHERE upo_sha256 IS NOT NULL",
+    "SELECT id, repaired_from, NULL FROM document WHERE repaired_from <> ''",
     "SELECT ksef_number, sha256, NULL FROM received",
 )
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from spool import rows
+from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived, Received
 from spool.rows import dump, stamp
 from spool.store.base import Base, marks, where
@@ -30,10 +31,25 @@ class ReceivedInvoices(Base):
             unit=new.unit,
             rule=new.rule,
             why=new.why,
+            remarks=dump([r.as_dict() for r in new.remarks]),
+            seller_nip=new.facts.seller_nip,
+            number_key=new.facts.number_key,
             stored_at=stamp(now),
         )
-        self.log(new.ksef_number, "received", now, "agent", new.why, {"unit": new.unit, "rule": new.rule})
+        data = {"unit": new.unit, "rule": new.rule, "remarks": [r.code for r in new.remarks]}
+        self.log(new.ksef_number, "received", now, "agent", new.why, data)
         return True
+
+    def alike(self, facts: Facts, ksef_number: str) -> list[str]:
+        """KSeF numbers of other purchases with the same seller, number and amount (jst.md P10)."""
+        if not facts.seller_nip or not facts.number_key:
+            return []
+        found = self._db.execute(
+            """SELECT ksef_number FROM received INDEXED BY received_seller WHERE seller_nip = ? AND number_key = ?
+               AND facts ->> 'gross' = ? AND ksef_number <> ? ORDER BY cursor LIMIT 20""",
+            (facts.seller_nip, facts.number_key, facts.gross, ksef_number),
+        )
+        return [r["ksef_number"] for r in found]
 
     def received(self, ksef_number: str, unit: str | None = None) -> Received:
         """One received invoice; with `unit` only that unit's. Raises KeyError: foreign and absent look the same."""
@@ -86,9 +102,11 @@ class ReceivedInvoices(Base):
         found = [row for unit in own if unit not in away for row in self._db.execute(one, (unit, limit)).fetchall()]
         return [rows.received(r) for r in [*found, *self._db.execute(tray, (*known, limit))]]
 
-    def mark_mirrored(self, ksef_number: str, now: datetime) -> None:
-        """The invoice lies in its unit's folder, or in the central tray."""
-        self._db.execute("UPDATE received SET mirrored_at = ? WHERE ksef_number = ?", (stamp(now), ksef_number))
+    def mark_mirrored(self, ksef_number: str, unit: str | None, now: datetime) -> None:
+        """The invoice lies in the folder of this unit, or in the central tray; if it still belongs there."""
+        self._db.execute(
+            "UPDATE received SET mirrored_at = ? WHERE ksef_number = ? AND unit IS ?", (stamp(now), ksef_number, unit)
+        )
 
     def mark(self, context: str, subject: str) -> datetime | None:
         """How far receiving has come: everything up to this instant is stored."""

@@ -191,6 +191,11 @@ class Registers(Base):
 
     # -- what a person enters ----------------------------------------------------------------------------------
 
+    def entered_receipt(self, ksef_number: str) -> date | None:
+        """The day of actual receipt that a person entered."""
+        row = self._one("SELECT received_on FROM receipt WHERE ksef_number = ?", ksef_number)
+        return date.fromisoformat(row["received_on"]) if row else None
+
     def enter_receipt(self, invoice: Received, on: date, now: datetime, actor: str) -> None:
         """The day on which a failure-mode invoice really came (JST rule D2), before that of its number."""
         before = self._one("SELECT received_on FROM receipt WHERE ksef_number = ?", invoice.ksef_number)

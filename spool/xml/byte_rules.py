@@ -17,6 +17,8 @@ from spool.domain.errors import Problem
 _PLANE_ENDS = "".join(chr(plane * 0x10000 + 0xFFFE) + chr(plane * 0x10000 + 0xFFFF) for plane in range(1, 17))
 _DISCOURAGED = re.compile(f"[\x7f-\x84\x86-\x9f\ufdd0-\ufdef{_PLANE_ENDS}]")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+UNWANTED = (_DISCOURAGED, _FORBIDDEN)
+"""What must not occur in a file for KSeF."""
 # Bytes that occur in UTF-8 of any character above, and those of mark-up that is looked at: where none of them is, no
 # text needs to be searched. One `translate` over the bytes costs less than a search for any one of them.
 _SUSPECT = frozenset({*range(0x20), 0x7F, 0xC2, 0xEF, *range(0xF0, 0xF5)} - set(b"\t\n\r"))
@@ -119,13 +121,13 @@ def _not_utf8(raw: bytes, error: UnicodeDecodeError) -> Problem:
     if not raw.lstrip().startswith(b"<"):
         return problem("not_xml", what=_looks_like(raw))
     line = line_of(raw[: error.start].decode("utf-8", "replace"), error.start)
-    encoding = _old_polish_encoding(raw)
+    encoding = old_polish_encoding(raw)
     if encoding:
         return problem("xml_encoding", line=line, encoding=encoding)
     return problem("xml_not_utf8", line=line, bytes=raw[error.start : error.start + 4].hex(" ").upper())
 
 
-def _old_polish_encoding(raw: bytes) -> str:
+def old_polish_encoding(raw: bytes) -> str:
     """Windows-1250 or ISO-8859-2 when the high bytes are Polish letters of it; empty when it is neither."""
     high = [byte for byte in raw if byte >= 0x80]
     for name, only in (("Windows-1250", _CP1250_ONLY), ("ISO-8859-2", _ISO2_ONLY)):

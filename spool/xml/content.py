@@ -14,6 +14,7 @@ from spool.domain.catalogue import problem
 from spool.domain.document import ROLE_JST_RECIPIENT, collapse
 from spool.domain.errors import Problem
 from spool.domain.identifiers import internal_id_is_valid, ksef_number_is_valid, nip_is_valid
+from spool.xml import kinds
 from spool.xml.outline import Outline, Part, text
 from spool.xml.paths import Node, path_of
 
@@ -42,6 +43,7 @@ def warnings(outline: Outline) -> Iterator[Problem]:
     """What KSeF accepts, but the unit should look at."""
     yield from _buyer_warnings(outline)
     yield from _body_warnings(outline.body)
+    yield from kinds.warnings(outline)
     if outline.top.get("Zalacznik") is not None:
         yield problem("attachment_needs_batch", field="Zalacznik")
 

@@ -26,6 +26,7 @@ def read(outline: Outline, form: FormCode) -> Facts:
         buyer_nip=buyer.value("NIP"),
         buyer_name=buyer.text("Nazwa"),
         buyer_other_id=_other_id(buyer),
+        no_tax_id=buyer.value("BrakID") == "1",
         kind=body.value("RodzajFaktury"),
         number=body.text("P_4C" if rr else "P_2"),
         issue_date=as_date(body.value("P_4B" if rr else "P_1")),

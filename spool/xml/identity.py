@@ -23,7 +23,6 @@ _NAMESPACES = {
 _FA1_NAMESPACE = "http://crd.gov.pl/wzor/2021/11/29/11089/"
 _FORM_NAMES = {
     FormCode.FA2: "faktura w dawnej strukturze FA(2)",
-    FormCode.FA_RR: "faktura VAT RR",
     FormCode.PEF: "faktura PEF (UBL)",
     FormCode.PEF_KOR: "korekta PEF (UBL)",
 }
@@ -55,6 +54,8 @@ def identify(root: Node) -> Identity:
     if form is FormCode.FA3 and name.localname == "Faktura":
         return Identity(form)
     line = root.sourceline
+    if form is FormCode.FA_RR:
+        return Identity(form, problem("vat_rr", line=line))
     if form in _FORM_NAMES:
         return Identity(form, problem("wrong_form", line=line, what=_FORM_NAMES[form]))
     if name.localname == "Faktura" or name.namespace == FA3_NAMESPACE:

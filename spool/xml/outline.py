@@ -14,7 +14,8 @@ from spool.xml.paths import Node
 RATES = tuple(f"P_14_{rate}" for rate in range(1, 6))
 _BODY = (
     "KodWaluty", "P_1", "P_2", "P_4B", "P_4C", "P_12_1", "P_15", "RodzajFaktury", "Adnotacje", "Platnosc",
-    "DaneFaKorygowanej", "FakturaZaliczkowa", *RATES, *(f"{rate}W" for rate in RATES),
+    "DaneFaKorygowanej", "FakturaZaliczkowa", "DodatkowyOpis", "WarunkiTransakcji",
+    *RATES, *(f"{rate}W" for rate in RATES),
 )  # fmt: skip
 _IDENTITY = "DaneIdentyfikacyjne"
 
@@ -92,6 +93,12 @@ class Outline:
         """`Fa`, or `FakturaRR` where that stands in its place; rows are not among its children here."""
         found = self.top.get("Fa")
         return Part(self._prefix, self.top.get("FakturaRR") if found is None else found, _wanted(self._prefix))
+
+    def rows(self) -> Iterator[Part]:
+        """The rows of the invoice, one by one."""
+        if self.body.element is not None:
+            for row in self.body.element.iterchildren(self._prefix + "FaWiersz"):
+                yield Part(self._prefix, row)
 
 
 @lru_cache(maxsize=64)  # bounded, because a hostile document may bring any namespace

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lxml import etree
 
 from spool.domain.document import Facts, FormCode, ThirdParty, collapse
 from spool.xml import byte_rules
+from spool.xml.clues import read_clues
 from spool.xml.facts import as_date, read
 from spool.xml.identity import identify
 from spool.xml.outline import Outline, text
@@ -29,7 +31,10 @@ def read_received(raw: bytes) -> Facts:
         root = parse(raw)
     except etree.XMLSyntaxError:
         return Facts()
-    return read_root(root)
+    facts = read_root(root)
+    if etree.QName(root).localname == "Faktura":
+        return replace(facts, clues=read_clues(Outline(root)))
+    return facts
 
 
 def read_root(root: Node) -> Facts:

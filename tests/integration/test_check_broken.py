@@ -46,9 +46,9 @@ def test_every_invariant_of_the_spool_was_looked_at(story: Story) -> None:
 
 
 def test_F09_a_damaged_page_is_found(spool: Broken) -> None:
-    """Zeros over a page that nobody reads at the start: SQLite says so, and the spool cannot be trusted."""
+    """Zeros over a page of the history: SQLite says so, and the spool cannot be trusted."""
     connection = pysqlite3.connect(spool.path)
-    [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'notice'").fetchone()
+    [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'event'").fetchone()
     connection.close()
     with spool.path.open("r+b") as file:
         file.seek((page - 1) * 4096)

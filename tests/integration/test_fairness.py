@@ -71,7 +71,7 @@ class Listening(Returns):
 
         def job(store: Any) -> None:
             if task.received:
-                store.mark_mirrored(task.key, self._clock())
+                store.mark_mirrored(task.key, store.received(task.key).unit, self._clock())
             else:
                 store.mark_shown(store.document(task.key))
 

@@ -52,7 +52,7 @@ ROWS = {
     "P5 flag missing but Podmiot3 ours": (_facts(("8", SP1), jst=""), "sp1", "third_party_8"),
     "P5 JST=2 without Podmiot3": (_facts(jst="2"), "urzad", "town_hall"),
     "P5 flag missing without Podmiot3": (_facts(jst=""), None, "tray_no_flag"),
-    "P6 buyer is a unit that is no taxpayer": (_facts(jst="2", buyer=SP1), None, "tray_foreign_buyer"),
+    "P6 buyer is a unit that is no taxpayer": (_facts(jst="2", buyer=SP1), None, "tray_unit_as_buyer"),
     "P6 buyer is somebody else": (_facts(("8", SP1), buyer="9999999999"), None, "tray_foreign_buyer"),
     "buyer is a taxpayer unit": (_facts(jst="2", buyer=LIBRARY), "bib", "buyer_taxpayer"),
     "taxpayer buyer named again": (_facts(("2", LIBRARY), buyer=LIBRARY), "bib", "third_party_2"),

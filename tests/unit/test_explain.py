@@ -128,7 +128,7 @@ def test_several_different_problems_are_told_at_once() -> None:
 STRANGERS = {
     "FA(2)": (invoices.fa2_invoice(), "wrong_form", "FA(2)"),
     "FA(1)": (changed(invoices.FA3_NS, "http://crd.gov.pl/wzor/2021/11/29/11089/"), "wrong_form", "FA(1)"),
-    "RR": (invoices.rr_invoice(), "wrong_form", "VAT RR"),
+    "RR": (invoices.rr_invoice(), "vat_rr", "VAT RR"),
     "PEF": (invoices.pef_invoice(), "wrong_form", "PEF"),
     "PEF_KOR": (invoices.pef_invoice(credit=True), "wrong_form", "PEF"),
     "no namespace": (changed(f' xmlns="{invoices.FA3_NS}"', ""), "wrong_form", "bez przestrzeni nazw"),

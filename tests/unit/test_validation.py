@@ -109,9 +109,9 @@ def test_S1_the_seller_is_the_municipality(seller: str, unit: Unit, code: str | 
         ((ThirdParty("2", SCHOOL),), SP1, "role7_missing"),
         ((ThirdParty("7", LIBRARY),), SP1, "role7_other_unit"),
         ((ThirdParty("7", "", "5080014460-00024"),), SP1, "role7_other_unit"),
-        ((ThirdParty("7", LIBRARY), ThirdParty("7", SCHOOL)), SP1, None),
+        ((ThirdParty("7", LIBRARY), ThirdParty("7", SCHOOL)), SP1, "role7_other_unit"),
         ((), BARE, None),
-        ((ThirdParty("7", SCHOOL),), BARE, None),
+        ((ThirdParty("7", SCHOOL),), BARE, "role7_for_another"),
         ((ThirdParty("7", SCHOOL),), replace(SP1, context="szkola"), "role7_other_unit"),
         ((ThirdParty("7", "", IDWEW),), replace(SP1, context="szkola"), None),
         ((ThirdParty("7", "", IDWEW),), replace(SP1, context="dziecko"), "role7_other_unit"),
@@ -121,11 +121,10 @@ def test_S1_the_seller_is_the_municipality(seller: str, unit: Unit, code: str | 
     ],
 )
 def test_S1_a_unit_sends_only_as_itself(parties: tuple[ThirdParty, ...], unit: Unit, code: str | None) -> None:
-    """Another unit in role 7 is refused; a missing one is pointed out where KSeF does not demand it."""
+    """Anybody else in role 7 is refused; a missing one is pointed out where KSeF does not demand it."""
     facts = replace(FACTS, third_parties=parties)
     told = [code] if code else []
-    bound = unit.context in {"szkola", "dziecko"}
-    hard = bool(code) and (bound or any(p.nip == LIBRARY for p in parties))
+    hard = code == "role7_other_unit"
     assert problems(facts, unit) == (told if hard else [])
     assert warnings(facts, unit) == ([] if hard else told)
 
