@@ -75,6 +75,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/odebrane/{number}/xml", received.xml, Right.LOOK),
     Page("GET", "/odebrane/{number}/pdf", received.as_pdf, Right.LOOK),
     Page("GET", "/odebrane/{number}/obraz.png", received.as_picture, Right.LOOK),
+    Page("POST", "/odebrane/{number}/zrob/{verb}", received.decide, Right.DECIDE),
     Page("GET", "/rejestry", registers.listing, Right.LOOK),
     Page("GET", "/rejestry/{owner}/{name}", registers.download, Right.LOOK),
     Page("GET", "/awarie", outages.listing, Right.LOOK_AT_TOWN),

@@ -44,6 +44,8 @@ NOTICES = {
     "account": "Konto zapisano.",
     "codes": "Ustawienie kodów jednorazowych zapisano.",
     "assign": "Fakturę przydzielono.",
+    "remirror": "Kopia zostanie zapisana w folderze ponownie.",
+    "receipt": "Dzień otrzymania zapisano.",
 }
 """What a page says after something was done; the address carries the word only, so nobody's text is reflected."""
 

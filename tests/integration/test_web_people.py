@@ -403,3 +403,35 @@ async def test_inv_I7_registers_are_each_units_own(bench: Bench, tmp_path: Path)
     assert {answer.status for answer in wrong} == {404}
     assert len({re.sub(rb"<time>.*?</time>", b"", answer.body) for answer in wrong}) == 1
     assert (await bench.admin(f"/rejestry/{CENTRAL}/wystawione-2026-11.csv")).body == b"numer;_centrala"
+
+
+async def test_a_stray_invoice_is_assigned_on_its_page(bench: Bench, stocked: Any) -> None:
+    """From the tray to a unit under a name and with a reason; the unit sees it then, and no word of where it was."""
+    await bench.enter("szkola", Role.ACCOUNTANT, SCHOOL)
+    await bench.enter("opieka", Role.ACCOUNTANT, WELFARE)
+    number = stocked[""]["number"]
+    asked = (await bench.admin(f"/odebrane/{number}")).body.decode()
+    assert "Czyja to faktura?" in asked
+    path = f"/odebrane/{number}/zrob/assign"
+    assert (await bench.admin(path, method="POST", who="szkola", form={"unit": SCHOOL})).status == 403
+    assert (await bench.admin(path, method="POST", form={"unit": "obca"})).status == 400
+    sent = {"unit": WELFARE, "reason": "Umowa 7/2026"}
+    assert (await bench.admin(path, method="POST", form=sent)).headers["Location"] == f"/odebrane/{number}?ok=assign"
+    again = await bench.admin(path, method="POST", form=sent)
+    assert (again.status, "już tam jest" in again.body.decode()) == (422, True)
+    assert (await bench.admin(path, method="POST", form={"unit": SCHOOL, "reason": "pomyłka"})).status == 303
+    assert (await bench.admin(f"/odebrane/{number}", who="opieka")).status == 404
+    page = (await bench.admin(f"/odebrane/{number}", who="szkola")).body.decode()
+    assert "Osoba admin (admin)" in page
+    assert not any(word in page for word in ("gops", "Ośrodek", "Umowa 7/2026", "tacki"))
+    assert "gops → sp1" in (await bench.admin(f"/odebrane/{number}")).body.decode()
+
+
+async def test_the_day_of_receipt_is_entered_on_the_page(bench: Bench, stocked: Any) -> None:
+    """A day before that of the number; what is no day is told."""
+    number = stocked[SCHOOL]["number"]
+    wrong = await bench.admin(f"/odebrane/{number}/zrob/receipt", method="POST", form={"day": "wczoraj"})
+    assert (wrong.status, "To nie jest data" in wrong.body.decode()) == (422, True)
+    done = await bench.admin(f"/odebrane/{number}/zrob/receipt", method="POST", form={"day": "2026-11-19"})
+    assert done.status == 303
+    assert str(await bench.spool.read(lambda store: store.entered_receipt(number))) == "2026-11-19"

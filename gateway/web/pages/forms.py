@@ -1,6 +1,6 @@
 """Reading what a form sent: short texts, known words, moments in Warsaw time."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from aiohttp import web
 from multidict import MultiDictProxy
@@ -52,6 +52,15 @@ def moment(form: Form, name: str) -> datetime | None:
         return datetime.fromisoformat(value).replace(tzinfo=WARSAW)
     except ValueError:
         raise ConfigError(f"To nie jest data z godziną: „{value}”.", "Np. 2026-11-26T14:30.") from None
+
+
+def day(form: Form, name: str) -> date:
+    """A `date` field. Raises ConfigError when it is no day."""
+    value = text(form, name, 20)
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ConfigError(f"To nie jest data: „{value}”.", "Np. 2026-11-26.") from None
 
 
 def cursor(request: web.Request, name: str = "przed") -> int:

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway.folders.copies import marks_of_received
 from gateway.http.answers import as_file
+from gateway.http.problems import HttpProblem
 from gateway.results import local
 from gateway.web import shown
 from gateway.web.pages import forms
@@ -14,8 +15,13 @@ from gateway.web.pages.documents import drawn, seen, told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import Sight, look
 from gateway.web.words import moment
+from spool import purchases
 from spool.domain.accounts import Right
-from spool.domain.ledger import Received
+from spool.domain.calendar import warsaw_date
+from spool.domain.errors import ConfigError, MoveRefused
+from spool.domain.ledger import Event, Received
+from spool.law import Rules
+from spool.purchases import Purchase, hop
 
 _ROWS = 50
 
@@ -57,21 +63,77 @@ def row(invoice: Received, now: datetime, parts: AdminParts) -> dict[str, Any]:
 
 async def show(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /odebrane/{number}."""
+    return await _page(request, viewer)
+
+
+async def _page(request: web.Request, viewer: Viewer, error: str = "") -> web.Response:
     parts, number = request.app[PARTS], request.match_info["number"]
-
-    def work(sight: Sight) -> tuple[Received, list[Any]]:
-        invoice = sight.received(number)
-        return invoice, sight.history(invoice)
-
-    invoice, history = await look(parts, viewer, work)
-    now = parts.clock()
+    purchase, history = await look(parts, viewer, lambda sight: _whole(sight, number, parts.rules))
+    invoice, now, whole = purchase.invoice, parts.clock(), viewer.account.whole_town
     values = {
         "row": row(invoice, now, parts),
-        "facts": _facts(invoice, now, parts),
+        "facts": _facts(invoice, now, parts) + _more(purchase, whole=whole),
         "why": invoice.why,
-        "history": [told_event(e, now) for e in history],
+        "remarks": invoice.remarks,
+        "look": purchase.receipt.look,
+        "history": [told_event(e, now) | ({"note": hop(e)} if whole else {}) for e in history],
+        "assigning": _assigning(purchase, parts, now) if viewer.account.may(Right.DECIDE) else None,
+        "error": error,
     }
-    return shown.page(request, viewer, "received_one.html", values)
+    return shown.page(request, viewer, "received_one.html", values, 422 if error else 200)
+
+
+def _whole(sight: Sight, number: str, rules: Rules) -> tuple[Purchase, list[Event]]:
+    invoice = sight.received(number)
+    return purchases.look(sight.store, invoice, rules), sight.history(invoice)
+
+
+def _more(purchase: Purchase, *, whole: bool) -> list[tuple[str, str]]:
+    """The receipt date, and for people in charge what looks like the same invoice: it may be another unit's."""
+    rows = [("Data otrzymania", f"{purchase.receipt.day:%d.%m.%Y} ({purchase.receipt.rule})")]
+    return [*rows, ("Podobne faktury", ", ".join(purchase.alike))] if whole and purchase.alike else rows
+
+
+def _assigning(purchase: Purchase, parts: AdminParts, now: datetime) -> dict[str, Any]:
+    """What a person needs to decide whose it is: the reasons for each unit, all units, the letter to the supplier."""
+    units = parts.municipality.units
+    reasons: dict[str, list[str]] = {}
+    for suggestion in purchase.suggestions:
+        reasons.setdefault(suggestion.unit, []).append(suggestion.why)
+    return {
+        "suggested": [
+            {"id": unit, "name": units[unit].name, "why": why} for unit, why in reasons.items() if unit in units
+        ],
+        "units": [{"id": unit.id, "name": unit.name} for unit in units.values()],
+        "current": purchase.invoice.unit or "",
+        "letter": purchases.letter(purchase, parts.rules, warsaw_date(now)) if purchase.asks_supplier else "",
+        "receipt": purchase.receipt.day.isoformat(),
+    }
+
+
+async def decide(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """POST /odebrane/{number}/{verb}: assigned, mirrored again, or its day of receipt entered, under a name."""
+    parts, form = request.app[PARTS], await request.post()
+    number, verb = request.match_info["number"], request.match_info["verb"]
+    invoice = await look(parts, viewer, lambda sight: sight.received(number))
+    now, name = parts.clock(), viewer.actor
+    try:
+        if verb == "assign":
+            unit = forms.text(form, "unit")
+            if unit and unit not in parts.municipality.units:
+                raise HttpProblem("bad_request")
+            reason = forms.text(form, "reason")
+            await parts.spool.write(lambda s: purchases.assign(s, number, unit or None, now, name, reason, parts.rules))
+        elif verb == "remirror":
+            await parts.spool.write(lambda s: s.remirror(number, now, name))
+        elif verb == "receipt":
+            day = forms.day(form, "day")
+            await parts.spool.write(lambda s: s.enter_receipt(invoice, day, now, name))
+        else:
+            raise HttpProblem("not_found")
+    except (ConfigError, MoveRefused) as error:
+        return await _page(request, viewer, shown.told(error))
+    raise shown.back(f"/odebrane/{number}", verb)
 
 
 def _facts(invoice: Received, now: datetime, parts: AdminParts) -> list[tuple[str, str]]:
