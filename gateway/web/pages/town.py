@@ -20,8 +20,11 @@ from spool.domain.environments import BY_NAME
 from spool.domain.errors import ConfigError
 from spool.domain.ledger import FOLDER, Event
 from spool.domain.municipality import Context, Policy
+from spool.domain.policies import QUESTIONS, decided
+from spool.domain.policy_words import label, value
 from spool.domain.spreadsheet import csv_text
 from spool.domain.states import LIVE, NUMBERED, State
+from spool.settings import LOCAL_RULE
 
 _ROWS = 100
 _EXPORTED = 100_000
@@ -126,22 +129,26 @@ async def settings(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 
 def _settings(parts: AdminParts) -> list[dict[str, Any]]:
     assert parts.settings is not None
-    given = parts.settings
-    policies = {**vars(given.policies), "maintenance_after_offline24": given.shared.law.maintenance_after_offline24}
-    folders = [(name, f"{value:g}") for name, value in vars(given.folders).items()]
-    return [
-        {
-            "title": "Ustalenia zarządzeń",
-            "rows": [(name, p.value, p.order or "nie podano") for name, p in policies.items() if isinstance(p, Policy)],
-            "order": True,
-        },
-        {
-            "title": "Gmina",
-            "rows": [("nazwa", parts.municipality.name, ""), ("NIP", parts.municipality.nip, "")],
-            "order": False,
-        },
-        {"title": "Foldery", "rows": [(name, value, "") for name, value in folders], "order": False},
+    given, town = parts.settings, parts.municipality
+    policies = [_policy(name, decided(town).of(question)) for name, question in QUESTIONS.items()]
+    policies.append(_policy(LOCAL_RULE, given.shared.law.maintenance_after_offline24))
+    own = [
+        (f"{unit.name}: {label(name)}", value(policy.value), policy.order or "nie podano")
+        for unit in town.units.values()
+        for name, policy in unit.policies.items()
     ]
+    folders = [(name, f"{seconds:g}", "") for name, seconds in vars(given.folders).items()]
+    groups = [
+        {"title": "Zarządzenia i ustalenia gminy", "rows": policies, "order": True},
+        {"title": "Odstępstwa jednostek", "rows": own, "order": True},
+        {"title": "Gmina", "rows": [("Nazwa", town.name, ""), ("NIP", town.nip, "")], "order": False},
+        {"title": "Foldery (sekundy, minuty)", "rows": folders, "order": False},
+    ]
+    return [group for group in groups if group["rows"]]
+
+
+def _policy(name: str, policy: Policy) -> tuple[str, str, str]:
+    return label(name), value(policy.value), policy.order or "nie podano"
 
 
 async def trail(request: web.Request, viewer: Viewer) -> web.StreamResponse:
