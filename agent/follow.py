@@ -6,7 +6,7 @@ bytes go again is held against the list of its session first: the line may have 
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -67,12 +67,14 @@ class Verdicts:
         if not due:
             at = await t.spool.read(lambda store: store.next_action(t.context.id, _ASKED, named=True))
             return IDLE_S if at is None else min(IDLE_S, max(0.05, (at - now).total_seconds()))
-        session, documents = _largest(due)
-        suspicious = bool(t.hands and t.hands.suspicious)  # a suspect is handled by itself
-        doubted = [document for document in documents if document.id in self._doubts]
-        listed = len(documents) >= LIST_FROM and session not in self._unlisted and not suspicious
+        doubted = [document for document in due if document.id in self._doubts]
+        if t.hands and t.hands.suspicious:
+            due, doubted = (doubted or due)[:1], doubted[:1]  # a suspect is handled by itself
+        session = _largest(doubted or due)
+        documents = [document for document in due if document.session == session]
+        listed = len(documents) >= LIST_FROM and session not in self._unlisted
         if (listed or doubted) and t.ksef.wait("sessionInvoiceList") == 0:
-            return await self._ask_list(session, doubted[:1] if suspicious else documents)
+            return await self._ask_list(session, documents)
         if (pause := t.ksef.wait("invoiceStatus")) > 0:
             return pause
         document = due[0]
@@ -123,6 +125,7 @@ class Verdicts:
         heard: list[tuple[Document, InvoiceStatus, bool]] = []
 
         def job(store: Store) -> None:
+            heard.clear()  # on a full disk a job runs once more, in the reserve
             earlier = {r for d in documents if d.attempts > 1 for r in store.earlier_references(d.id)}
             by_bytes = twins.by_bytes(statuses, earlier)
             for stale in documents:
@@ -217,10 +220,6 @@ def _session_gone(store: Store, document: Document, now: datetime) -> None:
         verdict.unknown(store, document, Unknown("KSeF nie pokazuje sesji, w której wysłano ten dokument."), now)
 
 
-def _largest(due: list[Document]) -> tuple[str, list[Document]]:
+def _largest(due: list[Document]) -> str:
     """The session with the most waiting documents."""
-    by_session: dict[str, list[Document]] = defaultdict(list)
-    for document in due:
-        by_session[str(document.session)].append(document)
-    session = max(by_session, key=lambda name: len(by_session[name]))
-    return session, by_session[session]
+    return Counter(str(document.session) for document in due).most_common(1)[0][0]

@@ -102,7 +102,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    chosen = [m for m in MUTANTS if not given.names or m.name in given.names]
+    by_name = {m.name: m for m in MUTANTS}
+    chosen = [by_name[name] for name in given.names or by_name]
     with ThreadPoolExecutor(given.jobs) as pool:
         tries = [pool.submit(try_one, m, given.base, given.count, given.seconds) for m in chosen]
         results = []

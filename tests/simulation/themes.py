@@ -60,7 +60,7 @@ def doubt(director: "Director") -> None:
         habits.verdicts = ((dice.choice((405, 435, 500, 550, 410)), 0.5),)
     world.disk.meddle = dice.choice((0.0, 0.0, 0.01))
     for _ in range(dice.choice((0, 1, 2, 4))):
-        director.at(dice.choice((director.person, director.person, director.again, director.slip)))
+        director.at(dice.choice((director.person, director.person, director.again)))
 
 
 def copies(director: "Director") -> None:
