@@ -78,7 +78,7 @@ def user_of(shares: Shares, unit: str) -> str:
 
 def users(shares: Shares, municipality: Municipality) -> tuple[str, ...]:
     """Every account that must exist on the server, units first; groups (`@…`) are the administrator's own."""
-    units = tuple(user_of(shares, unit) for unit in municipality.units)
+    units = tuple(user_of(shares, unit.id) for unit in _units(municipality))
     if taken := sorted({*units} & {shares.service_user, *shares.admins}):
         raise ConfigError(
             f"Błędna wartość pola „shares.user_prefix”: {shares.user_prefix!r} (konto jednostki „{taken[0]}” byłoby "
@@ -95,7 +95,7 @@ def listed(shares: Shares, municipality: Municipality, root: Path) -> tuple[Shar
         raise ConfigError(
             f"Błędna wartość pola „paths.folders”: {str(root)!r} (znaku {bad!r} nie może być w ścieżce udziału)."
         )
-    found = [share for unit in municipality.units.values() for share in _of_unit(shares, unit, root)]
+    found = [share for unit in _units(municipality) for share in _of_unit(shares, unit, root)]
     if shares.admins:
         path = root / layout.CENTRAL
         found.append(Share(layout.CENTRAL, path, shares.admins, "Faktury odebrane bez przypisanej jednostki"))
@@ -132,6 +132,11 @@ def _loose(shares: Shares) -> Iterator[str]:
         yield "shares.encryption = desired: komputer, który nie umie szyfrować, prześle faktury jawnie."
     elif shares.encryption == "off":
         yield "shares.encryption = off: faktury idą przez sieć jawnie i można je podsłuchać."
+
+
+def _units(municipality: Municipality) -> list[Unit]:
+    """Those whose folders are here; a remote unit has its own on its own computer."""
+    return [unit for unit in municipality.units.values() if not unit.remote]
 
 
 def _of_unit(shares: Shares, unit: Unit, root: Path) -> Iterable[Share]:

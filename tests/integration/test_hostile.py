@@ -15,9 +15,12 @@ import pytest
 from gateway.archive import MAX_XML
 from gateway.folders import layout
 from gateway.intake import Origin
+from gateway.render.work import drawing_workers
+from sluza.samples import ksef_number_for
 from spool.bodies import sha256_hex
 from spool.domain.states import State
 from spool.workers import Workers
+from spool.xml import read_received
 from tests import hostile_values, hostile_xml, hostile_zip
 from tests.folders_bench import FAST, SCHOOL, Bench, bench_at, sale, until
 from tests.hostile_xml import OK, Case
@@ -179,3 +182,35 @@ def aside(bench: Bench, name: str) -> dict[str, Any]:
     note = bench.found(f"odrzucone/*/{name}.blad.txt").read_text(encoding="utf-8-sig")
     assert "Co zrobić:" in note
     return bench.json(f"odrzucone/*/{name}.json")
+
+
+async def test_fault_X27_what_nobody_can_read_lies_in_the_tray_as_it_came(bench: Bench) -> None:
+    """Whatever a supplier sent: its bytes, its reason and, where it can be drawn, its picture; the others go on."""
+    drawing = drawing_workers()
+    names = ("doctype-billion_laughs-utf-8", "encoding-utf-16", "file-pdf", "control-0001", "markup-mismatch",
+             "cut-200", "document-JPK", "flood-depth-250", "allowed-value-script", "allowed-value-path")  # fmt: skip
+    sent = {ksef_number_for(serial=n): c for n, c in enumerate((c for c in XML() if c.name in names), 1)}
+    assert len(sent) == len(names)
+    try:
+        bench.workers.run = drawing.run  # type: ignore[method-assign]
+        await bench.set_up()
+        for number, case in sent.items():
+            facts = read_received(case.raw)
+            bench.receive(case.raw, number, None, form=facts.form, number=facts.number, seller_nip=facts.seller_nip)
+        async with bench.running(watch=False):
+            await until(lambda: len([n for n in tray(bench) if n.endswith(".json")]) == len(names), 60)
+        for number, case in sent.items():
+            [path] = (bench.root / layout.CENTRAL).rglob(f"*{number}.xml")
+            assert path.read_bytes() == case.raw, case.name
+        assert all(set(name) <= SAFE for name in tray(bench))
+        assert len([n for n in tray(bench) if n.endswith(".pdf")]) >= 2
+    finally:
+        drawing.close()
+
+
+SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+def tray(bench: Bench) -> list[str]:
+    """Names of the files in the central tray's folder of received invoices."""
+    return [p.name for p in (bench.root / layout.CENTRAL / layout.RECEIVED).rglob("*") if p.is_file()]

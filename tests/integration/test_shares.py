@@ -76,6 +76,14 @@ def test_without_admins_there_is_no_central_share() -> None:
     assert "valid users = \n" not in text
 
 
+def test_a_remote_unit_has_no_share_here() -> None:
+    """Its folders are on its own computer; a share would lead nowhere, and its account would be one too many."""
+    units = {"sp1": Unit("sp1", "Szkoła", "gmina"), "dps": Unit("dps", "Dom", "gmina", remote=True)}
+    town = Municipality("Gmina", "5080014460", {}, units)
+    assert shares.users(STRICT, town) == ("smb-sp1", "informatyk")
+    assert "dps" not in shares.fragment(STRICT, town, FOLDERS)
+
+
 def test_names_of_units_add_no_lines(tmp_path: Path) -> None:
     """A unit's name is only a comment, whatever it contains."""
     name = 'Szkoła "X"\n[zly]\npath = /etc\\'
