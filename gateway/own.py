@@ -217,12 +217,17 @@ class Own:
 
         return await self._write(work)
 
-    async def acknowledge_received(self, ksef_number: str) -> Received:
-        """The invoice lies in the unit's folder; or, recalled, does not lie there any more."""
+    async def acknowledge_received(self, ksef_number: str, *, gone: bool) -> Received:
+        """The invoice lies in the unit's folder; or, recalled and `gone`, does not lie there any more.
+
+        Which of the two must be said: the word that a copy was filed may come after its recall.
+        """
         now = self._behind.clock()
 
         def work(store: Store) -> Received:
-            if store.copy_gone(ksef_number, self.unit.id, now, "gateway"):
+            if gone:
+                if not store.copy_gone(ksef_number, self.unit.id, now, "gateway"):
+                    raise KeyError(ksef_number)
                 return store.received(ksef_number)
             invoice = store.received(ksef_number, unit=self.unit.id)
             if invoice.mirrored_at is None:

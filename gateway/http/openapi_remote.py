@@ -97,9 +97,10 @@ REMOTE: Node = {
     ),
     "/v1/received/{number}/ack": _post(
         "acknowledgeReceived",
-        "The invoice lies in the unit's folder, durably.",
+        "The invoice lies in the unit's folder, durably; or, after the change `recalled`, does not lie there any more.",
         json_answer("Noted.", "AcknowledgedReceived"),
         _NUMBER,
+        query("gone", {"type": "string", "enum": ["true", "false"]}, "the recalled copy is removed"),
     ),
     "/v1/seat": {
         "put": {

@@ -67,10 +67,11 @@ async def acknowledge(request: web.Request, own: Own) -> web.Response:
 
 
 async def acknowledge_received(request: web.Request, own: Own) -> web.Response:
-    """POST /v1/received/{KSeF number}/ack: the same for an invoice of a supplier."""
-    parameters.only(request)
+    """POST /v1/received/{KSeF number}/ack: the same for a supplier's invoice; `gone`: a recalled copy was removed."""
+    parameters.only(request, "gone")
     await _need_seat(request, own)
-    invoice = await own.acknowledge_received(request.match_info["number"])
+    gone = parameters.flag(request, "gone")
+    invoice = await own.acknowledge_received(request.match_info["number"], gone=gone)
     log_fields(request)["document"] = invoice.ksef_number
     return as_json({"ksef_number": invoice.ksef_number, "sha256": invoice.sha256})
 

@@ -111,7 +111,9 @@ class Fetching:
         reached("remote.fetched", str(change["id"]))
         await self._io(work)
         reached("remote.written", str(change["id"]))
-        query = {} if change["kind"] in _PURCHASES else {"version": int(change["version"])}
+        query: dict[str, str | int] = {"version": int(change["version"])}
+        if change["kind"] in _PURCHASES:
+            query = {"gone": "true"} if change["kind"] == "recalled" else {}
         reply = await self._line.call("POST", f"{path}/ack", query)
         if reply.body.get("sha256") != sheet.sha256:
             raise LineDownError("Bramka potwierdziła inny dokument, niż zapisano.")

@@ -27,6 +27,8 @@ from spool.purchases import register
 from spool.store import Store
 from spool.xml import read_received
 from tests.folders_bench import SCHOOL, WELFARE, Bench, bench_at, until
+from tests.http_bench import NOW
+from tests.remote_bench import world
 
 NUMBER = "7770001111-20261120-AAAAAA-AAAAAA-7F"
 
@@ -341,3 +343,15 @@ def test_rule_P02_the_register_of_internal_ids_leads_to_the_unit(bench: Bench) -
     later = NUMBER.replace("A", "B")
     supply(bench, later, third_parties=party)
     assert bench.spool.read_now(lambda s: s.received(later)).unit is None
+
+
+async def test_inv_I7_the_computer_of_a_remote_unit_gives_its_copy_back(tmp_path: Path) -> None:
+    """Filed far away, assigned to another: the files go there, too, and nothing of the invoice can be asked for."""
+    async with world(tmp_path) as w, w.school.on() as school:
+        await school.ready()
+        number = await w.gateway.receive(SCHOOL)
+        await until(lambda: len(school.lying("odebrane")) == len(ALL))
+        await w.gateway.spool.write(lambda s: s.assign(number, WELFARE, NOW, "anna", ""))
+        await until(lambda: not school.lying("odebrane"), 30)
+        await until(lambda: not w.gateway.spool.read_now(lambda s: s.recalled(9, SCHOOL)))
+        assert await w.gateway.spool.read(lambda s: s.received(number).unit) == WELFARE
