@@ -40,7 +40,11 @@ class BadLine:
             writer.transport.abort()
             return
         self.connections += 1
-        there_reader, there = await asyncio.open_connection("127.0.0.1", self.target)
+        try:
+            there_reader, there = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            writer.transport.abort()
+            return
         self._writers |= {writer, there}
         up = asyncio.ensure_future(self._pass(reader, there, up=True))
         down = asyncio.ensure_future(self._pass(there_reader, writer, up=False))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Computer:
         folder = self.folder / layout.OUTBOX / (layout.OFFLINE24 if offline24 else "")
         working = folder / ".praca.tmp"
         working.write_bytes(raw)
+        os.utime(working, (self.now.timestamp(), self.now.timestamp()))
         return working.rename(folder / name)
 
     def lying(self, folder: str) -> list[str]:

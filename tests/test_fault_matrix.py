@@ -9,7 +9,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 ROWS = (
     *(f"F{n:02}" for n in range(1, 22)),
-    *(f"D{n:02}" for n in range(1, 10)),
+    *(f"D{n:02}" for n in range(1, 15)),
     *(f"K{n:02}" for n in range(1, 18)),
     *(f"X{n:02}" for n in range(1, 12)),
     "X13",

@@ -129,14 +129,23 @@ class Box:
     async def _work(self, pickup: Pickup, drop: Drop, names: list[str], hurried: set[str]) -> bool:
         """Look at the due files of one folder; True when there are more than one round takes."""
         due = pickup.due([name for name in names if not settling.ignored(name)], hurried)
-        if self._order is not None and len(due) > 1:
-            due = await self._desk.io(self._order, drop, due)
-        await asyncio.gather(*(self._step(pickup, drop, name) for name in due[:_PER_ROUND]))
+        if self._order is None:
+            await asyncio.gather(*(self._step(pickup, drop, name) for name in due[:_PER_ROUND]))
+        else:
+            await self._in_order(pickup, drop, await self._desk.io(self._order, drop, due))
         return len(due) > _PER_ROUND
 
-    async def _step(self, pickup: Pickup, drop: Drop, name: str) -> None:
+    async def _step(self, pickup: Pickup, drop: Drop, name: str) -> float | None:
         async with self._own_places, self._places:
-            await pickup.step(drop, name)
+            return await pickup.step(drop, name)
+
+    async def _in_order(self, pickup: Pickup, drop: Drop, due: list[str]) -> None:
+        """One after the other. A door found closed is closed for the rest, too: should it open in between, the next
+        round begins with the most urgent one again."""
+        for at, name in enumerate(due[:_PER_ROUND]):
+            if (after_s := await self._step(pickup, drop, name)) is not None:
+                pickup.postpone(due[at:], after_s)
+                return
 
     async def _watch(self, drop: Drop, loop: asyncio.AbstractEventLoop) -> None:
         """Ask for events on this very directory; again when another one has come in its place."""

@@ -7,7 +7,7 @@ with their note. Whatever goes wrong in between leaves it where it is, to be loo
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,19 +105,26 @@ class Pickup:
         """Everything that is waited for is due now: the door has opened again."""
         self._next = dict.fromkeys(self._next, monotonic())
 
-    async def step(self, drop: Drop, name: str) -> None:
-        """One look at one file, and everything that follows from it. Raises nothing but cancellation."""
+    def postpone(self, names: Iterable[str], after_s: float) -> None:
+        """These are not looked at before then."""
+        self._next |= dict.fromkeys(names, monotonic() + after_s)
+
+    async def step(self, drop: Drop, name: str) -> float | None:
+        """One look at one file, and everything that follows from it. Raises nothing but cancellation.
+
+        Returns the seconds after which another try makes sense, when the door was found closed.
+        """
         try:
             file = await self._desk.io(drop.open_file, name)
         except FileNotFoundError:
             self._forget(name)
-            return
+            return None
         except OddEntryError as odd:
             self._odd(name, str(odd))
-            return
+            return None
         except OSError as error:
             self._failed(name, error)
-            return
+            return None
         self.odd.pop(_label(name), None)
         try:
             delay = await self._handle(drop, file)
@@ -125,6 +132,7 @@ class Pickup:
             delay = 0.05
         except DoorClosedError as closed:
             self._later(name, closed.after_s)
+            return closed.after_s
         except Exception as error:
             self._failed(name, error)
         else:
@@ -132,6 +140,7 @@ class Pickup:
             self._later(name, delay)
         finally:
             file.close()
+        return None
 
     def _odd(self, name: str, what: str) -> None:
         """Left in place, never opened; one alert, then an occasional look whether it is still there (faults X09)."""

@@ -61,7 +61,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/v1/registers", for_unit(remote.registers)),
     ("GET", "/v1/registers/{name}", for_unit(remote.register)),
     ("GET", "/v1/uploads/{sha256}", for_unit(remote.arrived)),
-    ("PUT", "/v1/uploads/{sha256}", for_unit(remote.piece)),
+    ("POST", "/v1/uploads/{sha256}", for_unit(remote.piece)),
     ("GET", "/healthz", alive),
     ("GET", "/openapi.json", description),
 ]

@@ -49,8 +49,8 @@ def _post(name: str, summary: str, ok: Node, *parameters: Node) -> Node:
     }
 
 
-_PUT_PIECE: Node = {
-    "operationId": "putPiece",
+_POST_PIECE: Node = {
+    "operationId": "postPiece",
     "summary": "The next bytes of a delivery. What arrived before a cut is kept. The last of them are answered as"
     " POST /v1/invoices; only then is it durable. The hash is the Idempotency-Key.",
     "parameters": [
@@ -142,6 +142,6 @@ REMOTE: Node = {
     "/v1/uploads/{sha256}": get_of(
         "arrived", "How much of a delivery in pieces is here.", json_answer("So much.", "Arrived"), _SHA256
     )
-    | {"put": _PUT_PIECE},
+    | {"post": _POST_PIECE},
 }
 """Paths beside those of DESIGN 4.5, which they leave as they are."""

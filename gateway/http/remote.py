@@ -104,7 +104,7 @@ async def arrived(request: web.Request, own: Own) -> web.Response:
 
 
 async def piece(request: web.Request, own: Own) -> web.Response:
-    """PUT /v1/uploads/{sha256}: the next bytes; the last of them make it a delivery, answered as POST /v1/invoices.
+    """POST /v1/uploads/{sha256}: the next bytes; the last of them make it a delivery, answered as POST /v1/invoices.
 
     What came before a cut stays, so that over the worst line something is always won. Other bytes cannot come under
     this hash: it is the Idempotency-Key, too.

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,7 @@ from gateway.folders.filing import Filing
 from gateway.folders.pickup import Desk
 from gateway.folders.placing import Shelf
 from gateway.folders.settling import Patience
+from gateway.remote.board import STATUS, page
 from gateway.remote.delivery import RemoteDoor
 from gateway.remote.errors import LineError, TokenRefusedError
 from gateway.remote.fetching import Fetching, either
@@ -122,6 +124,8 @@ class Client:
             try:
                 await self._sit()
             except LineError as error:
+                if self._unit is None:
+                    await asyncio.to_thread(_say_first, self._settings.root, error, self._clock())
                 await either(asyncio.sleep(self.gate.close(error)), stop)
                 continue
             self.gate.open()
@@ -144,6 +148,7 @@ class Client:
             await asyncio.to_thread(self._memory.keep, _UNIT, {"id": unit.id, "name": unit.name})
         self._take_over = False
         if self._unit is None:
+            await asyncio.to_thread(files.remove, self._settings.root / STATUS)
             self._unit = unit
             self._met.set()
         if self._watch is not None:
@@ -156,6 +161,13 @@ class Client:
         print(json.dumps(said), flush=True)
         if self._box is not None:
             self._box.hurry()
+
+
+def _say_first(root: Path, error: LineError, now: datetime) -> None:
+    """Before the first contact ever there is no folder to say it in, so it lies where the folder will be."""
+    files.write(
+        root / STATUS, page("ŚLUZA – PIERWSZE POŁĄCZENIE Z BRAMKĄ JESZCZE SIĘ NIE UDAŁO", ["", error.text], now)
+    )
 
 
 def _known(memory: Memory) -> Unit | None:

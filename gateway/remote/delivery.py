@@ -63,9 +63,10 @@ class RemoteDoor:
         if len(raw) > self._piece:
             offset = _received(await self._line.call("GET", path))
         while True:
+            # Not PUT: aiohttp would send a piece whose connection broke again by itself, from an offset that is past.
             piece, began = raw[offset : offset + self._piece], monotonic()
             try:
-                reply = await self._line.call("PUT", path, query | {"offset": offset}, data=piece, headers=headers)
+                reply = await self._line.call("POST", path, query | {"offset": offset}, data=piece, headers=headers)
             except RefusedError as refused:
                 if refused.code not in {"upload_offset", "upload_damaged"}:
                     return _final(Reply(refused.status, dict(refused.body), refused.sha256), sha256)

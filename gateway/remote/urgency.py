@@ -57,4 +57,5 @@ def alarms(waiting: Iterable[Unsent], told: dict[str, list[str]], now: datetime)
         for one in waiting
     ]
     passed = {c.due for c in candidates if c.due <= now and Step.DUE not in c.told}
-    return [Call("", Step.DUE, due) for due in sorted(passed)] + calls(candidates, now)
+    ahead = [call for call in calls(candidates, now) if call.step not in told.get(call.due.isoformat(), ())]
+    return [Call("", Step.DUE, due) for due in sorted(passed)] + ahead

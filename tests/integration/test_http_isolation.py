@@ -84,7 +84,7 @@ async def _own(bench: Bench, unit: str) -> tuple[dict[str, list[str]], set[str]]
     received = await bench.receive(unit, UNITS.index(unit) + 1, footer=f"dla-{prefix}")
     bench.register(unit, f"2026-11-{prefix.lower()}.csv")
     half = sha256_hex(prefix.encode())
-    await bench.call("PUT", f"/v1/uploads/{half}?offset=0&size=99", unit=unit, data=b"abc")
+    await bench.call("POST", f"/v1/uploads/{half}?offset=0&size=99", unit=unit, data=b"abc")
     await bench.call("PUT", f"/v1/seat?computer=komputer-{prefix}", unit=unit)
     names = {"id": ids, "number": [received], "name": [f"2026-11-{prefix.lower()}.csv"], "sha256": [half]}
     words = {*ids, received, number, prefix, prefix.lower(), *(post.json["sha256"] for post in posts)}
@@ -170,7 +170,8 @@ def test_every_route_with_a_name_gives_its_owner_something(town: Town) -> None:
             (variable,) = variables(template)
             for unit in UNITS:
                 own = town.owned[unit][variable][-1]
-                assert town.ask(method, target(method, template, **{variable: own}), unit).status == 200, template
+                where = target(method, template, **{variable: own}).replace("offset=0&size=3", "offset=3&size=99")
+                assert town.ask(method, where, unit).status == 200, template
 
 
 def test_inv_I7_nothing_foreign_in_any_answer_or_log_line(town: Town) -> None:
