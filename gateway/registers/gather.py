@@ -11,12 +11,12 @@ from typing import TypeVar
 import structlog
 
 from spool.access import Spool
-from spool.domain.announcements import Announcement, Category
+from spool.domain.announcements import Announcement
 from spool.domain.book import UNREADABLE, Book
 from spool.domain.errors import SluzaError
 from spool.domain.municipality import Municipality
 from spool.domain.register_rows import IssuedEntry, ReceivedEntry, issued_row, received_row
-from spool.domain.registers import Row
+from spool.domain.registers import RECEIVED, Row
 from spool.domain.retention import Classes
 from spool.rows import stamp
 from spool.store import Store
@@ -26,6 +26,7 @@ from spool.xml.register_facts import read_books
 
 PAGE = 100
 """So few, because the event loop, which answers units, makes the rows of a page in one go: about ten milliseconds."""
+_RECEIVED_ON = RECEIVED.keys.index("received_on")
 _TOGETHER = 50
 _TOGETHER_BYTES = 4_000_000
 _Line = TypeVar("_Line", IssuedLine, ReceivedLine)
@@ -70,7 +71,7 @@ def _issued_page(unit: str, month: str, after: Position) -> Callable[[Store], li
 
 
 async def _received(sources: Sources, unit: str, month: str) -> AsyncIterator[Row]:
-    failures = await sources.spool.read(_failures)
+    periods = await sources.spool.read(_periods)
     every = await sources.spool.read(lambda store: store.received_units(month)) if unit == WHOLE else [unit]
     for one in every:
         after = FIRST_POSITION
@@ -78,7 +79,9 @@ async def _received(sources: Sources, unit: str, month: str) -> AsyncIterator[Ro
             books = await _books(sources, page, [line.invoice.sha256 for line in page])
             for line, book in zip(page, books, strict=True):
                 entry = ReceivedEntry(line.invoice, book, line.entered, line.retention)
-                yield received_row(entry, sources.municipality, sources.classes, failures)
+                row = received_row(entry, sources.municipality, sources.classes, periods)
+                if str(row[_RECEIVED_ON]).startswith(month):  # not that of the number day where the real one counts
+                    yield row
             last = page[-1].invoice
             after = (stamp(last.acquisition_date), last.cursor)
 
@@ -87,8 +90,8 @@ def _received_page(unit: str | None, month: str, after: Position) -> Callable[[S
     return lambda store: store.received_lines(unit, month, after, PAGE)
 
 
-def _failures(store: Store) -> tuple[Announcement, ...]:
-    return tuple(o.announcement for o in store.outages() if o.acts and o.announcement.category is Category.FAILURE)
+def _periods(store: Store) -> tuple[Announcement, ...]:
+    return tuple(o.announcement for o in store.outages() if o.acts)
 
 
 async def _books(sources: Sources, page: Sequence[_Line], hashes: list[str]) -> list[Book]:

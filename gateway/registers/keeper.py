@@ -146,9 +146,11 @@ class Keeper:
         today = warsaw_date(now)
         if self._looked == today:
             return
-        told = {"as": _fingerprint(self._from)}
+        configured = _fingerprint(self._from)
 
         def work(store: Store) -> None:
+            # Announcements decide which receipt dates are asked for, of purchases that nothing else changes.
+            told = {"as": configured, "outages": store.outage_revision()}
             before = store.condition("", CONFIGURED)
             if before is None or before.value != told:
                 store.mark_all_registers()

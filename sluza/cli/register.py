@@ -23,6 +23,7 @@ from sluza.registers import write
 from sluza.workbench import Bench, bench
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import ConfigError, RegisterRefused
+from spool.domain.receipt import receipt_of
 from spool.domain.registers import MONTHLY
 from spool.store.registers import WHOLE
 
@@ -118,7 +119,7 @@ def receipt(config: str | None, own_config: str | None, ksef_number: str, on: da
     """Wpisz dzień faktycznego otrzymania faktury wystawionej w czasie awarii KSeF (art. 106nf ust. 10)."""
     with bench(options.chosen(config, own_config)) as opened:
         try:
-            found = opened.spool.read_now(lambda store: store.received(ksef_number))
+            found, outages = opened.spool.read_now(lambda store: (store.received(ksef_number), store.outages()))
         except KeyError:
             raise ConfigError(f"Nie ma faktury o numerze KSeF „{ksef_number}”.") from None
         numbered = warsaw_date(found.acquisition_date)
@@ -129,6 +130,11 @@ def receipt(config: str | None, own_config: str | None, ksef_number: str, on: da
             )
         if found.facts.issue_date and on < found.facts.issue_date:
             raise RegisterRefused(f"Fakturę wystawiono dopiero {found.facts.issue_date:%d.%m.%Y}.")
+        if receipt_of(found, on, [o.announcement for o in outages if o.acts]).day != on:
+            raise RegisterRefused(
+                "Ta faktura nie jest z czasu awarii KSeF, więc datą otrzymania jest dzień nadania numeru.",
+                "Jeśli awaria była, proszę najpierw wpisać komunikat: sluza outage add",
+            )
         now, actor = opened.clock(), person(name)
         opened.spool.write_now(lambda store: store.enter_receipt(found, on, now, actor))
     out.print(f"Data otrzymania faktury {plain(ksef_number)}: {on:%d.%m.%Y}.")

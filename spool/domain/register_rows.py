@@ -83,11 +83,11 @@ def issued_row(entry: IssuedEntry, municipality: Municipality, classes: Classes)
 
 
 def received_row(
-    entry: ReceivedEntry, municipality: Municipality, classes: Classes, failures: tuple[Announcement, ...]
+    entry: ReceivedEntry, municipality: Municipality, classes: Classes, periods: tuple[Announcement, ...]
 ) -> Row:
     """The row of a purchase. Its mark in JPK is its number: what is received here has one."""
     invoice, facts, book = entry.invoice, entry.invoice.facts, entry.book
-    receipt = receipt_of(invoice, entry.entered, failures)
+    receipt = receipt_of(invoice, entry.entered, periods)
     kept = classes.of(invoice.unit, entry.retention)
     due = sorted(filter(None, map(_as_day, facts.payment_due)))
     notes = list(filter(None, [receipt.look, *_remarks(facts, book, due)]))

@@ -111,9 +111,9 @@ class Registers(Base):
         return sorted(units, key=lambda unit: (unit is None, unit))
 
     def received_lines(self, unit: str | None, month: str, after: Position, limit: int) -> list[ReceivedLine]:
-        """A page of the purchases of this unit (None: the central tray) received in this month, by number day.
+        """A page of the purchases of this unit (None: the central tray) that may be received in this month, by number.
 
-        The month is that of the number day in Warsaw, or of the day of actual receipt where a person entered one.
+        Those whose number day in Warsaw, or the day that a person entered, is in it; `receipt_of` says which counts.
         """
         begin, end = _instants(month)
         found = self._db.execute(
@@ -123,7 +123,6 @@ class Registers(Base):
                LEFT JOIN book ON book.sha256 = received.sha256
                LEFT JOIN retention ON retention.subject = received.ksef_number
                WHERE unit IS ? AND (acquisition_date, cursor) > (?, ?) AND acquisition_date < ?
-               AND (receipt.received_on IS NULL OR receipt.received_on BETWEEN ? AND ?)
                UNION ALL
                SELECT received.*, book.facts, book.version, retention.class, receipt.received_on
                FROM receipt CROSS JOIN received ON received.ksef_number = receipt.ksef_number
@@ -133,7 +132,7 @@ class Registers(Base):
                AND NOT (acquisition_date >= ? AND acquisition_date < ?)
                ORDER BY acquisition_date, cursor LIMIT ?""",
             (
-                unit, *max(after, (begin, 0)), end, *_days(month),
+                unit, *max(after, (begin, 0)), end,
                 *_days(month), unit, *after, begin, end, limit,
             ),
         )  # fmt: skip

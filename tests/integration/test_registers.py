@@ -442,3 +442,16 @@ async def test_fault_F08_a_folder_known_to_be_lost_is_not_waited_for(bench: Benc
     bench.spool.write_now(lambda store: store.set_condition("", FOLDER + SCHOOL, None, NOW))
     await kept.step()
     assert in_csv(bench, f"otrzymane-{MONTH}")
+
+
+async def test_rule_D1_an_entered_day_that_does_not_count_moves_nothing(bench: Bench) -> None:
+    """KSeF says that it was issued online: it is in the month of its number, and only there."""
+    await bench.set_up()
+    bench.receive(purchase(), KSEF, SCHOOL, number="D/1")
+    online = 'UPDATE received SET metadata = \'{"invoicingMode": "Online"}\''
+    bench.spool.write_now(lambda store: store._db.execute(online))
+    invoice = bench.spool.read_now(lambda store: store.received(KSEF))
+    bench.spool.write_now(lambda store: store.enter_receipt(invoice, date(2026, 10, 30), NOW, "anna"))
+    await keeper(bench).step()
+    assert [r["Data otrzymania"] for r in in_csv(bench, f"otrzymane-{MONTH}")] == ["2026-11-20"]
+    assert not (folder(bench) / "otrzymane-2026-10.csv").exists()
