@@ -8,6 +8,9 @@ from spool.domain.document import CorrectedInvoice, Facts, FormCode, ThirdParty
 from spool.xml.outline import RATES, Outline, Part, Party
 
 FORMS_BY_SYSTEM_CODE = {form.value: form for form in FormCode if form is not FormCode.UNKNOWN}
+_LONGEST = 1000
+"""Characters of a text that is kept as a fact. FA(3) permits 512 at most; what is refused for more is still listed, and
+a list may not carry a megabyte in each row."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -21,14 +24,14 @@ def read(outline: Outline, form: FormCode) -> Facts:
     rr = form is FormCode.FA_RR
     return Facts(
         form=form,
-        seller_nip=seller.value("NIP"),
-        seller_name=seller.text("Nazwa"),
-        buyer_nip=buyer.value("NIP"),
-        buyer_name=buyer.text("Nazwa"),
+        seller_nip=seller.value("NIP")[:_LONGEST],
+        seller_name=seller.text("Nazwa")[:_LONGEST],
+        buyer_nip=buyer.value("NIP")[:_LONGEST],
+        buyer_name=buyer.text("Nazwa")[:_LONGEST],
         buyer_other_id=_other_id(buyer),
         no_tax_id=buyer.value("BrakID") == "1",
         kind=body.value("RodzajFaktury"),
-        number=body.text("P_4C" if rr else "P_2"),
+        number=body.text("P_4C" if rr else "P_2")[:_LONGEST],
         issue_date=as_date(body.value("P_4B" if rr else "P_1")),
         currency=body.value("KodWaluty"),
         gross=body.value("P_12_1" if rr else "P_15"),

@@ -15,9 +15,12 @@ from smbprotocol.open import (
     FileAttributes,
     FilePipePrinterAccessMask,
     ImpersonationLevel,
+    InfoType,
     Open,
     ShareAccess,
+    SMB2SetInfoRequest,
 )
+from smbprotocol.security_descriptor import AccessDeniedAce, AclPacket, SIDPacket, SMB2CreateSDBuffer
 from smbprotocol.session import Session
 from smbprotocol.tree import TreeConnect
 
@@ -157,16 +160,36 @@ def test_fault_X09_a_link_in_the_drop_folder_shows_nothing(server: Samba, school
 
 
 def test_fault_F07_a_unit_cannot_take_the_gateways_right_to_read(server: Samba, school: Client) -> None:
-    """What is written has owner and rights that the service can use, whatever the client asks for."""
+    """Attributes and an access list from a client change neither owner nor rights of what lies in the drop folder."""
     school.put("prawa.xml", b"x")
     path = server.folders / SCHOOL / layout.OUTBOX / "prawa.xml"
-    server.tool(SCHOOL, DROP, "setmode prawa.xml +rsh")
-    tool = ("smbcacls", f"//127.0.0.1/{DROP}", "prawa.xml", "-p", str(server.port), "-s", server.conf)
-    user = server.user(SCHOOL)
-    run(*tool, "-U", f"{user}%{server.passwords[user]}", "-S", "ACL:Everyone:DENIED/0x0/FULL", check=False)
-    found = path.stat()
-    assert (path.owner(), found.st_mode & 0o600) == (server.settings.service_user, 0o600)
-    path.unlink()
+    try:
+        before = (path.owner(), path.stat().st_mode & 0o777)
+        server.tool(SCHOOL, DROP, "setmode prawa.xml +rsh")
+        with session(server, Dialects.SMB_3_1_1) as found:
+            _deny_everybody(found, "prawa.xml")
+        assert (path.owner(), path.stat().st_mode & 0o777) == before == (server.settings.service_user, 0o660)
+    finally:
+        path.unlink()
+
+
+def _deny_everybody(found: Session, name: str) -> None:
+    """Put an access list on a file that lets nobody in; the server may take it without doing anything."""
+    tree, right_to_do_so = connected(found), 0x00040000  # WRITE_DAC
+    file = Open(tree, name)
+    file.create(ImpersonationLevel.Impersonation, right_to_do_so, 0, 7, CreateDisposition.FILE_OPEN, 0)
+    everybody, entry, entries, descriptor = SIDPacket(), AccessDeniedAce(), AclPacket(), SMB2CreateSDBuffer()
+    everybody.from_string("S-1-1-0")
+    entry["mask"], entry["sid"] = 0x001F01FF, everybody
+    entries["aces"] = [entry]
+    descriptor.set_dacl(entries)
+    request = SMB2SetInfoRequest()
+    request["info_type"], request["additional_information"] = InfoType.SMB2_0_INFO_SECURITY, 4
+    request["file_id"], request["buffer"] = file.file_id, descriptor
+    sent = found.connection.send(request, found.session_id, tree.tree_connect_id)
+    with contextlib.suppress(SMBException):
+        found.connection.receive(sent)
+    file.close()
 
 
 def test_the_admin_sees_the_central_tray_and_changes_nothing_there(server: Samba) -> None:
