@@ -10,7 +10,7 @@ from spool.domain.ledger import Event, Received
 from spool.domain.letter import letter as letter_of
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.receipt import Receipt, receipt_of
-from spool.domain.routing import TO_SUPPLIER, Holder, Register
+from spool.domain.routing import Holder, Register, asks_supplier
 from spool.domain.suggestions import Suggestion, best, suggest
 from spool.law import Rules
 from spool.store import Store
@@ -33,7 +33,7 @@ class Purchase:
     @property
     def asks_supplier(self) -> bool:
         """True when the supplier is to be asked for a correcting invoice."""
-        return self.invoice.rule in TO_SUPPLIER
+        return asks_supplier(self.invoice.facts, self.invoice.rule)
 
     def recipient(self, rules: Rules) -> Unit | None:
         """Whom a letter to the supplier names: its unit, else the suggested one."""

@@ -11,7 +11,7 @@ from spool.domain.errors import Problem
 from spool.domain.identifiers import internal_id_is_valid
 from spool.domain.municipality import Municipality
 from spool.domain.policies import decided
-from spool.domain.routing import DECIDING_ROLES, TO_SUPPLIER, Route, unit_as_buyer
+from spool.domain.routing import DECIDING_ROLES, Route, asks_supplier, unit_as_buyer
 
 
 def remarks(facts: Facts, route: Route, municipality: Municipality, *, alike: bool) -> tuple[Problem, ...]:
@@ -43,5 +43,5 @@ def _about_the_recipient(facts: Facts, route: Route, municipality: Municipality)
 def _about_payment(facts: Facts, route: Route) -> Iterator[Problem]:
     if facts.clues and facts.clues.paid:
         yield problem("already_paid", field="Fa/Platnosc", value=facts.clues.paid_on or "dnia nie podano")
-    if route.rule in TO_SUPPLIER:
+    if asks_supplier(facts, route.rule):
         yield problem("payment_hold")

@@ -7,7 +7,7 @@ suggestions of `spool.domain.suggestions`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spool.domain.document import ROLE_EMPLOYEE, ROLE_JST_RECIPIENT, ROLE_RECIPIENT, Facts, ThirdParty
+from spool.domain.document import ROLE_EMPLOYEE, ROLE_JST_RECIPIENT, ROLE_RECIPIENT, Facts, FormCode, ThirdParty
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.policies import ROLE_2, decided
 
@@ -24,7 +24,7 @@ TO_SUPPLIER = frozenset(
     {"tray_jst_without_unit", "tray_unknown_unit", "tray_several_units", "tray_unit_as_buyer", "tray_no_flag",
      "tray_hint_only"}
 )  # fmt: skip
-"""Rules after which the supplier is asked for a correcting invoice (P4, P6)."""
+"""Rules after which the supplier is asked for a correcting invoice (P4, P6), if the form has such fields at all."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ def unit_as_buyer(facts: Facts, municipality: Municipality) -> Unit | None:
         return None
     units = municipality.units.values()
     return next((u for u in units if u.nip and u.nip == facts.buyer_nip and not u.taxpayer), None)
+
+
+def asks_supplier(facts: Facts, rule: str) -> bool:
+    """True when the supplier left out or mistook what FA(3) has a place for; older and other forms have none."""
+    return rule in TO_SUPPLIER and facts.form is FormCode.FA3
 
 
 def is_own_sale(facts: Facts, municipality: Municipality) -> bool:

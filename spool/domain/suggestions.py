@@ -22,6 +22,8 @@ from spool.domain.routing import Register, unit_as_buyer, units_of
 _WEIGHTS = {"identifier": 100, "same_mark": 90, "known_by": 80, "other_role": 70, "name": 60, "people": 50,
             "supplier": 30}  # fmt: skip
 _BY_A_PERSON = 5
+_AHEAD = 15
+"""How much more must speak for one unit than for any other before it is named as the one."""
 _NONE = Clues()
 
 
@@ -66,14 +68,13 @@ def suggest(
 
 
 def best(found: Sequence[Suggestion]) -> str | None:
-    """The one unit that the reasons agree on most; None when two are equally likely, or there is none."""
+    """The one unit that the reasons agree on; None when another is nearly as likely, or mere habit speaks for it."""
     strength = Counter[str]()
     for one in found:
-        strength[one.unit] += one.weight
-    ranked = strength.most_common(2)
-    if not ranked or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
-        return None
-    return ranked[0][0]
+        if one.source != "supplier":
+            strength[one.unit] += one.weight
+    ranked = [*strength.most_common(2), ("", 0), ("", 0)]
+    return ranked[0][0] or None if ranked[0][1] - ranked[1][1] >= _AHEAD else None
 
 
 def _by_unit(facts: Facts, municipality: Municipality) -> Iterable[Suggestion]:

@@ -89,6 +89,7 @@ def test_rule_P03_two_units_are_both_suggested() -> None:
     found = suggest(facts, TOWN, {}, [])
     assert {s.unit for s in found} == {"sp1", "sp2"}
     assert best(found) is None
+    assert best(suggest(facts, TOWN, {}, [Earlier("sp1", False, PURCHASE)] * 9)) is None, "habit breaks no tie"
 
 
 # -- remarks ----------------------------------------------------------------------------------------------------
@@ -98,6 +99,14 @@ def test_rule_P04_a_missing_recipient_is_remarked_and_payment_too() -> None:
     """P4 and P16: what is wrong, and that paying waits for a decision; the second is a policy."""
     assert odd(PURCHASE) == ["recipient_missing", "payment_hold"]
     assert odd(PURCHASE, replace(TOWN, policies={"payment_hold": Policy("off")})) == ["recipient_missing"]
+
+
+@pytest.mark.parametrize("raw", [samples.rr_invoice(buyer_nip=GMINA), samples.fa2_invoice(), samples.pef_invoice()])
+def test_rule_P04_a_form_without_these_fields_is_no_defect(raw: bytes) -> None:
+    """VAT RR, FA(2) and PEF know neither `JST` nor role 8: they lie in the tray, and no supplier is asked."""
+    facts = read_received(raw)
+    assert route(facts, TOWN).rule == "tray_no_flag"
+    assert odd(facts) == []
 
 
 def test_rule_P05_a_wrong_flag_is_recorded() -> None:
@@ -184,7 +193,8 @@ def test_rule_P02_what_people_decided_before_is_remembered() -> None:
     same = Earlier("sp2", True, with_clues(contracts=("u/7",)))
     habit = [Earlier("sp1", False, PURCHASE)] * 3
     assert best(suggest(facts, TOWN, {}, [same, *habit])) == "sp2"
-    assert best(suggest(facts, TOWN, {}, habit)) == "sp1"
+    assert [s.unit for s in suggest(facts, TOWN, {}, habit)] == ["sp1"]
+    assert best(suggest(facts, TOWN, {}, habit)) is None, "what went by itself is a reason, but not enough of one"
     assert best(suggest(facts, TOWN, {}, [Earlier("sp2", True, PURCHASE), *habit])) == "sp2"
     assert suggest(facts, TOWN, {}, [Earlier("zamknieta", True, PURCHASE)]) == ()
 
