@@ -14,7 +14,7 @@ from gateway.remote.parts import Parts
 from sluza.samples import sized
 from spool.bodies import sha256_hex
 from spool.domain.states import State
-from tests.http_bench import SCHOOL, school_invoice, welfare_invoice
+from tests.http_bench import NOW, SCHOOL, school_invoice, welfare_invoice
 from tests.remote_bench import QUICK, World, until, world
 
 
@@ -230,3 +230,27 @@ async def test_a_locked_result_holds_up_no_other(tmp_path: Path) -> None:
         await until(lambda: "Nie można zapisać wyniku „zla”" in school.text("STAN.txt"))
         month.unlink()
         await until(lambda: "zla.blad.txt" in school.lying("odrzucone"))
+
+
+async def test_inv_I7_a_purchase_assigned_away_leaves_the_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its copies go from the computer of the unit that had it, even when that was just writing them."""
+    real = Line.call
+
+    async def assigned_meanwhile(self: Line, method: str, path: str, *args: object, **more: object) -> object:
+        if path.endswith("/ack") and not done:
+            done.append(path)
+            await w.gateway.spool.write(lambda store: store.assign(number, "gops", NOW, "Anna", "pomyłka"))
+        return await real(self, method, path, *args, **more)  # type: ignore[arg-type]
+
+    done: list[str] = []
+    async with world(tmp_path) as w:
+        number = await w.gateway.receive(SCHOOL, 1)
+        monkeypatch.setattr(Line, "call", assigned_meanwhile)
+        async with w.school.on() as school:
+            await until(lambda: done)
+            await until(lambda: school.lying("odebrane") == [])
+            second = await w.gateway.receive(SCHOOL, 2)
+            await until(lambda: len(school.lying("odebrane")) == 3)
+            await w.gateway.spool.write(lambda store: store.assign(second, "gops", NOW, "Anna", "pomyłka"))
+            await until(lambda: school.lying("odebrane") == [])
+            await until(lambda: not w.gateway.spool.read_now(lambda store: store.recalled(9, SCHOOL)))
