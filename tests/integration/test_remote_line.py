@@ -25,7 +25,7 @@ async def _through(w: World, raw: bytes) -> None:
     assert await w.gateway.spool.read(lambda store: store.body(sha256)) == raw
 
 
-@pytest.mark.parametrize("at", [1, 60, 300, 700, 1100, 1500, 1900, 2300])
+@pytest.mark.parametrize("at", [1, 300, 700, 1500, 2300])
 async def test_fault_D12_cut_anywhere_on_the_way_up(tmp_path: Path, at: int) -> None:
     """The connection breaks after so many bytes of the delivery: the file stays until the gateway names its hash."""
     raw = school_invoice()
@@ -39,7 +39,7 @@ async def test_fault_D12_cut_anywhere_on_the_way_up(tmp_path: Path, at: int) -> 
         await _through(w, raw)
 
 
-@pytest.mark.parametrize("at", [1, 100, 400, 900, 2000, 4000, 8000, 20000])
+@pytest.mark.parametrize("at", [1, 400, 2000, 8000, 20000])
 async def test_fault_D12_cut_anywhere_on_the_way_down(tmp_path: Path, at: int) -> None:
     """The connection breaks while results come: whole files or none, and DELIVERED only after them."""
     async with world(tmp_path) as w:
