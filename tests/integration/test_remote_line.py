@@ -210,8 +210,7 @@ async def test_purchases_registers_and_offline_papers_come(tmp_path: Path) -> No
         await until(lambda: school.lying("w-toku") == ["offline.json", "offline.pdf"])
         await until(lambda: len(school.lying("odebrane")) == 3)
         assert all(number in name for name in school.lying("odebrane"))
-        invoice = await w.gateway.spool.read(lambda store: store.received(number))
-        assert invoice.mirrored_at is not None
+        await until(lambda: w.gateway.spool.read_now(lambda store: store.received(number)).mirrored_at)
         everything = {p.name for p in school.home.rglob("*")}
         assert not any("cudz" in name for name in everything)
     async with w.school.on():
