@@ -50,7 +50,7 @@ class Computer:
         token.chmod(0o600)
         given: dict[str, Any] = {
             "bounds": QUICK, "patience": Patience(0.1, 0.5, 0.5), "rescan_s": 0.3, "poll_s": 0.2, "beat_s": 0.5,
-            "look_s": 0.1,
+            "look_s": 0.1, "again_s": (0.1, 0.2, 0.4),
         }  # fmt: skip
         server = URL(f"http://127.0.0.1:{self.port}")
         return Settings(server, token, self.home / "faktury", None, self.home / "stan", **(given | self.options))

@@ -25,7 +25,7 @@ from gateway.remote.board import STATUS, page
 from gateway.remote.delivery import RemoteDoor
 from gateway.remote.errors import LineError, TokenRefusedError
 from gateway.remote.fetching import Fetching, either
-from gateway.remote.gate import Gate
+from gateway.remote.gate import AGAIN_S, Gate
 from gateway.remote.line import SEAT, Bounds, Line
 from gateway.remote.memory import Memory
 from gateway.remote.parts import Parts
@@ -55,6 +55,7 @@ class Settings:
     poll_s: float = 10
     beat_s: float = 60
     look_s: float = 5
+    again_s: tuple[float, ...] = AGAIN_S
     events: bool = True
 
 
@@ -77,7 +78,7 @@ class Client:
         self._met = asyncio.Event()
         self._box: Box | None = None
         self._watch: Watch | None = None
-        self.gate = Gate(clock, self._opened)
+        self.gate = Gate(clock, self._opened, settings.again_s)
         self._line = Line(
             settings.server, settings.token_file, settings.ca_file, memory.client, Parts(memory.directory / "parts"),
             settings.bounds,

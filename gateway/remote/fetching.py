@@ -111,10 +111,12 @@ class Fetching:
         reached("remote.fetched", str(change["id"]))
         await self._io(work)
         reached("remote.written", str(change["id"]))
-        query: dict[str, str | int] = {"version": int(change["version"])}
-        if change["kind"] in _PURCHASES:
-            query = {"gone": "true"} if change["kind"] == "recalled" else {}
-        reply = await self._line.call("POST", f"{path}/ack", query)
+        try:
+            reply = await self._line.call("POST", f"{path}/ack", _ack_query(change))
+        except RefusedError as refused:
+            if refused.status == 404 and change["kind"] == "received":  # assigned to another while it was written
+                await self._io(lambda: self._filing.take_away(sheet))
+            raise
         if reply.body.get("sha256") != sheet.sha256:
             raise LineDownError("Bramka potwierdziła inny dokument, niż zapisano.")
         reached("remote.confirmed", str(change["id"]))
@@ -170,6 +172,12 @@ class Fetching:
 
     async def _io(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _ack_query(change: dict[str, Any]) -> dict[str, str | int]:
+    if change["kind"] in _PURCHASES:
+        return {"gone": "true" if change["kind"] == "recalled" else "false"}
+    return {"version": int(change["version"])}
 
 
 def _progress(filing: Filing, sheet: Sheet, pdf: bytes | None) -> None:

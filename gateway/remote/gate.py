@@ -11,15 +11,16 @@ from gateway.folders.door import DoorClosedError
 from gateway.remote.errors import LineError, SeatTakenError
 from spool.clock import Clock
 
-_AGAIN_S = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+AGAIN_S = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 _log = structlog.get_logger("gateway.remote")
 
 
 class Gate:
     """Closed until the gateway has given this computer its seat, and again at every `LineError`."""
 
-    def __init__(self, clock: Clock, opened: Callable[[], None]) -> None:
-        """`opened` is called whenever it opens."""
+    def __init__(self, clock: Clock, opened: Callable[[], None], again_s: tuple[float, ...] = AGAIN_S) -> None:
+        """`opened` is called whenever it opens; `again_s` are the pauses after one trouble, two in a row, and so on."""
+        self._again_s = again_s
         self._clock = clock
         self._opened = opened
         self._open = asyncio.Event()
@@ -39,7 +40,7 @@ class Gate:
     def pass_or_wait(self) -> None:
         """Raises DoorClosedError while closed."""
         if not self.is_open:
-            raise DoorClosedError(max(self.left(), 1.0))
+            raise DoorClosedError(max(self.left(), self._again_s[0]))
 
     async def wait_open(self) -> None:
         """Until it opens."""
@@ -73,7 +74,7 @@ class Gate:
 
     def close(self, error: LineError) -> float:
         """It did not; returns the seconds until another try makes sense."""
-        pause = max(_AGAIN_S[min(self._tries, len(_AGAIN_S) - 1)], error.after_s)
+        pause = max(self._again_s[min(self._tries, len(self._again_s) - 1)], error.after_s)
         self._tries += 1
         self._again = monotonic() + pause
         if self.trouble is None or self.trouble.text != error.text:

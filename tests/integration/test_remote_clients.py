@@ -12,7 +12,7 @@ from spool.bodies import sha256_hex
 from spool.domain.errors import AlreadyRunning
 from spool.domain.seat import LEASE, Seat, may_sit
 from spool.domain.states import State
-from tests.http_bench import NOW, SCHOOL, TOKENS, WELFARE, running, school_invoice
+from tests.http_bench import NOW, SCHOOL, TOKENS, WELFARE, remote_town, running, school_invoice
 from tests.remote_bench import Computer, until, world
 
 
@@ -85,7 +85,7 @@ async def test_fault_D13_revoked_token_is_out_at_once(tmp_path: Path, monkeypatc
 
 async def test_fault_D13_another_units_token_never_mixes_folders(tmp_path: Path) -> None:
     """The token file is exchanged for another unit's: nothing of these folders goes there, nothing of it comes here."""
-    async with world(tmp_path) as w, w.school.on() as school:
+    async with world(tmp_path, beat_s=60, poll_s=60) as w, w.school.on() as school:
         await school.ready()
         (school.home / "token").write_text(TOKENS[WELFARE])
         path = school.drop("a.xml", school_invoice())
@@ -93,6 +93,27 @@ async def test_fault_D13_another_units_token_never_mixes_folders(tmp_path: Path)
         assert path.exists()
         assert w.documents(WELFARE) == []
         assert w.documents() == []
+
+
+async def test_fault_D13_the_gateway_itself_fences_the_one_that_lost_its_seat(tmp_path: Path) -> None:
+    """A frozen client that wakes and has not asked for its seat again: it gets nothing and confirms nothing."""
+    other = {"X-Sluza-Client": "d" * 32}
+    async with running(tmp_path, town=remote_town()) as bench:
+        document = (await bench.post(school_invoice())).json["id"]
+        number = await bench.receive(SCHOOL)
+        assert (await bench.call("PUT", "/v1/seat?computer=stary")).status == 200
+        assert (await bench.call("PUT", "/v1/seat?computer=nowy", headers=other)).json["code"] == "seat_taken"
+        assert (await bench.call("PUT", "/v1/seat?computer=nowy&take=true", headers=other)).status == 200
+        for method, path in (
+            ("GET", "/v1/changes"),
+            ("POST", f"/v1/invoices/{document}/ack?version=1"),
+            ("POST", f"/v1/received/{number}/ack"),
+        ):
+            answer = await bench.call(method, path)
+            assert (answer.status, answer.json["code"]) == (409, "seat_lost")
+            assert "nowy" in answer.json["title"]
+        assert (await bench.document(document)).shown == 0
+        assert len((await bench.call("GET", "/v1/changes", headers=other)).json["changes"]) == 2
 
 
 async def test_a_unit_that_is_not_remote_is_told_so(tmp_path: Path) -> None:

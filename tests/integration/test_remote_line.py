@@ -14,7 +14,7 @@ from gateway.remote.parts import Parts
 from sluza.samples import sized
 from spool.bodies import sha256_hex
 from spool.domain.states import State
-from tests.http_bench import SCHOOL, school_invoice, welfare_invoice
+from tests.http_bench import NOW, SCHOOL, school_invoice, welfare_invoice
 from tests.remote_bench import QUICK, World, until, world
 
 
@@ -25,7 +25,7 @@ async def _through(w: World, raw: bytes) -> None:
     assert await w.gateway.spool.read(lambda store: store.body(sha256)) == raw
 
 
-@pytest.mark.parametrize("at", [1, 60, 300, 700, 1100, 1500, 1900, 2300])
+@pytest.mark.parametrize("at", [1, 300, 700, 1500, 2300])
 async def test_fault_D12_cut_anywhere_on_the_way_up(tmp_path: Path, at: int) -> None:
     """The connection breaks after so many bytes of the delivery: the file stays until the gateway names its hash."""
     raw = school_invoice()
@@ -39,7 +39,7 @@ async def test_fault_D12_cut_anywhere_on_the_way_up(tmp_path: Path, at: int) -> 
         await _through(w, raw)
 
 
-@pytest.mark.parametrize("at", [1, 100, 400, 900, 2000, 4000, 8000, 20000])
+@pytest.mark.parametrize("at", [1, 400, 2000, 8000, 20000])
 async def test_fault_D12_cut_anywhere_on_the_way_down(tmp_path: Path, at: int) -> None:
     """The connection breaks while results come: whole files or none, and DELIVERED only after them."""
     async with world(tmp_path) as w:
@@ -210,8 +210,7 @@ async def test_purchases_registers_and_offline_papers_come(tmp_path: Path) -> No
         await until(lambda: school.lying("w-toku") == ["offline.json", "offline.pdf"])
         await until(lambda: len(school.lying("odebrane")) == 3)
         assert all(number in name for name in school.lying("odebrane"))
-        invoice = await w.gateway.spool.read(lambda store: store.received(number))
-        assert invoice.mirrored_at is not None
+        await until(lambda: w.gateway.spool.read_now(lambda store: store.received(number)).mirrored_at)
         everything = {p.name for p in school.home.rglob("*")}
         assert not any("cudz" in name for name in everything)
     async with w.school.on():
@@ -230,3 +229,27 @@ async def test_a_locked_result_holds_up_no_other(tmp_path: Path) -> None:
         await until(lambda: "Nie można zapisać wyniku „zla”" in school.text("STAN.txt"))
         month.unlink()
         await until(lambda: "zla.blad.txt" in school.lying("odrzucone"))
+
+
+async def test_inv_I7_a_purchase_assigned_away_leaves_the_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its copies go from the computer of the unit that had it, even when that was just writing them."""
+    real = Line.call
+
+    async def assigned_meanwhile(self: Line, method: str, path: str, *args: object, **more: object) -> object:
+        if path.endswith("/ack") and not done:
+            done.append(path)
+            await w.gateway.spool.write(lambda store: store.assign(number, "gops", NOW, "Anna", "pomyłka"))
+        return await real(self, method, path, *args, **more)  # type: ignore[arg-type]
+
+    done: list[str] = []
+    async with world(tmp_path) as w:
+        number = await w.gateway.receive(SCHOOL, 1)
+        monkeypatch.setattr(Line, "call", assigned_meanwhile)
+        async with w.school.on() as school:
+            await until(lambda: done)
+            await until(lambda: school.lying("odebrane") == [])
+            second = await w.gateway.receive(SCHOOL, 2)
+            await until(lambda: len(school.lying("odebrane")) == 3)
+            await w.gateway.spool.write(lambda store: store.assign(second, "gops", NOW, "Anna", "pomyłka"))
+            await until(lambda: school.lying("odebrane") == [])
+            await until(lambda: not w.gateway.spool.read_now(lambda store: store.recalled(9, SCHOOL)))

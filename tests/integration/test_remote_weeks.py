@@ -44,8 +44,8 @@ async def test_fault_D14_warned_here_and_drained_by_deadline(tmp_path: Path) -> 
 
 
 async def test_fault_D14_a_backlog_goes_in_the_order_of_its_deadlines(tmp_path: Path) -> None:
-    """Twelve files, the older the issue date the more urgent, whatever their names say."""
-    days = [FRIDAY - timedelta(days=n) for n in range(12)]
+    """Eight files, the older the issue date the more urgent, whatever their names say."""
+    days = [FRIDAY - timedelta(days=n) for n in range(8)]
     async with world(tmp_path) as w, w.school.on() as school:
         await school.ready()
         w.line.down = True
@@ -53,9 +53,9 @@ async def test_fault_D14_a_backlog_goes_in_the_order_of_its_deadlines(tmp_path: 
         await until(lambda: "Nie ma połączenia z bramką" in school.text("STAN.txt"))
         for n, day in enumerate(days):
             school.drop(f"{n:02}.xml", school_invoice(f"SP1/{n}/2026", issue_date=day))
-        await until(lambda: "nie ma): 12" in school.text("STAN.txt"))
+        await until(lambda: "nie ma): 8" in school.text("STAN.txt"))
         w.line.down = False
-        await until(lambda: len(w.documents()) == 12, 30)
+        await until(lambda: len(w.documents()) == 8, 30)
         arrived = [d.source_name for d in w.documents()]
         due = {f"{n:02}.xml": unsent("", school_invoice(issue_date=day), NOW, NOW, offline24=False).due
                for n, day in enumerate(days)}  # fmt: skip
