@@ -91,7 +91,7 @@ def bare(request: web.Request, template: str, values: Mapping[str, Any], status:
 def problem(request: web.Request, viewer: Viewer | None, found: HttpProblem) -> web.Response:
     """What went wrong, as a page; the same words for foreign and absent."""
     row = ROWS[found.code]
-    values = {"title": row.title, "detail": _OWN_WORDS.get(found.code, row.detail)}
+    values = {"title": _OWN_TITLES.get(found.code, row.title), "detail": _OWN_WORDS.get(found.code, row.detail)}
     response = (
         page(request, viewer, "problem.html", values, row.status)
         if viewer
@@ -115,8 +115,9 @@ def _within(path: str, href: str) -> bool:
     return path == href or (href != "/" and path.startswith(href + "/"))
 
 
+_OWN_TITLES = {"not_found": "Nie znaleziono"}
 _OWN_WORDS = {
-    "not_found": "Takiej strony albo dokumentu tu nie ma.",
+    "not_found": "Takiej strony albo dokumentu tu nie ma. Proszę sprawdzić adres albo poszukać dokumentu na liście.",
     "busy": "Za chwilę proszę spróbować ponownie.",
     "internal": "Jeśli błąd wraca, proszę zgłosić go informatykowi urzędu.",
 }

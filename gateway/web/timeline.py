@@ -19,6 +19,8 @@ _BEFORE, _AFTER = timedelta(days=14), timedelta(days=14)
 _MOST_DAYS_LABELLED = 12
 _TONES = {Category.MAINTENANCE: "calm", Category.FAILURE: "look", Category.TOTAL_FAILURE: "alarm"}
 _LEAST = 4.0
+_NAME_FITS = 780
+"""A bar that ends farther right than this has its name before it."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ def _bar(outage: Outage, scale: Scale, now: datetime, index: int) -> dict[str, A
         "height": ROW - 10,
         "tone": _TONES[period.category] if outage.acts else "unknown",
         "open": period.end is None,
+        "name": period.category.label,
+        "name_x": right + 6 if right < _NAME_FITS else left - 6,
+        "anchor": "start" if right < _NAME_FITS else "end",
         "label": f"{period.category.label}: {moment(period.start, now)} – {until}{waits}",
     }
 

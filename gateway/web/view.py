@@ -22,7 +22,8 @@ TONES = {Level.FINE: "fine", Level.LOOK: "look", Level.ALARM: "alarm"}
 _TONE_OF_STATE = {State.DELIVERED: "fine", State.ACCEPTED: "fine", State.CONFLICT: "alarm"} | dict.fromkeys(
     (State.UNKNOWN, State.HELD, State.QUARANTINED), "look"
 )
-_UNDATED = {DueState.PENDING: "po końcu awarii", DueState.CEASED: "obowiązek wygasł"}
+UNDATED = {DueState.PENDING: "po końcu awarii", DueState.CEASED: "obowiązek wygasł"}
+"""What stands in the place of a date that is not known yet, or never will be."""
 _OPENED_UNITS = 12
 """With more units than this their list starts folded."""
 
@@ -99,7 +100,7 @@ def _row(document: Document, now: datetime, municipality: Municipality) -> Row:
     return Row(
         id=document.id,
         tone=tone,
-        due=moment(due, now) if due else _UNDATED.get(document.due_state, "bez terminu"),
+        due=moment(due, now) if due else UNDATED.get(document.due_state, "bez terminu"),
         due_iso=local(due) or "",
         left=left(due, now) if due else "",
         unit=unit.name if unit else document.unit,

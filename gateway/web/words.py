@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from gateway.render.text import amount
 from spool.domain.calendar import WARSAW
 from spool.domain.catalogue import printable
+from spool.domain.document import Facts
 
 INVOICE = ("faktura", "faktury", "faktur")
 _WEEKDAYS = ("pon.", "wt.", "śr.", "czw.", "pt.", "sob.", "niedz.")
@@ -25,6 +27,11 @@ def counted(count: int, forms: tuple[str, str, str] = INVOICE) -> str:
 def number(count: int) -> str:
     """12 345, with a space that does not break."""
     return f"{count:,}".replace(",", "\u00a0")
+
+
+def paid(facts: Facts) -> str:
+    """`1 230,00 PLN`: what is to be paid, as the print shows it; empty where it could not be read."""
+    return f"{amount(facts.gross)} {facts.currency}".replace("\u00a0", " ").strip()
 
 
 def one_line(text: str, length: int = 400) -> str:

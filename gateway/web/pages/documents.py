@@ -21,7 +21,8 @@ from gateway.web.health import overdue, soon
 from gateway.web.pages import forms
 from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import Sight, look, units_of
-from gateway.web.words import actor, left, moment
+from gateway.web.view import UNDATED
+from gateway.web.words import actor, left, moment, paid
 from spool import actions
 from spool.domain.accounts import Right
 from spool.domain.booking import jpk_mark, payment_title
@@ -40,6 +41,8 @@ _FILTERS: dict[str, tuple[str, frozenset[State]]] = {
     "decyzje": ("Do decyzji", frozenset({State.CONFLICT, State.HELD, State.UNKNOWN, State.QUARANTINED})),
     "zakonczone": ("Z numerem KSeF", NUMBERED),
 }
+_NOT_IN_KSEF = {State.REFUSED, State.WITHDRAWN, State.QUARANTINED, State.CEASED}
+"""Of these KSeF has nothing, so the link to it would only mislead."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ async def listing(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 
 def _row(document: Document, now: datetime, parts: AdminParts) -> dict[str, Any]:
     unit = parts.municipality.units.get(document.unit)
-    waits = document.state in LIVE - NUMBERED and document.due_safe is not None
+    waits, due = document.state in LIVE - NUMBERED, document.due_safe
     return {
         "id": document.id,
         "number": document.facts.number or document.source_name or document.id,
@@ -126,8 +129,8 @@ def _row(document: Document, now: datetime, parts: AdminParts) -> dict[str, Any]
         "unit": unit.name if unit else document.unit,
         "state": LABELS[document.state],
         "tone": tone(document, now),
-        "due": moment(document.due_safe, now) if waits and document.due_safe else "",
-        "left": left(document.due_safe, now) if waits and document.due_safe else "",
+        "due": (moment(due, now) if due else UNDATED.get(document.due_state, "")) if waits else "",
+        "left": left(due, now) if waits and due else "",
         "ksef": document.ksef_number or "",
         "at": moment(document.created_at, now),
         "at_iso": local(document.created_at),
@@ -176,13 +179,13 @@ def _told(
         "row": _row(document, now, parts),
         "document": document,
         "facts": _facts(document, now, parts),
-        "gross": f"{facts.gross} {facts.currency}".strip(),
+        "gross": paid(facts),
         "problems": document.problems,
         "reason": document.reason,
         "why": document.due_why,
         "history": [told_event(e, now) for e in history],
         "memo": memo or "",
-        "link": verification_link(document, parts.municipality) or "",
+        "link": "" if document.state in _NOT_IN_KSEF else verification_link(document, parts.municipality) or "",
         "upo": document.upo_sha256 is not None,
         "actions": offered(document, correctable, viewer),
         "live": document.state in LIVE,

@@ -14,7 +14,7 @@ from gateway.web.pages import forms
 from gateway.web.pages.documents import drawn, seen, told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import Sight, look
-from gateway.web.words import moment
+from gateway.web.words import moment, paid
 from spool import purchases
 from spool.domain.accounts import Right
 from spool.domain.calendar import warsaw_date
@@ -53,7 +53,7 @@ def row(invoice: Received, now: datetime, parts: AdminParts) -> dict[str, Any]:
         "seller": facts.seller_name or facts.seller_nip or "sprzedawca nieznany",
         "seller_nip": facts.seller_nip,
         "number": facts.number,
-        "gross": f"{facts.gross} {facts.currency}".strip(),
+        "gross": paid(facts),
         "unit": unit.name if unit else invoice.unit or "tacka centralna",
         "central": invoice.unit is None,
         "at": moment(invoice.acquisition_date, now),
