@@ -21,6 +21,7 @@ import structlog
 from certs import tls
 from gateway import settings as gateway_settings
 from gateway.alarms.post import Post
+from gateway.alarms.troubles import Troubles
 from gateway.alarms.watch import Alarms, Patience
 from gateway.folders.leftovers import Leftovers
 from gateway.folders.presence import Presence
@@ -74,6 +75,8 @@ async def serve(settings: GatewaySettings) -> int:
     _allow_many_descriptors()
     if settings.alerts.smtp:
         settings.alerts.smtp.password()  # a file that is missing, or open to everybody, is said before the first alarm
+    if settings.alerts.webhook:
+        settings.alerts.webhook.secret()
     state = settings.shared.paths.state
     with contextlib.ExitStack() as closing:
         clock = process.clock_for(settings.shared.clock_url)
@@ -162,13 +165,14 @@ def _registers(
 
 
 def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.Event) -> dict[str, Awaitable[None]]:
-    """The warnings before a date passes; their mail only where there is a server for it."""
+    """The warnings before a date passes and about what else is wrong; they are sent only where there is a way."""
     alerts, shared = settings.alerts, settings.shared
     patience = Patience.sandbox() if shared.clock_url else Patience()
     alarms = Alarms(desk, shared.rules, alerts, clock, patience)
     parts: dict[str, Awaitable[None]] = {"alarms": alarms.run(stop)}
-    if alerts.smtp:
-        parts["post"] = Post(desk, alerts.smtp, clock, alarms.raised, patience.look).run(stop)
+    parts["troubles"] = Troubles(desk, shared.rules, alerts, clock, alarms.raised, patience.look).run(stop)
+    if alerts.smtp or alerts.webhook:
+        parts["post"] = Post(desk, alerts, clock, alarms.raised, patience.look).run(stop)
     return parts
 
 

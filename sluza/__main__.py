@@ -27,6 +27,7 @@ VERBS = {
     "unit": "unit",
     "user": "user",
     "alerts": "alerts",
+    "history": "history",
     "check": "check",
     "reconcile": "reconcile",
     "shares": "shares",

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from argon2 import PasswordHasher
 
+from gateway.alarms.settings import Alerts
 from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
 from gateway.settings import GatewaySettings
@@ -45,6 +46,16 @@ class AdminParts:
     wall: Clock = system_clock
     pairs: Throttle = field(default_factory=lambda: Throttle(allowed=6, window_s=300))
     addresses: Throttle = field(default_factory=lambda: Throttle(allowed=60, window_s=300))
+
+    @property
+    def alerts(self) -> Alerts:
+        """Who is told of what; without settings nobody is."""
+        return self.settings.alerts if self.settings else Alerts()
+
+    @property
+    def refused_days(self) -> int:
+        """Days after which a refusal that nobody mended is told."""
+        return self.alerts.refused_days
 
 
 PARTS: web.AppKey[AdminParts] = web.AppKey("admin_parts", AdminParts)

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from gateway.results import local
-from gateway.web.health import Level, Snapshot, findings, in_order, overdue
-from gateway.web.snapshot import remote_units, take
+from gateway.web.finding import Level
+from gateway.web.health import Snapshot, findings, in_order, overdue
+from gateway.web.snapshot import Drawer, remote_units, take, with_credentials
 from sluza import options
 from sluza.console import COLOURS, emit, moment, out, plain, state, table
 from sluza.workbench import begun, looking, read_settings
@@ -28,8 +29,9 @@ def status(config: str | None, own_config: str | None, as_json: bool) -> None:
     begun(read_settings(chosen).shared)
     with looking(chosen) as (settings, spool, clock):  # works on a full disk, too
         municipality, paths, now = settings.shared.municipality, settings.shared.paths, clock()
-        far = remote_units(municipality)
-        seen = spool.read_now(lambda store: take(store, municipality.contexts, now, municipality.units, far))
+        far, days = remote_units(municipality), settings.alerts.refused_days
+        seen = spool.read_now(lambda store: take(store, municipality.contexts, now, municipality.units, far, days))
+    seen = with_credentials(seen, Drawer(municipality).known())
     seen = replace(seen, shortage=room.said(room.Reserve(paths.state, paths.reserve)))
     emit(_as_dict(seen)) if as_json else _show(seen)
 
