@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from ssl import SSLContext
 
 import structlog
@@ -125,7 +126,7 @@ async def _run(
     behind = Behind(desk, door, municipality, clock, folders, uploads, seals)
     shared = Parts(drawing, municipality)
     drop_point = Listener(create_app(shared, behind), settings.http.listen, context if settings.http.tls else None)
-    pages = _admin_parts(settings, desk, door, drawing, clock)
+    pages = replace(_admin_parts(settings, desk, door, drawing, clock), requests=shared.requests)
     listen = settings.admin.listen
     admin = Listener(create_admin_app(pages), listen, None if listen.loopback else context)
     try:

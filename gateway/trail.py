@@ -14,7 +14,7 @@ from spool.domain.spreadsheet import csv_text
 
 COLUMNS = (
     ("numer", "seq"),
-    ("kiedy (UTC)", "at"),
+    ("kiedy", "at"),
     ("kto", "actor"),
     ("czego dotyczy", "subject"),
     ("zdarzenie", "move"),

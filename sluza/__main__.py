@@ -32,6 +32,8 @@ VERBS = {
     "reconcile": "reconcile",
     "shares": "shares",
     "check-config": "check_config",
+    "policy": "policy",
+    "completion": "completion",
 }
 
 

@@ -126,7 +126,7 @@ class Alarms:
         if not found:
             return []
         new = tray.alarm(found, hours, self._alerts.recipients if self._alerts.smtp else ())
-        raised = await self._spool.write(lambda store: store.raise_alarm(new, now))
+        raised = await self._spool.write(lambda store: self._commit(store, new, now))
         _log.warning("tray_alarm", alarm=raised, documents=len(found))
         return [raised] if raised is not None else []
 

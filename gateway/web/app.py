@@ -20,7 +20,7 @@ from aiohttp import web
 from gateway.http.answers import add_security_headers, as_json
 from gateway.http.app import route_of
 from gateway.http.problems import HttpProblem, from_exception
-from gateway.web import doorman, metrics, shown, view
+from gateway.web import doorman, measured, metrics, shown, view
 from gateway.web.health import unavailable_folders
 from gateway.web.pages import accounts, alarms, documents, door, live, outages, overview, received, registers, town
 from gateway.web.parts import PARTS, AdminParts, Viewer, same_origin
@@ -122,7 +122,11 @@ def _disk(spool: Spool) -> str:
 
 async def numbers(request: web.Request) -> web.Response:
     """GET /metrics."""
-    body = metrics.text(await request.app[LOOKER].look(), request.app[PARTS].municipality)
+    parts = request.app[PARTS]
+    snapshot, contexts = await request.app[LOOKER].look(), parts.municipality.contexts
+    counted = await parts.spool.read(lambda store: measured.count(store, contexts, snapshot.at))
+    seen = measured.measure(counted, parts.requests, parts.spool.path, parts.folders_root)
+    body = metrics.text(snapshot, parts.municipality, seen)
     return web.Response(body=body.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 

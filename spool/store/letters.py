@@ -165,6 +165,15 @@ class Letters(Alarms):
         )
         return len(found.fetchall())
 
+    def outcomes_since(self, since: datetime) -> dict[str, int]:
+        """How many sends begun since then ended how; `open` are those without an outcome."""
+        found = self._db.execute(
+            """SELECT ifnull(outcome, 'open') AS outcome, count(*) AS n FROM attempt INDEXED BY attempt_started
+               WHERE started_at >= ? GROUP BY 1""",
+            (stamp(since),),
+        )
+        return {r["outcome"]: r["n"] for r in found}
+
     def guessed(self, since: datetime) -> list[str]:
         """Accounts for which wrong passwords were given again and again since then."""
         found = self._db.execute(

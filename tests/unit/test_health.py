@@ -140,6 +140,7 @@ def test_the_questions_use_the_small_indexes(spool: Spool) -> None:
             or "document_due" in plan[0]
             or "document_owed" in plan[0]
             or "document_refused" in plan[0]
+            or "document_undated" in plan[0]
         ), (
             question,
             plan,
