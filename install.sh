@@ -144,10 +144,24 @@ install_appliance() {
   mv -T /opt/sluza/current.new /opt/sluza/current
   trap - EXIT
   ln -sfn /opt/sluza/current/bin/sluza /usr/local/bin/sluza
+  install_help
   install -m 0644 "$here/systemd/sluza.service" /etc/systemd/system/sluza.service
   find /opt/sluza/releases -mindepth 1 -maxdepth 1 -type d | sort | head -n -2 | xargs -r rm -rf
   start_service
   if [ -n "$with_shares" ] || shares_are_on; then enable_shares; fi
+}
+
+# The manual page and the completions, made by the release itself; without them everything works.
+install_help() {
+  local share=/usr/local/share
+  install -d -m 0755 $share/man/man1 $share/bash-completion/completions $share/zsh/site-functions \
+    $share/fish/vendor_completions.d
+  {
+    "$release/bin/python" -m sluza.man > $share/man/man1/sluza.1
+    "$release/bin/sluza" completion bash > $share/bash-completion/completions/sluza
+    "$release/bin/sluza" completion zsh > $share/zsh/site-functions/_sluza
+    "$release/bin/sluza" completion fish > $share/fish/vendor_completions.d/sluza.fish
+  } || say "Uwaga: nie udało się zapisać podręcznika (man sluza) albo podpowiedzi powłoki."
 }
 
 interrupted() {
@@ -249,7 +263,9 @@ uninstall() {
   [ "$(id -u)" -eq 0 ] || die "odinstalowanie wymaga uprawnień administratora"
   disable_shares
   systemctl disable --now --quiet sluza.service 2>/dev/null || true
-  rm -f /etc/systemd/system/sluza.service /usr/local/bin/sluza
+  rm -f /etc/systemd/system/sluza.service /usr/local/bin/sluza /usr/local/share/man/man1/sluza.1 \
+    /usr/local/share/bash-completion/completions/sluza /usr/local/share/zsh/site-functions/_sluza \
+    /usr/local/share/fish/vendor_completions.d/sluza.fish
   rm -rf /opt/sluza
   systemctl daemon-reload 2>/dev/null || true
   if [ "$1" = purge ]; then

@@ -23,6 +23,13 @@ class Expiry:
         """Whole days until the end, negative after it."""
         return None if self.until is None else (self.until - now).days
 
+    def grade(self, now: datetime) -> int:
+        """0 while the end is far, 1 from 60 days ahead, 2 from 30, 3 from 7, 4 when it has come."""
+        left = self.days_left(now)
+        if left is None:
+            return 0
+        return sum(left < days for days in STEPS_DAYS) + (self.until is not None and self.until <= now)
+
     def tone(self, now: datetime) -> str:
         """`fine`, `look` from 60 days ahead, `alarm` from 7 days ahead or when it does not count yet."""
         left = self.days_left(now)

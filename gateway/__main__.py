@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from ssl import SSLContext
 
 import structlog
@@ -21,6 +22,7 @@ import structlog
 from certs import tls
 from gateway import settings as gateway_settings
 from gateway.alarms.post import Post
+from gateway.alarms.troubles import Troubles
 from gateway.alarms.watch import Alarms, Patience
 from gateway.folders.leftovers import Leftovers
 from gateway.folders.presence import Presence
@@ -74,6 +76,8 @@ async def serve(settings: GatewaySettings) -> int:
     _allow_many_descriptors()
     if settings.alerts.smtp:
         settings.alerts.smtp.password()  # a file that is missing, or open to everybody, is said before the first alarm
+    if settings.alerts.webhook:
+        settings.alerts.webhook.secret()
     state = settings.shared.paths.state
     with contextlib.ExitStack() as closing:
         clock = process.clock_for(settings.shared.clock_url)
@@ -122,7 +126,7 @@ async def _run(
     behind = Behind(desk, door, municipality, clock, folders, uploads, seals)
     shared = Parts(drawing, municipality)
     drop_point = Listener(create_app(shared, behind), settings.http.listen, context if settings.http.tls else None)
-    pages = _admin_parts(settings, desk, door, drawing, clock)
+    pages = replace(_admin_parts(settings, desk, door, drawing, clock), requests=shared.requests)
     listen = settings.admin.listen
     admin = Listener(create_admin_app(pages), listen, None if listen.loopback else context)
     try:
@@ -162,13 +166,14 @@ def _registers(
 
 
 def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.Event) -> dict[str, Awaitable[None]]:
-    """The warnings before a date passes; their mail only where there is a server for it."""
+    """The warnings before a date passes and about what else is wrong; they are sent only where there is a way."""
     alerts, shared = settings.alerts, settings.shared
     patience = Patience.sandbox() if shared.clock_url else Patience()
     alarms = Alarms(desk, shared.rules, alerts, clock, patience)
     parts: dict[str, Awaitable[None]] = {"alarms": alarms.run(stop)}
-    if alerts.smtp:
-        parts["post"] = Post(desk, alerts.smtp, clock, alarms.raised, patience.look).run(stop)
+    parts["troubles"] = Troubles(desk, shared.rules, alerts, clock, alarms.raised, patience.look).run(stop)
+    if alerts.smtp or alerts.webhook:
+        parts["post"] = Post(desk, alerts, clock, alarms.raised, patience.look).run(stop)
     return parts
 
 

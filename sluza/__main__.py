@@ -27,10 +27,13 @@ VERBS = {
     "unit": "unit",
     "user": "user",
     "alerts": "alerts",
+    "history": "history",
     "check": "check",
     "reconcile": "reconcile",
     "shares": "shares",
     "check-config": "check_config",
+    "policy": "policy",
+    "completion": "completion",
 }
 
 

@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway import by_person
+from gateway import by_person, evidence
 from gateway.admission import Verdict
 from gateway.by_person import Desk
+from gateway.evidence import Gathered
 from gateway.intake import FrontDoor, Origin
+from gateway.render.work import drawing_workers
 from gateway.seals import Seals
+from sluza.console import emit, out, plain
 from sluza.workbench import Bench
+from spool import files
+from spool.bodies import sha256_hex
 from spool.domain.ledger import Document
 from spool.workers import Workers
 
@@ -45,3 +51,17 @@ async def _sit_down(opened: Bench, work: Callable[[Desk], Coroutine[Any, Any, T]
         return await work(Desk(opened.spool, door, shared.municipality, shared.rules, opened.clock()))
     finally:
         workers.close()
+
+
+def save_proof(found: Gathered, to: Path, *, as_json: bool) -> None:
+    """Write the package of proofs, drawn by a worker of its own, and say where it lies."""
+    drawing = drawing_workers()
+    try:
+        raw = asyncio.run(evidence.packed(found, drawing))
+    finally:
+        drawing.close()
+    files.write(to, raw)
+    if as_json:
+        emit({"file": str(to), "size": len(raw), "sha256": sha256_hex(raw)})
+    else:
+        out.print(f"Zapisano {plain(to)}. Jak sprawdzić: plik JAK-SPRAWDZIC.txt w środku.")

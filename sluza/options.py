@@ -20,6 +20,10 @@ _TO = click.option(
 )
 
 
+out_file = click.option(
+    "--out", "to", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="PLIK", help="Dokąd zapisać."
+)
+
 TABLE = "table"
 _PEOPLE_FORMAT = click.option(
     "--format",

@@ -27,6 +27,11 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
     _replace(path, lambda handle: handle.write(content), mode)
 
 
+def write_lines(path: Path, lines: Iterable[str], mode: int = 0o640) -> None:
+    """`write` of a text that is made while it is written, in UTF-8. Raises OSError as `write` does."""
+    _replace(path, lambda handle: handle.writelines(line.encode() for line in lines), mode)
+
+
 def copy(source: Path, path: Path, mode: int = 0o640) -> None:
     """`write` with the content of another file, whatever its size. Raises OSError as `write` does."""
     with source.open("rb") as content:

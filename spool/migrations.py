@@ -7,6 +7,7 @@ from sqlite_utils import Database, Migrations
 
 from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SEATS, SERIES
 from spool.schema_accounts import ACCOUNTS, PAGES
+from spool.schema_alerts import REFUSALS, TROUBLES
 from spool.schema_purchases import PURCHASES
 from spool.schema_registers import PEOPLE, REGISTERS
 
@@ -145,6 +146,19 @@ def m0016_purchases(db: Database) -> None:
     """Where copies of purchases lie, who assigned them, and what is odd about them."""
     for statement in _statements(PURCHASES):
         db.execute(statement)
+
+
+@steps()
+def m0023_troubles(db: Database) -> None:
+    """What is wrong beside deadlines, and the letters about it."""
+    for statement in _statements(TROUBLES):
+        db.execute(statement)
+
+
+@steps()
+def m0024_refusals_by_age(db: Database) -> None:
+    """Refused documents by age."""
+    db.execute(REFUSALS)
 
 
 def names() -> frozenset[str]:

@@ -16,6 +16,7 @@ from spool.domain.ladder import Step
 from spool.domain.ledger import Condition, Document, Event, Outage, Received, Session
 from spool.domain.states import State
 from spool.domain.terms import DueState
+from spool.domain.troubles import Seen, Trouble
 
 
 def stamp(moment: datetime) -> str:
@@ -131,6 +132,23 @@ def mail(row: pysqlite3.Row) -> Mail:
     return Mail(
         row["alarm"], row["address"], row["sentence"], row["text"], instant(row["at"]), row["tries"], row["error"],
         _maybe(row["sent_at"]),
+    )  # fmt: skip
+
+
+def letter_to(row: pysqlite3.Row) -> Mail:
+    """A row of `letter_to` with what its letter says."""
+    return Mail(
+        0, row["address"], row["sentence"], row["text"], instant(row["at"]), row["tries"], row["error"],
+        _maybe(row["sent_at"]), row["letter"], row["way"], row["kind"], row["data"],
+    )  # fmt: skip
+
+
+def trouble(row: pysqlite3.Row) -> Trouble:
+    """A row of `trouble`."""
+    seen = Seen(row["code"], row["sentence"], bool(row["grave"]), row["grade"])
+    return Trouble(
+        row["id"], seen, instant(row["since"]), _maybe(row["told_at"]), row["told_grade"], _maybe(row["gone_at"]),
+        _maybe(row["over_at"]),
     )  # fmt: skip
 
 

@@ -301,6 +301,7 @@ async def running(
         rules,
         wall=wall,
         hasher=CHEAP,  # type: ignore[arg-type]
+        requests=parts.requests,
     )
     admin = Listener(create_admin_app(admin_parts), Listen("127.0.0.1", 0), None)
     await drop_point.start()

@@ -1,6 +1,6 @@
-"""Sends the mail of committed alarms, one message per address, until the server has taken each of them.
+"""Sends committed alarms and letters, one message per address or webhook, until the other side has taken each of them.
 
-A crash between the server's "250" and our commit sends a mail a second time, with the same Message-ID; none is lost.
+A crash between the server's "250" and our commit sends a message a second time, under the same name; none is lost.
 """
 
 import asyncio
@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from gateway.alarms.settings import Smtp
+from gateway.alarms import webhook
+from gateway.alarms.settings import Alerts
 from gateway.alarms.smtp import Letter, Outcome, send
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.alarms import Mail
+from spool.domain.letters import MAIL, WEBHOOK
+from spool.store import Store
 
 KEEP_TRYING = timedelta(days=3)
 """After this time a warning is of no use any more; that it never went is still shown (`FAILED_SHOWN` of the page)."""
@@ -28,9 +31,9 @@ _log = structlog.get_logger("gateway.alarms")
 class Post:
     """One per process. `wake` is set by whoever committed an alarm."""
 
-    def __init__(self, spool: Spool, smtp: Smtp, clock: Clock, wake: asyncio.Event, patience_s: float) -> None:
+    def __init__(self, spool: Spool, alerts: Alerts, clock: Clock, wake: asyncio.Event, patience_s: float) -> None:
         self._spool = spool
-        self._smtp = smtp
+        self._alerts = alerts
         self._clock = clock
         self._wake = wake
         self._patience_s = patience_s
@@ -52,15 +55,31 @@ class Post:
             waking.cancel()
 
     async def deliver(self) -> int:
-        """Try every mail whose time has come, at most a batch of them; returns how many were tried."""
-        now = self._clock()
-        mails = await self._spool.read(lambda store: store.mails_to_send(now, now - KEEP_TRYING, _BATCH))
-        letters = {(m.alarm, m.address): m for m in mails}
-        tried = 0
-        async for letter, outcome in send(self._smtp, [self._letter(m) for m in mails]):
-            await self._record(letters[letter.alarm, letter.address], outcome)
+        """Try every message whose time has come, at most a batch of them on each way; returns how many were tried."""
+        by_mail = await self._by_mail()
+        return by_mail + await self._by_webhook()
+
+    async def _by_mail(self) -> int:
+        if self._alerts.smtp is None:
+            return 0
+        now, tried = self._clock(), 0
+        mails = await self._spool.read(lambda store: _mails(store, now))
+        named = {(m.number, m.address): m for m in mails}
+        async for letter, outcome in send(self._alerts.smtp, [self._letter(m) for m in mails]):
+            await self._record(named[letter.number, letter.address], outcome)
             tried += 1
         return tried
+
+    async def _by_webhook(self) -> int:
+        hook = self._alerts.webhook
+        if hook is None:
+            return 0
+        now = self._clock()
+        told = await self._spool.read(lambda s: s.letters_to_send(WEBHOOK, now, now - KEEP_TRYING, _BATCH))
+        mine = [message for message in told if message.address == hook.host]
+        async for message, outcome in webhook.send(hook, mine, self._clock):
+            await self._record(message, outcome)
+        return len(mine)
 
     async def _deliver_or_log(self) -> int:
         try:
@@ -70,17 +89,23 @@ class Post:
             return 0
 
     def _letter(self, mail: Mail) -> Letter:
-        return Letter(mail.alarm, mail.address, _ABOUT + mail.sentence, mail.text, mail.at)
+        return Letter(mail.number, mail.address, _ABOUT + mail.sentence, mail.text, mail.at)
 
     async def _record(self, mail: Mail, outcome: Outcome) -> None:
         now = self._clock()
         if outcome.taken:
             await self._spool.write(lambda store: store.mail_sent(mail, now))
-            _log.info("mail_sent", alarm=mail.alarm)
+            _log.info("mail_sent", message=mail.number, way=mail.way)
             return
         again = next_try(now, mail.tries)
         await self._spool.write(lambda store: store.mail_failed(mail, outcome.answer, again))
-        _log.warning("mail_not_sent", alarm=mail.alarm, tries=mail.tries + 1, answer=outcome.answer)
+        _log.warning("mail_not_sent", message=mail.number, way=mail.way, tries=mail.tries + 1, answer=outcome.answer)
+
+
+def _mails(store: Store, now: datetime) -> list[Mail]:
+    """Those of alarms about deadlines first."""
+    since = now - KEEP_TRYING
+    return [*store.mails_to_send(now, since, _BATCH), *store.letters_to_send(MAIL, now, since, _BATCH)]
 
 
 def next_try(now: datetime, tries: int) -> datetime:

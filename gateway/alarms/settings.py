@@ -4,16 +4,24 @@ import re
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from certs import keyring
+from spool.domain.errors import ConfigError
 from spool.domain.ladder import OFFICE_ENDS
+from spool.domain.letters import MAIL, WEBHOOK, Way
+from spool.domain.troubles import Quiet
 from spool.toml import Table
 
+_HOUR = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _SHORTEST_DAY_MINUTES = 60
 TRAY_HOURS = 24.0
 _LONGEST_IN_TRAY = 30 * 24
+_SHORTEST_SECRET = 16
+NO_QUIET = Quiet(time(0), time(0))
+_NIGHT = Quiet(time(21), time(6, 30))
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,35 @@ class Smtp:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """Where programs are told: https, or http on this machine; its host is one of those that the settings allow."""
+
+    url: str
+    host: str
+    secret_file: Path
+    extra_ca: Path | None = None
+
+    def secret(self) -> bytes:
+        """What messages are signed with, read anew each time. Raises ConfigError by field name."""
+        secret = keyring.secret_line(self.secret_file, "alerts.webhook_secret_file")
+        if len(secret) < _SHORTEST_SECRET:
+            text = f"Sekret z pola „alerts.webhook_secret_file” ma mniej niż {_SHORTEST_SECRET} znaków."
+            raise ConfigError(text, "Np.: head -c 32 /dev/urandom | base64")
+        return secret
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The daily letter to the treasurer: to whom, at which hour (Warsaw), only on working days or on all."""
+
+    recipients: tuple[str, ...] = ()
+    hour: time = time(7, 15)
+    working_days: bool = True
+
+
+@dataclass(frozen=True)
 class Alerts:
-    """Without `smtp` alarms are raised and shown, but not mailed.
+    """Without `smtp` alarms are raised and shown, but not mailed; without `webhook` no program is told.
 
     `tray_hours` of working days is how long a purchase may lie in the central tray; 0: for ever.
     """
@@ -47,6 +82,16 @@ class Alerts:
     on_call: tuple[str, ...] = ()
     office_ends: time = OFFICE_ENDS
     tray_hours: float = TRAY_HOURS
+    quiet: Quiet = _NIGHT
+    webhook: Webhook | None = None
+    refused_days: int = 3
+    summary: Summary = Summary()
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """Whom a letter about something else than a deadline goes to."""
+        mails = tuple((MAIL, address) for address in self.recipients) if self.smtp else ()
+        return (*mails, (WEBHOOK, self.webhook.host)) if self.webhook else mails
 
 
 def read(root: Table) -> Alerts:
@@ -58,8 +103,14 @@ def read(root: Table) -> Alerts:
         table.addresses("on_call"),
         _office_ends(table),
         table.number("tray_hours", TRAY_HOURS, 0, _LONGEST_IN_TRAY),
+        _quiet(table),
+        _webhook(table, root.table("network").path("extra_ca")),
+        int(table.number("refused_days", 3, 1, 30)),
+        _summary(table.table("summary")),
     )
     table.done()
+    if alerts.summary.recipients and not alerts.smtp:
+        raise table.bad("smtp", "", "podsumowanie dnia ([alerts.summary]) idzie e-mailem, potrzebny jest serwer")
     if alerts.smtp and not alerts.recipients:
         raise table.bad("recipients", [], "przy podanym polu smtp potrzebny jest choć jeden adres")
     return alerts
@@ -82,6 +133,46 @@ def _smtp(table: Table, extra_ca: Path | None) -> Smtp | None:
     if bool(user) != bool(password_file):
         raise table.bad("user", user, "user i password_file podaje się razem")
     return Smtp(host, int(port), tls, sender, user, password_file, extra_ca)
+
+
+def _webhook(table: Table, extra_ca: Path | None) -> Webhook | None:
+    url, hosts, secret_file = table.text("webhook", ""), table.texts("webhook_hosts"), table.path("webhook_secret_file")
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise table.bad("webhook", url, "to nie jest adres URL") from None
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        raise table.bad("webhook", url, "tylko https; http wyłącznie do programu na tym komputerze")
+    if parts.username or parts.password or parts.fragment:
+        raise table.bad("webhook", f"{parts.scheme}://{host}", "bez nazwy, hasła i #fragmentu w adresie")
+    if host not in {allowed.lower() for allowed in hosts}:
+        raise table.bad("webhook_hosts", list(hosts), f"proszę dopisać serwer z pola webhook: {host!r}")
+    if secret_file is None:
+        raise table.bad("webhook_secret_file", "", "wiadomości są podpisywane, potrzebny jest plik z sekretem")
+    return Webhook(url, host, secret_file, extra_ca)
+
+
+def _quiet(table: Table) -> Quiet:
+    value = table.text("quiet_hours", "21:00-06:30")
+    if not value:
+        return NO_QUIET
+    parts = _HOURS.fullmatch(value)
+    if parts is None:
+        raise table.bad("quiet_hours", value, "oczekiwano godzin, np. 21:00-06:30, albo pustego napisu")
+    return Quiet(time(int(parts[1]), int(parts[2])), time(int(parts[3]), int(parts[4])))
+
+
+def _summary(table: Table) -> Summary:
+    hour = table.text("hour", "07:15")
+    parts = _HOUR.fullmatch(hour)
+    if parts is None:
+        raise table.bad("hour", hour, "oczekiwano godziny, np. 07:15")
+    found = Summary(table.addresses("recipients"), time(int(parts[1]), int(parts[2])), table.flag("working_days", True))
+    table.done()
+    return found
 
 
 def _office_ends(table: Table) -> time:

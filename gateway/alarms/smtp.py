@@ -8,6 +8,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
 from email.utils import format_datetime
+from pathlib import Path
 
 import aiosmtplib
 
@@ -22,9 +23,9 @@ _LONGEST_SUBJECT = 180
 
 @dataclass(frozen=True)
 class Letter:
-    """One message to one address; `alarm` is its number, 0 for a test."""
+    """One message to one address; `number` names it at every try, 0 for a test."""
 
-    alarm: int
+    number: str
     address: str
     subject: str
     text: str
@@ -69,7 +70,7 @@ def compose(smtp: Smtp, letter: Letter) -> bytes:
     message["Date"] = format_datetime(letter.at)
     domain = smtp.sender.rpartition("@")[2]
     who = letter.address.replace("@", ".at.")
-    message["Message-ID"] = f"<sluza.{letter.alarm}.{int(letter.at.timestamp() * 1000)}.{who}@{domain}>"
+    message["Message-ID"] = f"<sluza.{letter.number}.{int(letter.at.timestamp() * 1000)}.{who}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(letter.text, charset="utf-8", cte="quoted-printable")
     return message.as_bytes()
@@ -85,7 +86,7 @@ async def _connected(smtp: Smtp) -> aiosmtplib.SMTP:
         timeout=_ANSWER_WITHIN_S,
         use_tls=smtp.tls == "tls",
         start_tls=smtp.tls == "starttls",
-        tls_context=_context(smtp),
+        tls_context=None if smtp.tls == "none" else context_for(smtp.extra_ca),
     )
     try:
         await client.connect()
@@ -97,16 +98,15 @@ async def _connected(smtp: Smtp) -> aiosmtplib.SMTP:
     return client
 
 
-def _context(smtp: Smtp) -> ssl.SSLContext | None:
-    if smtp.tls == "none":
-        return None
+def context_for(extra_ca: Path | None) -> ssl.SSLContext:
+    """TLS 1.2 or newer, verified; `extra_ca` is trusted, too. Raises ConfigError when it cannot be read."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if smtp.extra_ca is not None:
+    if extra_ca is not None:
         try:
-            context.load_verify_locations(cafile=smtp.extra_ca)
+            context.load_verify_locations(cafile=extra_ca)
         except OSError as error:  # ssl.SSLError is one, too
-            raise ConfigError(f"Nie można wczytać pliku z pola „network.extra_ca”: {smtp.extra_ca}.") from error
+            raise ConfigError(f"Nie można wczytać pliku z pola „network.extra_ca”: {extra_ca}.") from error
     return context
 
 

@@ -24,6 +24,7 @@ from spool.domain.alarms import NewAlarm, Passed, Seen
 from spool.domain.built import too_early
 from spool.domain.ladder import ON_CALL, Call, Step
 from spool.domain.ledger import ALIVE, TRAY
+from spool.domain.letters import DEADLINE, WEBHOOK, NewLetter, alarm_key
 from spool.domain.tray import overdue_before
 from spool.law import Rules
 from spool.purchases import Purchase, look
@@ -125,7 +126,7 @@ class Alarms:
         if not found:
             return []
         new = tray.alarm(found, hours, self._alerts.recipients if self._alerts.smtp else ())
-        raised = await self._spool.write(lambda store: store.raise_alarm(new, now))
+        raised = await self._spool.write(lambda store: self._commit(store, new, now))
         _log.warning("tray_alarm", alarm=raised, documents=len(found))
         return [raised] if raised is not None else []
 
@@ -185,9 +186,23 @@ class Alarms:
             call.unit, call.step, call.due, facts.subject.documents, message.sentence(facts), message.text(facts),
             self._addresses(call),
         )  # fmt: skip
-        alarm = await self._spool.write(lambda store: store.raise_alarm(new, now))
+        alarm = await self._spool.write(lambda store: self._commit(store, new, now))
         if alarm is not None:
             _log.warning("deadline_alarm", alarm=alarm, unit=call.unit, step=call.step.value, documents=facts.count)
+        return alarm
+
+    def _commit(self, store: Store, new: NewAlarm, now: datetime) -> int | None:
+        """The alarm, and beside it the letter that tells the webhook: how many and until when, no invoice by name."""
+        alarm = store.raise_alarm(new, now)
+        if alarm is not None and self._alerts.webhook is not None:
+            data = {
+                "unit": new.unit,
+                "step": new.step.value,
+                "due": new.due.isoformat(),
+                "documents": len(new.documents),
+            }
+            ways = ((WEBHOOK, self._alerts.webhook.host),)
+            store.add_letter(NewLetter(alarm_key(alarm), DEADLINE, new.sentence, "", data, ways), now)
         return alarm
 
     def _facts(self, store: Store, call: Call, now: datetime) -> Facts:

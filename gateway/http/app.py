@@ -110,6 +110,7 @@ async def write_access_log(request: web.Request, handler: Handler) -> web.Stream
         status = response.status
         return response
     finally:
+        request.app[PARTS].requests[status] += 1
         log.info(
             "request",
             method=request.method if request.method in _METHODS else "other",

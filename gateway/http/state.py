@@ -1,5 +1,6 @@
 """What the handlers of the drop-point share: the parts they may use, and the fields of one access-log line."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from spool.workers import Workers
 class Parts:
     """Everything a handler may use beside the `Own` of its unit; made once by `gateway.__main__`.
 
-    `drawing` are the workers that make PDFs. Nothing here leads to a document.
+    `drawing` are the workers that make PDFs; `requests` counts answers by status. Nothing here leads to a document.
     """
 
     drawing: Workers
@@ -24,6 +25,7 @@ class Parts:
     throttle: Throttle = field(default_factory=Throttle)
     room: Room = field(default_factory=Room)
     patience: Patience = field(default_factory=Patience)
+    requests: Counter[int] = field(default_factory=Counter)
 
 
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)

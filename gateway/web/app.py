@@ -20,9 +20,9 @@ from aiohttp import web
 from gateway.http.answers import add_security_headers, as_json
 from gateway.http.app import route_of
 from gateway.http.problems import HttpProblem, from_exception
-from gateway.web import doorman, metrics, shown, view
+from gateway.web import doorman, measured, metrics, shown, view
 from gateway.web.health import unavailable_folders
-from gateway.web.pages import accounts, documents, door, live, outages, overview, received, registers, town
+from gateway.web.pages import accounts, alarms, documents, door, live, outages, overview, received, registers, town
 from gateway.web.parts import PARTS, AdminParts, Viewer, same_origin
 from gateway.web.snapshot import LOOKER, Looker
 from gateway.web.words import one_line
@@ -66,6 +66,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/faktury/{id}", documents.show, Right.LOOK),
     Page("GET", "/faktury/{id}/xml", documents.xml, Right.LOOK),
     Page("GET", "/faktury/{id}/upo", documents.upo, Right.LOOK),
+    Page("GET", "/faktury/{id}/dowody.zip", documents.proof, Right.LOOK),
     Page("GET", "/faktury/{id}/pdf", documents.as_pdf, Right.LOOK),
     Page("GET", "/faktury/{id}/obraz.png", documents.as_picture, Right.LOOK),
     Page("GET", "/faktury/{id}/zrob/{action}", documents.question, Right.WORK),
@@ -73,6 +74,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/odebrane", received.listing, Right.LOOK),
     Page("GET", "/odebrane/{number}", received.show, Right.LOOK),
     Page("GET", "/odebrane/{number}/xml", received.xml, Right.LOOK),
+    Page("GET", "/odebrane/{number}/dowody.zip", received.proof, Right.LOOK),
     Page("GET", "/odebrane/{number}/pdf", received.as_pdf, Right.LOOK),
     Page("GET", "/odebrane/{number}/obraz.png", received.as_picture, Right.LOOK),
     Page("POST", "/odebrane/{number}/zrob/{verb}", received.decide, Right.DECIDE),
@@ -81,6 +83,8 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/awarie", outages.listing, Right.LOOK_AT_TOWN),
     Page("POST", "/awarie", outages.change, Right.DECIDE),
     Page("POST", "/awarie/{id}/{verb}", outages.change, Right.DECIDE),
+    Page("GET", "/alarmy", alarms.listing, Right.LOOK_AT_TOWN),
+    Page("POST", "/alarmy", alarms.test, Right.ADMINISTER),
     Page("GET", "/jednostki", town.units, Right.LOOK_AT_TOWN),
     Page("GET", "/certyfikaty", town.certificates, Right.LOOK_AT_TOWN),
     Page("GET", "/ustawienia", town.settings, Right.LOOK_AT_TOWN),
@@ -118,7 +122,11 @@ def _disk(spool: Spool) -> str:
 
 async def numbers(request: web.Request) -> web.Response:
     """GET /metrics."""
-    body = metrics.text(await request.app[LOOKER].look(), request.app[PARTS].municipality)
+    parts = request.app[PARTS]
+    snapshot, contexts = await request.app[LOOKER].look(), parts.municipality.contexts
+    counted = await parts.spool.read(lambda store: measured.count(store, contexts, snapshot.at))
+    seen = measured.measure(counted, parts.requests, parts.spool.path, parts.folders_root)
+    body = metrics.text(snapshot, parts.municipality, seen)
     return web.Response(body=body.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
@@ -221,7 +229,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
     """The application over these parts."""
     app = web.Application(middlewares=[_answer], client_max_size=_LARGEST_FORM)
     app[PARTS] = parts
-    app[LOOKER] = Looker(parts.spool, parts.municipality, parts.clock)
+    app[LOOKER] = Looker(parts.spool, parts.municipality, parts.clock, parts.refused_days)
     app[live.PULSE], app[live.STREAMS] = live.Pulse(app), []
     app.on_response_prepare.append(add_security_headers)
     app.on_shutdown.append(_end_streams)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 
 from gateway.web import kept, outages
+from gateway.web.finding import Finding, Level
+from gateway.web.people import needing
+from gateway.web.upkeep import Upkeep, upkeep
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
@@ -35,22 +37,6 @@ _NAMED = 5
 _BEATS_MISSED = 4
 SHOWN = 50
 """Rows of the queue on the page; the spool is asked for one more, to know whether there are others."""
-
-
-class Level(IntEnum):
-    """How bad it is; the worst finding colours the page."""
-
-    FINE = 0
-    LOOK = 1
-    ALARM = 2
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing worth a sentence."""
-
-    level: Level
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -95,6 +81,7 @@ class Snapshot:
     alarms: Sequence[Alarm] = ()
     unsent: Sequence[Mail] = ()
     permissions_over: int = 0
+    upkeep: Upkeep = Upkeep()  # noqa: RUF009 - frozen
     shortage: str = ""
     """Why nothing new can be stored beside the spool; the sentence comes from the disk itself, not from the spool."""
 
@@ -125,18 +112,26 @@ def unreachable(condition: Condition | None) -> bool:
 
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Everything that is not as it should be, the worst first; empty when all is well."""
-    found = [Finding(Level.ALARM, wrong_clock(snapshot.at))] if too_early(snapshot.at) else []
-    found += [*_disks(snapshot), *_deadlines(snapshot), *_contexts(snapshot), *_people(snapshot), *_silent(snapshot)]
+    found = [Finding(Level.ALARM, wrong_clock(snapshot.at), "own_clock")] if too_early(snapshot.at) else []
     found += [
-        Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence) for w in told(snapshot.alarms, snapshot.unsent)
+        *_disks(snapshot),
+        *_deadlines(snapshot),
+        *_contexts(snapshot),
+        *needing(snapshot.counts),
+        *_silent(snapshot),
+    ]
+    found += [
+        Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence, w.code)
+        for w in told(snapshot.alarms, snapshot.unsent)
     ]
     found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot), *_left(snapshot)]
     found += far_away(snapshot.lingering.far, snapshot.at)
+    found += upkeep(snapshot.upkeep, snapshot.at)
     seen = (snapshot.outages, snapshot.conditions, snapshot.at)
-    found += [Finding(Level.ALARM, text) for text in outages.alarms(*seen)]
-    found += [Finding(Level.LOOK, text) for text in outages.notes(*seen)]
+    found += [Finding(Level.ALARM, text, code) for code, text in outages.alarms(*seen)]
+    found += [Finding(Level.LOOK, text, code) for code, text in outages.notes(*seen)]
     lets_go = snapshot.condition("", KSEF_LETS_GO)
-    found += [Finding(Level.LOOK, text) for text in kept.notes(snapshot.permissions_over, lets_go)]
+    found += [Finding(Level.LOOK, text, code) for code, text in kept.notes(snapshot.permissions_over, lets_go)]
     return sorted(found, key=lambda f: -f.level)
 
 
@@ -155,11 +150,11 @@ def _disks(snapshot: Snapshot) -> list[Finding]:
     found = []
     if snapshot.shortage:
         text = f"Nowych faktur Śluza nie przyjmuje, przyjęte wysyła dalej. {snapshot.shortage}"
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, "disk:spool"))
     told = snapshot.condition("", DISK_OF_FOLDERS)
     if told is not None:
         text = f"Wyników nie można teraz zapisać w folderach; czekają bezpiecznie. {said(told)}"
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, DISK_OF_FOLDERS))
     return found
 
 
@@ -170,38 +165,44 @@ def _deadlines(snapshot: Snapshot) -> list[Finding]:
     if late:
         more = "Co najmniej " if late >= SHOWN else ""
         be = plural(late, ("jest", "są", "jest"))
-        found.append(Finding(Level.ALARM, f"{more}{counted(late)} {be} po terminie przesłania do KSeF."))
+        found.append(
+            Finding(Level.ALARM, f"{more}{counted(late)} {be} po terminie przesłania do KSeF.", "deadline:late")
+        )
     if near:
-        found.append(Finding(Level.LOOK, f"Za mniej niż 2 godziny mija termin: {counted(near)} bez numeru KSeF."))
+        found.append(
+            Finding(
+                Level.LOOK, f"Za mniej niż 2 godziny mija termin: {counted(near)} bez numeru KSeF.", "deadline:near"
+            )
+        )
     return found
 
 
 def _contexts(snapshot: Snapshot) -> list[Finding]:
-    found = []
+    found: list[Finding] = []
     for condition in snapshot.conditions:
         name, since = condition.context, moment(condition.at, snapshot.at)
         if condition.name == "paused":
             text = f"Wysyłka „{name}” jest wstrzymana od {since}. {said(condition)}"
-            found.append(Finding(Level.ALARM, text.strip()))
+            found.append(Finding(Level.ALARM, text.strip(), f"paused:{name}"))
         elif condition.name == "reachable" and unreachable(condition):
             text = f"KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same."
-            found.append(Finding(Level.LOOK, text))
+            found.append(Finding(Level.LOOK, text, f"unreachable:{name}"))
         elif condition.name == "strange":
             text = (
                 f"KSeF odpowiada od {since} inaczej, niż zna ta wersja Śluzy („{name}”). Faktury czekają bezpiecznie, "
                 f"a terminy biegną: proszę sprawdzić, czy jest nowsza wersja programu. {said(condition)}"
             )
-            found.append(Finding(Level.ALARM, text.strip()))
+            found.append(Finding(Level.ALARM, text.strip(), f"strange:{name}"))
         elif condition.name == "packages_fail":
             text = f"KSeF odrzucił ostatnią paczkę faktur w całości („{name}”, od {since}): idą pojedynczo, wolniej."
-            found.append(Finding(Level.LOOK, f"{text} {said(condition)}".strip()))
+            found.append(Finding(Level.LOOK, f"{text} {said(condition)}".strip(), f"packages:{name}"))
         elif condition.name.startswith("damaged"):
             text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
-            found.append(Finding(Level.ALARM, text))
+            found.append(Finding(Level.ALARM, text, f"damaged:{condition.value.get('document')}"))
         elif condition.name == RECONCILE_FIRST:
-            found.append(Finding(Level.ALARM, not_compared(condition, since)))
+            found.append(Finding(Level.ALARM, not_compared(condition, since), f"reconcile:{name}"))
         elif condition.name == "clock":
-            found.append(Finding(Level.ALARM, _clock(condition)))
+            found.append(Finding(Level.ALARM, _clock(condition), f"clock:{name}"))
     return found
 
 
@@ -239,9 +240,9 @@ def _silent(snapshot: Snapshot) -> list[Finding]:
                 "Nie wiadomo, czy program wysyłający (agent) działa: jego ostatni znak życia ma godzinę, "
                 f"której jeszcze nie było ({since}). Proszę sprawdzić zegar serwera."
             )
-        return [Finding(Level.ALARM, text)]
+        return [Finding(Level.ALARM, text, "agent")]
     return [
-        Finding(Level.LOOK, f"Agent nie połączył się jeszcze z KSeF („{context}”).")
+        Finding(Level.LOOK, f"Agent nie połączył się jeszcze z KSeF („{context}”).", f"agent:{context}")
         for context in snapshot.contexts
         if snapshot.condition(context, "reachable") is None and snapshot.condition(context, "paused") is None
     ]
@@ -260,38 +261,38 @@ def _lingering(seen: Lingering) -> list[Finding]:
     found = []
     if seen.without_upo:
         text = f"{counted(seen.without_upo)}: numer KSeF od ponad godziny, a UPO jeszcze nie pobrano."
-        found.append(Finding(Level.LOOK, text))
+        found.append(Finding(Level.LOOK, text, "without_upo"))
     if seen.undelivered:
         text = (
             f"{counted(seen.undelivered)}: numer KSeF i UPO są, ale od ponad godziny brak wyników w folderze jednostki."
         )
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, "undelivered"))
     if count := seen.unanswered.get(State.SUBMITTED, 0):
         text = f"{counted(count)}: KSeF przetwarza od ponad 30 minut. Nie wysyłamy drugi raz, czekamy na wynik."
-        found.append(Finding(Level.LOOK, text))
+        found.append(Finding(Level.LOOK, text, "unanswered:submitted"))
     if count := seen.unanswered.get(State.UNKNOWN, 0):
         text = f"{counted(count)}: wynik wysyłki jest nieznany od ponad 30 minut. Nie wysyłamy drugi raz bez pewności."
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, "unanswered:unknown"))
     if seen.owed:
         text = (
             f"{counted(seen.owed)}: KSeF odrzucił po wystawieniu offline, a termin biegnie dalej. Trzeba poprawić i "
             "wysłać ponownie."
         )
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, "deadline:owed"))
     if seen.without_due:
         text = f"{counted(seen.without_due)} bez terminu przesłania. Proszę sprawdzić te dokumenty."
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, "deadline:none"))
     if seen.ceased_for_nothing:
         text = (
             f"{counted(seen.ceased_for_nothing)}: obowiązek przesłania uznano za wygasły, ale komunikat o awarii "
             "całkowitej odwołano. Same nie zostaną wysłane, a termin biegnie: sluza queue list --state CEASED, potem "
             "sluza queue retry ID --reason POWÓD."
         )
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, "ceased_for_nothing"))
     if seen.set_aside:
         named = ", ".join(seen.set_aside[:_NAMED]) + (" i inne" if len(seen.set_aside) > _NAMED else "")
         text = f"Odłożono na bok, bo przerywa pracę programu: {named}. Przywraca: sluza queue retry ID."
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, "set_aside"))
     if seen.uncleared:
         named = ", ".join(f"„{owner}”" for owner in seen.uncleared[:_NAMED])
         more = " i inne" if len(seen.uncleared) > _NAMED else ""
@@ -299,10 +300,10 @@ def _lingering(seen: Lingering) -> list[Finding]:
             f"Faktura przydzielona innej jednostce nadal leży w folderze: {named}{more}. "
             "Śluza usunie kopię, gdy folder będzie dostępny."
         )
-        found.append(Finding(Level.ALARM, text))
+        found.append(Finding(Level.ALARM, text, "uncleared"))
     for unit, count in sorted(seen.homeless.items()):
         text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."
-        found.append(Finding(Level.LOOK, text))
+        found.append(Finding(Level.LOOK, text, f"homeless:{unit}"))
     return found
 
 
@@ -321,10 +322,11 @@ def _receiving(snapshot: Snapshot) -> list[Finding]:
         if failing is not None:
             since = moment(_since(failing), snapshot.at)
             text = f"Nie udaje się odbierać faktur zakupowych z KSeF („{context}”) od {since}. {said(failing)}"
-            found.append(Finding(Level.ALARM, text.strip()))
+            found.append(Finding(Level.ALARM, text.strip(), f"receiving:{context}"))
         elif last is not None and snapshot.at - last.at > max(RECEIVE_QUIET, 4 * _interval(last)):
             since = moment(last.at, snapshot.at)
-            found.append(Finding(Level.ALARM, f"Faktur zakupowych z KSeF („{context}”) nie odbierano od {since}."))
+            text = f"Faktur zakupowych z KSeF („{context}”) nie odbierano od {since}."
+            found.append(Finding(Level.ALARM, text, f"receiving:{context}"))
     return found
 
 
@@ -350,7 +352,7 @@ def far_away(units: Sequence[Far], now: datetime) -> list[Finding]:
             continue
         since = f"nie łączy się od {moment(one.seen_at, now)}" if one.seen_at else "jeszcze się nie połączył"
         rest = f" Czeka na niego: {one.waiting}." if one.waiting else ""
-        found.append(Finding(Level.LOOK, f"Komputer jednostki zdalnej „{one.unit}” {since}.{rest}"))
+        found.append(Finding(Level.LOOK, f"Komputer jednostki zdalnej „{one.unit}” {since}.{rest}", f"far:{one.unit}"))
     return found
 
 
@@ -365,10 +367,11 @@ def _folders(snapshot: Snapshot) -> list[Finding]:
     if not units:
         return []
     if "" in units:
-        return [Finding(Level.ALARM, "Foldery jednostek są niedostępne. Wyniki czekają bezpiecznie, pliki nie giną.")]
+        text = "Foldery jednostek są niedostępne. Wyniki czekają bezpiecznie, pliki nie giną."
+        return [Finding(Level.ALARM, text, "folders")]
     names = ", ".join(f"„{unit}”" for unit in units[:_NAMED]) + (" i inne" if len(units) > _NAMED else "")
     text = f"Niedostępny folder: {names}. Pliki i wyniki czekają; proszę sprawdzić, czy zasób jest podłączony."
-    return [Finding(Level.ALARM, text)]
+    return [Finding(Level.ALARM, text, "folders")]
 
 
 def _left(snapshot: Snapshot) -> list[Finding]:
@@ -382,46 +385,8 @@ def _left(snapshot: Snapshot) -> list[Finding]:
                 f"W „do-wyslania” jednostki „{condition.value.get('unit')}” leży coś, co nie jest plikiem i nie "
                 f"zostanie wysłane: {', '.join(named)}{more}. Proszę to usunąć, a faktury zapisać w „do-wyslania”."
             )
-            found.append(Finding(Level.ALARM, text))
+            found.append(Finding(Level.ALARM, text, condition.name))
     return found
-
-
-def _people(snapshot: Snapshot) -> list[Finding]:
-    """Documents that do not go on by themselves."""
-    found = []
-    for state, (level, one, few, many) in _NEED_PEOPLE.items():
-        count = snapshot.counts.get(state, 0)
-        if count:
-            found.append(Finding(level, f"{counted(count)} {plural(count, (one, few, many))}"))
-    return found
-
-
-_NEED_PEOPLE: dict[State, tuple[Level, str, str, str]] = {
-    State.CONFLICT: (
-        Level.ALARM,
-        "czeka na decyzję człowieka: jej numer zajmuje w KSeF inny dokument.",
-        "czekają na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
-        "czeka na decyzję człowieka: ich numery zajmują w KSeF inne dokumenty.",
-    ),
-    State.QUARANTINED: (
-        Level.ALARM,
-        "jest w kwarantannie, bo przerywała pracę programu. Nie zostanie wysłana bez człowieka (sluza queue retry).",
-        "są w kwarantannie, bo przerywały pracę programu. Nie zostaną wysłane bez człowieka (sluza queue retry).",
-        "jest w kwarantannie, bo przerywały pracę programu. Nie zostaną wysłane bez człowieka (sluza queue retry).",
-    ),
-    State.HELD: (
-        Level.LOOK,
-        "jest wstrzymana i bez człowieka nie pójdzie dalej.",
-        "są wstrzymane i bez człowieka nie pójdą dalej.",
-        "jest wstrzymanych i bez człowieka nie pójdzie dalej.",
-    ),
-    State.UNKNOWN: (
-        Level.LOOK,
-        "ma nieznany wynik wysyłki; sprawdzamy go w KSeF.",
-        "mają nieznany wynik wysyłki; sprawdzamy go w KSeF.",
-        "ma nieznany wynik wysyłki; sprawdzamy go w KSeF.",
-    ),
-}
 
 
 def said(condition: Condition) -> str:

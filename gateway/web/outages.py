@@ -15,36 +15,49 @@ _SHOWN_FOR = timedelta(days=30)
 _SHOWN = 6
 
 
-def alarms(outages: Sequence[Outage], conditions: Sequence[Condition], now: datetime) -> list[str]:
-    """Sentences about what needs a person."""
+def alarms(outages: Sequence[Outage], conditions: Sequence[Condition], now: datetime) -> list[tuple[str, str]]:
+    """What needs a person: the code of the finding and its sentence."""
     found = [
-        f"Latarnia podaje awarię całkowitą KSeF od {moment(o.announcement.start, now)}. Niczego nie zmienia, dopóki "
-        f"człowiek jej nie potwierdzi: sluza outage confirm {o.announcement.id}"
+        (
+            f"outage_unconfirmed:{o.announcement.id}",
+            (
+                f"Latarnia podaje awarię całkowitą KSeF od {moment(o.announcement.start, now)}. Niczego nie zmienia, "
+                f"dopóki człowiek jej nie potwierdzi: sluza outage confirm {o.announcement.id}"
+            ),
+        )
         for o in outages
         if _waits_for_a_person(o, now)
     ]
     found += [
-        f"Dokumenty offline kontekstu „{c.context}” nie mają KODU II: brak ważnego certyfikatu KSeF typu 2 (offline). "
-        "Proszę ustawić offline_cert i offline_key."
+        (
+            f"{NO_CERTIFICATE}:{c.context}",
+            (
+                f"Dokumenty offline kontekstu „{c.context}” nie mają KODU II: brak ważnego certyfikatu KSeF typu 2 "
+                "(offline). Proszę ustawić offline_cert i offline_key."
+            ),
+        )
         for c in conditions
         if c.name == NO_CERTIFICATE
     ]
     return found
 
 
-def notes(outages: Sequence[Outage], conditions: Sequence[Condition], now: datetime) -> list[str]:
-    """Sentences about what runs, without anybody's fault."""
-    found = [_running(o, now) for o in outages if o.acts and o.announcement.runs_at(now)]
+def notes(outages: Sequence[Outage], conditions: Sequence[Condition], now: datetime) -> list[tuple[str, str]]:
+    """What runs, without anybody's fault: the code of the finding and its sentence."""
+    found = [
+        (f"outage:{o.announcement.id}", _running(o, now)) for o in outages if o.acts and o.announcement.runs_at(now)
+    ]
     for condition in conditions:
         since = condition.value.get("since")
         if not condition.name.startswith(BEACON) or condition.value.get("ok") or not since:
             continue
         began = datetime.fromisoformat(str(since))
         if now - began > _BEACON_QUIET:
-            found.append(
+            text = (
                 f"Latarnia (komunikaty o awariach KSeF) nie odpowiada od {moment(began, now)}. Wysyłki to nie "
                 "wstrzymuje; komunikaty proszę sprawdzać w BIP i w razie potrzeby wpisać: sluza outage add."
             )
+            found.append((f"beacon:{condition.name.removeprefix(BEACON)}", text))
     return found
 
 

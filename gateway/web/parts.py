@@ -1,5 +1,6 @@
 """What the pages look at and act through, and who is looking."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from argon2 import PasswordHasher
 
+from gateway.alarms.settings import Alerts
 from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
 from gateway.settings import GatewaySettings
@@ -27,8 +29,8 @@ class AdminParts:
     """Everything a page may use; made once by `gateway.__main__`.
 
     `settings` None: pages about the configuration say nothing (tests). `wall` is the clock of sessions: a training's
-    clock that jumps must not throw people out. `pairs` counts wrong passwords by address and account, `addresses` by
-    address alone, behind which a whole town hall may sit.
+    clock that jumps must not throw people out. `requests` are those of the drop-point by status. `pairs` counts wrong
+    passwords by address and account, `addresses` by address alone, behind which a whole town hall may sit.
     """
 
     spool: Spool
@@ -43,8 +45,19 @@ class AdminParts:
     secure: bool = False
     hasher: PasswordHasher = HASHER
     wall: Clock = system_clock
+    requests: Counter[int] = field(default_factory=Counter)
     pairs: Throttle = field(default_factory=lambda: Throttle(allowed=6, window_s=300))
     addresses: Throttle = field(default_factory=lambda: Throttle(allowed=60, window_s=300))
+
+    @property
+    def alerts(self) -> Alerts:
+        """Who is told of what; without settings nobody is."""
+        return self.settings.alerts if self.settings else Alerts()
+
+    @property
+    def refused_days(self) -> int:
+        """Days after which a refusal that nobody mended is told."""
+        return self.alerts.refused_days
 
 
 PARTS: web.AppKey[AdminParts] = web.AppKey("admin_parts", AdminParts)

@@ -26,6 +26,7 @@ NAVIGATION: tuple[tuple[str, str, Right], ...] = (
     ("/odebrane", "Odebrane", Right.LOOK),
     ("/rejestry", "Rejestry", Right.LOOK),
     ("/awarie", "Awarie", Right.LOOK_AT_TOWN),
+    ("/alarmy", "Alarmy", Right.LOOK_AT_TOWN),
     ("/jednostki", "Jednostki", Right.LOOK_AT_TOWN),
     ("/certyfikaty", "Certyfikaty", Right.LOOK_AT_TOWN),
     ("/ustawienia", "Ustawienia", Right.LOOK_AT_TOWN),

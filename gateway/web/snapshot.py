@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
 
+from certs import credentials
+from certs.credentials import Known
 from gateway.web.health import (
     NUMBERED_LONG,
     SHOWN,
@@ -18,6 +20,8 @@ from gateway.web.health import (
     Lingering,
     Snapshot,
 )
+from gateway.web.upkeep import MOST as NEGLECTED
+from gateway.web.upkeep import Upkeep
 from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool import room
 from spool.access import Spool
@@ -32,6 +36,12 @@ from spool.store import Store
 Scope = frozenset[str] | None
 """The units whose documents are looked at; None is the whole municipality."""
 _FRESH_S = 1.0
+_READ_AGAIN_S = 600.0
+REFUSED_DAYS = 3
+"""Days after which a refusal that nobody mended is told, unless the settings say otherwise."""
+FORGOTTEN = timedelta(days=45)
+"""Refusals older than this nobody will mend any more."""
+GUESSED_WITHIN = timedelta(hours=1)
 _LATEST = 6
 _FOR_UNITS = frozenset({"reachable", "paused", ALIVE})
 
@@ -39,7 +49,11 @@ _FOR_UNITS = frozenset({"reachable", "paused", ALIVE})
 class Looker:
     """Gives the latest snapshot. The drop-point reads through the same thread, so this one must stay rare and short."""
 
-    def __init__(self, spool: Spool, municipality: Municipality, clock: Clock) -> None:
+    def __init__(
+        self, spool: Spool, municipality: Municipality, clock: Clock, refused_days: int = REFUSED_DAYS
+    ) -> None:
+        self._drawer = Drawer(municipality)
+        self._refused_days = refused_days
         self._spool = spool
         self._contexts = tuple(municipality.contexts)
         self._units = frozenset(municipality.units)
@@ -56,6 +70,8 @@ class Looker:
             if kept is None or time.monotonic() - at >= _FRESH_S:
                 kept = await self._spool.read(lambda store: self._take(store, scope))
                 kept = replace(kept, shortage=room.said(self._spool.reserve))
+                if scope is None:
+                    kept = with_credentials(kept, await asyncio.to_thread(self._drawer.known))
                 fresh = time.monotonic() - _FRESH_S
                 self._kept = {s: found for s, found in self._kept.items() if found[0] > fresh}
                 self._kept[scope] = time.monotonic(), kept
@@ -63,7 +79,7 @@ class Looker:
 
     def _take(self, store: Store, scope: Scope) -> Snapshot:
         if scope is None:
-            return take(store, self._contexts, self._clock(), self._units, self._remote)
+            return take(store, self._contexts, self._clock(), self._units, self._remote, self._refused_days)
         return take_for_units(store, self._contexts, self._clock(), scope)
 
 
@@ -78,11 +94,12 @@ def take(
     now: datetime,
     units: Collection[str] | None = None,
     remote: Collection[str] = (),
+    refused_days: int = REFUSED_DAYS,
 ) -> Snapshot:
     """What the spool says at this moment, for the page and for `sluza status`.
 
     `units` are the configured ones; without them nothing is said about documents of other units. `remote` are those of
-    them whose folders lie elsewhere.
+    them whose folders lie elsewhere. Refusals are neglected after `refused_days`.
     """
     received = store.received_counts()
     return Snapshot(
@@ -95,6 +112,7 @@ def take(
         unassigned=received["unassigned"],
         latest=store.latest_received(_LATEST),
         lingering=_lingering(store, now, units, remote),
+        upkeep=_upkeep(store, now, refused_days),
         outages=store.outages(),
         alarms=store.open_alarms(MOST),
         unsent=store.failing_mails(now - UNSENT_SHOWN, MOST),
@@ -122,6 +140,35 @@ def take_for_units(store: Store, contexts: Iterable[str], now: datetime, units: 
 def _without_names(value: dict[str, Any]) -> dict[str, Any]:
     """Of a condition only whether it is so: its words may name what belongs to another unit."""
     return {key: value[key] for key in ("ok", "since", "clock_url") if key in value}
+
+
+def _upkeep(store: Store, now: datetime, refused_days: int) -> Upkeep:
+    return Upkeep(
+        unmended=store.unmended(now - timedelta(days=refused_days), now - FORGOTTEN, NEGLECTED),
+        unmended_days=refused_days,
+        guessed=store.guessed(now - GUESSED_WITHIN),
+    )
+
+
+def with_credentials(snapshot: Snapshot, known: Iterable[Known]) -> Snapshot:
+    """The same, knowing until when each context's credentials last."""
+    return replace(snapshot, upkeep=replace(snapshot.upkeep, known=tuple(known)))
+
+
+class Drawer:
+    """The credentials of all contexts as they lie on disk, read again once in a while: keys may be replaced."""
+
+    def __init__(self, municipality: Municipality) -> None:
+        self._contexts = tuple(municipality.contexts.values())
+        self._at = 0.0
+        self._known: tuple[Known, ...] | None = None
+
+    def known(self) -> tuple[Known, ...]:
+        """What is known of each; blocks while it reads."""
+        if self._known is None or time.monotonic() - self._at >= _READ_AGAIN_S:
+            self._known = tuple(known for context in self._contexts for known in credentials.look(context))
+            self._at = time.monotonic()
+        return self._known
 
 
 def _lingering(store: Store, now: datetime, units: Collection[str] | None, remote: Collection[str]) -> Lingering:

@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway.results import local
 from gateway.web import outages
-from gateway.web.health import SHOWN, Finding, Level, Snapshot, findings, in_order, overdue, said, soon, unreachable
+from gateway.web.finding import Finding, Level
+from gateway.web.health import SHOWN, Snapshot, findings, in_order, overdue, said, soon, unreachable
 from gateway.web.words import clock, counted, left, moment, number
 from spool.domain.document import MODE_LABELS, Mode
 from spool.domain.environments import BY_NAME

@@ -12,14 +12,17 @@ MOST = 50
 UNSENT_SHOWN = timedelta(days=7)
 """So long a warning that never went out is told on the page; by then somebody has read it there."""
 _NAMED = 5
+UNSENT = "unsent"
+"""The finding that a warning could not be sent."""
 
 
 @dataclass(frozen=True)
 class Warned:
-    """One sentence; `grave` when it is an alarm, not only worth a look."""
+    """One sentence; `grave` when it is an alarm, not only worth a look; `code` as of a finding."""
 
     grave: bool
     sentence: str
+    code: str = "deadline:told"
 
 
 def told(alarms: Sequence[Alarm], unsent: Sequence[Mail]) -> list[Warned]:
@@ -39,4 +42,4 @@ def _mail(unsent: Sequence[Mail]) -> list[Warned]:
     last, count = unsent[0], len(unsent)
     most = "co najmniej " if count >= MOST else ""
     more = f" Takich wiadomości jest więcej: {most}{count}." if count > 1 else ""
-    return [Warned(True, f"Nie udało się wysłać ostrzeżenia e-mailem do {last.address}. {last.error}{more}")]
+    return [Warned(True, f"Nie udało się wysłać ostrzeżenia e-mailem do {last.address}. {last.error}{more}", UNSENT)]

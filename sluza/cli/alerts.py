@@ -1,29 +1,28 @@
-"""`sluza alerts …`: the warnings about deadlines, and a test of the way they go out."""
+"""`sluza alerts …`: the warnings about deadlines and about what else is wrong, and a test of the ways they go."""
 
 import asyncio
 from typing import Any
 
 import click
 
-from gateway.alarms.settings import Alerts
-from gateway.alarms.smtp import Letter, Outcome, send
+from gateway.alarms.trial import trial
 from gateway.results import local
 from sluza import options
 from sluza.console import emit, moment, out, plain, table
 from sluza.workbench import bench, read_settings
 from spool import process
-from spool.clock import Clock
 from spool.domain.alarms import Alarm, Mail
-from spool.domain.errors import ConfigError
 from spool.domain.exits import Exit
 from spool.domain.ladder import LABELS
+from spool.domain.letters import Letter
+from spool.domain.troubles import Trouble
 
 _ROWS = 100
 
 
 @click.group()
 def alerts() -> None:
-    """Ostrzeżenia o terminach."""
+    """Ostrzeżenia o terminach i o tym, co wymaga uwagi."""
 
 
 @alerts.command("list")
@@ -31,18 +30,41 @@ def alerts() -> None:
 @options.config
 @click.pass_obj
 def list_alerts(config: str | None, own_config: str | None, as_json: bool) -> None:
-    """Ostatnie ostrzeżenia i ich wysyłka."""
+    """Ostatnie ostrzeżenia i ich wysyłka: o terminach, o tym, co wymaga uwagi, i wysłane listy."""
     with bench(options.chosen(config, own_config)) as opened:
-        found = opened.spool.read_now(lambda store: [(a, store.mails(a.id)) for a in store.alarms(_ROWS)])
+        found, troubles, letters = opened.spool.read_now(
+            lambda s: (
+                [(a, [*s.mails(a.id), *s.hooks(a.id)]) for a in s.alarms(_ROWS)], s.troubles(_ROWS), s.letters(_ROWS),
+            )
+        )  # fmt: skip
     if as_json:
-        emit([_as_dict(alarm, mails) for alarm, mails in found])
+        emit(
+            {
+                "deadlines": [_as_dict(alarm, mails) for alarm, mails in found],
+                "troubles": [_trouble(one) for one in troubles],
+                "letters": [_letter(letter, mails) for letter, mails in letters],
+            }
+        )
         return
-    if not found:
+    if not (found or troubles or letters):
         out.print("Nie było jeszcze żadnego ostrzeżenia.")
-        return
+    if found:
+        _show_deadlines(found)
+    if troubles:
+        lines = [
+            (moment(t.since), plain(t.seen.sentence), moment(t.over_at) if t.over_at else "[yellow]trwa[/]")
+            for t in troubles
+        ]
+        table("Inne sprawy, najnowsze na górze", ("Od", "Co", "Do"), lines)
+    if letters:
+        rows = [(str(n.id), moment(n.at), plain(n.subject), plain(_delivery(mails))) for n, mails in letters]
+        table("Wysłane wiadomości", ("Nr", "Kiedy", "Temat", "Wysyłka"), rows)
+
+
+def _show_deadlines(found: list[tuple[Alarm, list[Mail]]]) -> None:
     table(
-        "Ostrzeżenia, najnowsze na górze",
-        ("Nr", "Kiedy", "Ostrzeżenie", "Etap", "Sprawa", "E-mail"),
+        "Ostrzeżenia o terminach, najnowsze na górze",
+        ("Nr", "Kiedy", "Ostrzeżenie", "Etap", "Sprawa", "Wysyłka"),
         [
             (
                 str(alarm.id),
@@ -62,25 +84,17 @@ def list_alerts(config: str | None, own_config: str | None, as_json: bool) -> No
 @options.config
 @click.pass_obj
 def test(config: str | None, own_config: str | None, as_json: bool) -> None:
-    """Wyślij wiadomość próbną na każdy skonfigurowany adres i pokaż odpowiedź serwera."""
+    """Wyślij wiadomość próbną na każdy skonfigurowany adres i do webhooka; pokaż odpowiedzi."""
     settings = read_settings(options.chosen(config, own_config))
-    units = settings.shared.municipality.units.values()
-    addresses = [*settings.alerts.recipients, *settings.alerts.on_call, *(a for u in units for a in u.alerts)]
-    answers = asyncio.run(_try(settings.alerts, addresses, process.clock_for(settings.shared.clock_url)))
+    units, clock = list(settings.shared.municipality.units.values()), process.clock_for(settings.shared.clock_url)
+    answers = asyncio.run(trial(settings.alerts, units, clock))
     if as_json:
-        emit([{"address": letter.address, "sent": o.taken, "answer": o.answer} for letter, o in answers])
-    for letter, outcome in () if as_json else answers:
-        out.print(f"[{'green' if outcome.taken else 'red'}]•[/] {plain(letter.address)}: {plain(outcome.answer)}")
-    if not all(outcome.taken for _, outcome in answers):
+        emit([vars(answer) for answer in answers])
+    for answer in () if as_json else answers:
+        colour = "green" if answer.sent else "red"
+        out.print(f"[{colour}]•[/] {plain(answer.address)}: {plain(answer.answer)}")
+    if not all(answer.sent for answer in answers):
         raise SystemExit(Exit.REFUSED)
-
-
-async def _try(found: Alerts, addresses: list[str], clock: Clock) -> list[tuple[Letter, Outcome]]:
-    if found.smtp is None:
-        raise ConfigError("Nie ma przez co wysłać: pole „alerts.smtp” jest puste.", "Proszę uzupełnić tabelę [alerts].")
-    text = "To jest próba. Na ten adres Śluza będzie wysyłać ostrzeżenia o terminach przesłania faktur do KSeF.\n"
-    letters = [Letter(0, a, "Śluza: wiadomość próbna", text, clock()) for a in dict.fromkeys(addresses)]
-    return [answer async for answer in send(found.smtp, letters)]
 
 
 def _as_dict(alarm: Alarm, mails: list[Mail]) -> dict[str, Any]:
@@ -93,9 +107,35 @@ def _as_dict(alarm: Alarm, mails: list[Mail]) -> dict[str, Any]:
         "documents": alarm.documents,
         "sentence": alarm.sentence,
         "over_at": local(alarm.over_at),
-        "mail": [
-            {"address": m.address, "sent_at": local(m.sent_at), "tries": m.tries, "error": m.error} for m in mails
-        ],
+        "mail": _sent(mails),
+    }
+
+
+def _sent(mails: list[Mail]) -> list[dict[str, Any]]:
+    return [
+        {"way": m.way, "address": m.address, "sent_at": local(m.sent_at), "tries": m.tries, "error": m.error}
+        for m in mails
+    ]
+
+
+def _trouble(one: Trouble) -> dict[str, Any]:
+    return {
+        "code": one.seen.code,
+        "level": "alarm" if one.seen.grave else "look",
+        "message": one.seen.sentence,
+        "since": local(one.since),
+        "told_at": local(one.told_at),
+        "over_at": local(one.over_at),
+    }
+
+
+def _letter(letter: Letter, mails: list[Mail]) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "kind": letter.kind,
+        "subject": letter.subject,
+        "at": local(letter.at),
+        "sent": _sent(mails),
     }
 
 

@@ -25,6 +25,8 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
     agent_settings.read(shared, root)
     if alerts.smtp:
         alerts.smtp.password()
+    if alerts.webhook:
+        alerts.webhook.secret()
     for context in shared.municipality.contexts.values():
         keyring.authentication(context)
         keyring.token(context)

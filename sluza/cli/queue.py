@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from gateway import evidence
 from gateway.results import result
 from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state, table
@@ -127,6 +128,23 @@ def _told(store: Store, document_id: str) -> tuple[Document, list[Event], str | 
     """A document, its history, and the memo that concerns it."""
     document = series.explained(store, store.document(document_id))
     return document, store.history(document_id), series.memo(store, document_id)
+
+
+@queue.command("proof")
+@click.argument("document_id", metavar="IDENTYFIKATOR")
+@options.out_file
+@options.as_json
+@options.config
+@click.pass_obj
+def proof(config: str | None, own_config: str | None, document_id: str, to: Path, as_json: bool) -> None:
+    """Paczka dowodów jednej faktury (ZIP): oryginał, UPO, wydruk, historia i opis, jak ją sprawdzić."""
+    with bench(options.chosen(config, own_config)) as opened:
+        town = opened.settings.shared.municipality
+        try:
+            found = opened.spool.read_now(lambda s: evidence.of_document(s, s.document(document_id), town))
+        except KeyError:
+            raise _absent(document_id) from None
+    by_hand.save_proof(found, to, as_json=as_json)
 
 
 def _action(name: str, does: Callable[..., Document], text: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from gateway import evidence
 from gateway.folders.mirror import said
-from sluza import options
+from sluza import by_hand, options
 from sluza.cli.register import receipt
 from sluza.console import emit, moment, out, plain, table
 from sluza.workbench import Bench, bench
@@ -219,6 +220,23 @@ def suppliers(config: str | None, own_config: str | None, as_json: bool) -> None
             for d in found
         ],
     )
+
+
+@received.command("proof")
+@click.argument("ksef_number", metavar="NUMER-KSEF")
+@options.out_file
+@options.as_json
+@options.config
+@click.pass_obj
+def proof(config: str | None, own_config: str | None, ksef_number: str, to: Path, as_json: bool) -> None:
+    """Paczka dowodów jednej otrzymanej faktury (ZIP): oryginał, wydruk, historia i opis, jak ją sprawdzić."""
+    with bench(options.chosen(config, own_config)) as opened:
+        town = opened.settings.shared.municipality
+        try:
+            found = opened.spool.read_now(lambda s: evidence.of_received(s, s.received(ksef_number), town))
+        except KeyError:
+            raise ConfigError(f"Nie ma faktury o numerze KSeF „{ksef_number}”.") from None
+    by_hand.save_proof(found, to, as_json=as_json)
 
 
 def _read(opened: Bench, ksef_number: str, more: Callable[[Store], tuple[Any, ...]] = lambda _: ()) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from spool.domain.ladder import Candidate, Step
 from spool.domain.ledger import Document
+from spool.domain.letters import DEADLINE, MAIL
 from spool.domain.penalties import Amounts
 
 
@@ -39,7 +40,10 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Mail:
-    """One alarm on its way to one address."""
+    """One alarm, or one letter about something else, on its way to one address; `alarm` 0 for the letter `letter`.
+
+    `kind` and `data` (JSON) are what a webhook is told.
+    """
 
     alarm: int
     address: str
@@ -49,6 +53,15 @@ class Mail:
     tries: int
     error: str
     sent_at: datetime | None
+    letter: int = 0
+    way: str = MAIL
+    kind: str = DEADLINE
+    data: str = "{}"
+
+    @property
+    def number(self) -> str:
+        """What the message is called by: it keeps its name at every try."""
+        return f"letter-{self.letter}" if self.letter else str(self.alarm)
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,18 @@ def periods(environment: str, messages: Iterable[Message]) -> list[tuple[Announc
         last = max(begins, key=lambda m: (m.published, m.version))
         published = min(m.published for m in found if m.category is category and not m.ends)
         end, end_published = _end(last, [] if category is Category.MAINTENANCE else ends, found)
-        name = f"{environment}-{last.event}-{category.value}"
+        name = _name(last.event, environment, category)
         out.append((Announcement(name, category, last.start, end, published, end_published), last.title))
     return out
+
+
+def _name(event: str, environment: str, category: Category) -> str:
+    return f"{environment}-{event}-{category.value}"
+
+
+def event_in(announcement: str, environment: str, category: Category) -> str:
+    """The event that an announcement's id was made of by `periods`."""
+    return announcement.removeprefix(f"{environment}-").removesuffix(f"-{category.value}")
 
 
 def _end(last: Message, ends: list[Message], found: list[Message]) -> tuple[datetime | None, datetime | None]:

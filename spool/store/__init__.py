@@ -13,16 +13,16 @@ commit). A history row goes with every change.
     remote ─ units whose folders lie on a computer of their own
     recovery ─ what KSeF has and the spool has forgotten    crashes ─ what a process died with
     people ─ internal ids and who has them    entries ─ permissions, statements, incidents
-    registers ─ the monthly registers
+    registers ─ the monthly registers        letters ─ what else people are told
 """
 
 from spool.store.accounts import Accounts
-from spool.store.alarms import Alarms
 from spool.store.base import FIRST_HASH, Unreadable
 from spool.store.crashes import Crashes
 from spool.store.entries import Entries
 from spool.store.fences import Fences
 from spool.store.inspection import Inspection
+from spool.store.letters import Letters
 from spool.store.outages import Outages
 from spool.store.packages import Packages
 from spool.store.pages import Pages
@@ -39,7 +39,7 @@ __all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Owner", "Store", "Unread
 
 
 class Store(
-    Packages, Recovery, Outages, Tray, RemoteUnits, Entries, Registers, Alarms, Tokens, Crashes, Inspection,
+    Packages, Recovery, Outages, Tray, RemoteUnits, Entries, Registers, Letters, Tokens, Crashes, Inspection,
     Register, Fences, Accounts, Pages,
 ):  # fmt: skip
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

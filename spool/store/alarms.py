@@ -25,7 +25,7 @@ PASSING = f"""due_safe IS NOT NULL AND passed_told IS NOT due_safe AND (owed OR 
     OR (ksef_number IS NULL AND (handed_over_at IS NULL OR state IN ('UNKNOWN', 'CONFLICT'))))"""
 """Open, or handed over too late; its passing has not been told. What went as online after its day broke no term: that
 day's end only makes it what art. 106nda(16) says."""
-_LONGEST_PAUSE = timedelta(hours=2)
+LONGEST_PAUSE = timedelta(hours=2)
 """Longer than any pause between two tries of a mail: a time further ahead was written by a clock that has gone back."""
 
 
@@ -254,7 +254,7 @@ class Alarms(Base):
         """Unsent mails whose time has come, of alarms told at or after `since`, the oldest first."""
         found = self._db.execute(
             f"""{_UNSENT} AND (next_at <= ? OR next_at > ?) ORDER BY next_at, alarm, address LIMIT ?""",
-            (stamp(since), stamp(now), stamp(now + _LONGEST_PAUSE), limit),
+            (stamp(since), stamp(now), stamp(now + LONGEST_PAUSE), limit),
         )
         return [rows.mail(r) for r in found]
 

@@ -71,6 +71,18 @@ class Base:
         found = self._db.execute("SELECT * FROM event WHERE subject = ? ORDER BY seq", (subject,))
         return [rows.event(r) for r in found]
 
+    def links(self, subject: str) -> list[dict[str, Any]]:
+        """The rows of one subject exactly as they are sealed, oldest first; `data` is the text that was hashed."""
+        return [dict(r) for r in self._db.execute("SELECT * FROM event WHERE subject = ? ORDER BY seq", (subject,))]
+
+    def all_links(self, after: int, since: datetime | None, limit: int) -> list[dict[str, Any]]:
+        """A page of the whole history as it is sealed, from the row after `after`; with `since` not from before it."""
+        found = self._db.execute(
+            "SELECT * FROM event WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?",
+            (after, stamp(since) if since else "", limit),
+        )
+        return [dict(r) for r in found]
+
     def last_link(self) -> tuple[int, str] | None:
         """`seq` and hash of the last history row."""
         row = self._one("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")

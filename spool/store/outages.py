@@ -31,6 +31,14 @@ class Outages(Documents):
         )
         return [r["raw"] for r in found]
 
+    def kept_notices(self, environment: str, event: str) -> list[tuple[str, str, str]]:
+        """The same as evidence: each message, its SHA-256, and when it was read first (ISO 8601, UTC)."""
+        found = self._db.execute(
+            "SELECT raw, sha256, seen_at FROM notice WHERE environment = ? AND event = ? ORDER BY seq",
+            (environment, event),
+        )
+        return [(r["raw"], r["sha256"], r["seen_at"]) for r in found]
+
     def put_outage(self, outage: Outage) -> None:
         """Write an announcement, new or changed, under the next revision."""
         period, revision = outage.announcement, self.outage_revision() + 1

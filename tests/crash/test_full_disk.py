@@ -9,7 +9,8 @@ import pytest
 
 from gateway.folders.presence import Presence
 from gateway.http.problems import from_exception
-from gateway.web.health import Level, findings
+from gateway.web.finding import Level
+from gateway.web.health import findings
 from gateway.web.snapshot import Looker
 from spool import access, room
 from spool.access import FILE, Spool

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.alarms.post import KEEP_TRYING, PAUSES, Post, next_try
 from gateway.alarms.settings import Alerts
-from gateway.web.health import Level, findings
+from gateway.web.finding import Level
+from gateway.web.health import findings
 from gateway.web.snapshot import take
 from tests.alarms_bench import OFFICE, SCHOOL, Bench, alerts, at, opened
 from tests.mail_server import Server, material
@@ -44,7 +45,7 @@ async def alarm(bench: Bench, found: Alerts, unit: str = "sp1") -> int:
 def post(bench: Bench, found: Alerts, wake: asyncio.Event | None = None, patience: float = 0.05) -> Post:
     """The sender of mail over the bench."""
     assert found.smtp is not None
-    return Post(bench.spool, found.smtp, bench.clock, wake or asyncio.Event(), patience)
+    return Post(bench.spool, found, bench.clock, wake or asyncio.Event(), patience)
 
 
 def mails(bench: Bench, number: int) -> dict[str, tuple[int, bool, str]]:

@@ -73,6 +73,7 @@ tls = "none"
 sender = "sluza@gmina.example"
 recipients = ["biuro@gmina.example"]
 on_call = ["{ON_CALL}"]
+quiet_hours = "00:00-23:59"   # no agent runs here, and that is not what these tests are about
 """
     )
     config = configuration(directory, more=mail or "")
@@ -181,7 +182,7 @@ def test_the_commands(tmp_path: Path, server: Server, clock: MovableClock) -> No
         await_mail(server, 1)
     finally:
         running.end()
-    (row,) = json.loads(sluza(config, clock, "alerts", "list", "--json").stdout)
+    (row,) = json.loads(sluza(config, clock, "alerts", "list", "--json").stdout)["deadlines"]
     assert (row["unit"], row["step"], row["documents"], row["over_at"]) == ("sp1", "morning", 1, None)
     assert [m["address"] for m in row["mail"]] == ["biuro@gmina.example"]
     assert "1 faktura bez numeru KSeF" in sluza(config, clock, "alerts", "list").stdout

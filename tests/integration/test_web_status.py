@@ -375,7 +375,11 @@ async def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
         answer = await bench.admin("/metrics")
         text = answer.body.decode()
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        assert all(re.fullmatch(r'# (HELP|TYPE) .+|\w+(\{\w+="[\w-]+"\})? -?\d+', line) for line in text.splitlines())
+        assert all(
+            re.fullmatch(r'# (HELP|TYPE) .+|\w+(\{(\w+="[\w-]+",?)+\})? -?\d+', line) for line in text.splitlines()
+        )
         assert 'sluza_documents{state="QUEUED"} 1' in text
         assert "sluza_received_total 1" in text
+        assert 'sluza_http_requests_total{status="202"} 1' in text
+        assert "sp1" not in text
         assert f"sluza_nearest_due_seconds {datetime(2026, 11, 20, 22, 59, 59, tzinfo=UTC).timestamp():.0f}" in text

@@ -199,7 +199,7 @@ async def test_control_characters_of_documents_are_harmless(bench: Bench) -> Non
 
 def test_the_mail_is_plain_text_with_proper_headers() -> None:
     """UTF-8, From, To, Date, Message-ID, Auto-Submitted; Polish letters survive."""
-    letter = Letter(7, "biuro@gmina.example", "Śluza: żółw", "Zażółć gęślą jaźń.\n", at(8))
+    letter = Letter("7", "biuro@gmina.example", "Śluza: żółw", "Zażółć gęślą jaźń.\n", at(8))
     found = message_from_bytes(compose(Smtp("h", 25, "none", "sluza@gmina.example"), letter), policy=policy.default)
     assert found.get_content_type() == "text/plain"
     assert found.get_content().splitlines() == ["Zażółć gęślą jaźń."]
@@ -213,7 +213,7 @@ def test_the_mail_is_plain_text_with_proper_headers() -> None:
 @given(st.text(max_size=300), st.text(max_size=2000))
 def test_no_text_can_add_a_header(subject: str, text: str) -> None:
     """Whatever a subject or a text contains, the headers are ours and the text is the body."""
-    letter = Letter(7, "biuro@gmina.example", subject, text.encode("utf-8", "replace").decode(), at(8))
+    letter = Letter("7", "biuro@gmina.example", subject, text.encode("utf-8", "replace").decode(), at(8))
     found = message_from_bytes(compose(Smtp("h", 25, "none", "sluza@gmina.example"), letter), policy=policy.default)
     ours = {
         "From",

@@ -10,7 +10,8 @@ import pysqlite3
 import pytest
 
 from gateway.alarms.watch import Alarms
-from gateway.web.health import Level, findings
+from gateway.web.finding import Level
+from gateway.web.health import findings
 from gateway.web.snapshot import take
 from spool import law
 from spool.domain.announcements import Announcement, Category
@@ -182,7 +183,7 @@ async def test_the_page_reads_alarms_by_their_indexes(bench: Bench) -> None:
         return [r["detail"] for q in asked for r in store._db.execute(f"EXPLAIN QUERY PLAN {q}")]
 
     plan = bench.spool.read_now(look)
-    assert len(asked) == 3
+    assert len(asked) == 4
     reading = [line for line in plan if line.startswith(("SCAN", "SEARCH"))]
     assert all("INDEX alarm_open" in line or line.startswith("SEARCH") for line in reading), plan
 

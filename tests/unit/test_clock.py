@@ -12,7 +12,8 @@ from agent.contact import Contact
 from agent.forward import from_the_future, not_before
 from agent.ksef.login import Login
 from gateway.http.problems import from_exception
-from gateway.web.health import Level, findings
+from gateway.web.finding import Level
+from gateway.web.health import findings
 from gateway.web.snapshot import take
 from spool.domain.built import BUILT, too_early, wrong_clock
 from spool.domain.calendar import WARSAW, end_of_day, is_working_day, start_of_day, warsaw_date

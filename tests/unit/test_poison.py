@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.web.health import Level, findings
+from gateway.web.finding import Level
+from gateway.web.health import findings
 from gateway.web.snapshot import take
 from spool import actions, law, poison
 from spool.access import FILE, Spool

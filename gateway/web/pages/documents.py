@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway import by_person
+from gateway import by_person, evidence
 from gateway.by_person import Desk
 from gateway.folders.copies import marks_of_document
 from gateway.http.answers import as_file
@@ -247,6 +247,17 @@ async def upo(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 
     document, raw = await look(request.app[PARTS], viewer, work)
     return as_file(request, raw, "application/xml", f"{document.name}.upo.xml")
+
+
+async def proof(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /faktury/{id}/dowody.zip: everything that proves it, with how to check it."""
+    parts, document_id = request.app[PARTS], request.match_info["id"]
+    gathered = await look(
+        parts,
+        viewer,
+        lambda sight: evidence.of_document(sight.store, sight.document(document_id), parts.municipality),
+    )
+    return as_file(request, await evidence.packed(gathered, parts.drawing), "application/zip", gathered.name)
 
 
 async def as_pdf(request: web.Request, viewer: Viewer) -> web.StreamResponse:

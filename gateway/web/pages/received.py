@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway import evidence
 from gateway.folders.copies import marks_of_received
 from gateway.http.answers import as_file
 from gateway.http.problems import HttpProblem
@@ -156,6 +157,15 @@ async def xml(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /odebrane/{number}/xml: the bytes exactly as KSeF gave them."""
     invoice, raw = await _with_body(request, viewer)
     return as_file(request, raw, "application/xml", f"{invoice.ksef_number}.xml")
+
+
+async def proof(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /odebrane/{number}/dowody.zip."""
+    parts, number = request.app[PARTS], request.match_info["number"]
+    gathered = await look(
+        parts, viewer, lambda sight: evidence.of_received(sight.store, sight.received(number), parts.municipality)
+    )
+    return as_file(request, await evidence.packed(gathered, parts.drawing), "application/zip", gathered.name)
 
 
 async def as_pdf(request: web.Request, viewer: Viewer) -> web.StreamResponse:

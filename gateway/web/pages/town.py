@@ -1,15 +1,13 @@
 """What concerns the whole municipality: units, certificates, settings with the orders behind them, the audit trail."""
 
-import csv
-import io
 from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
-from certs import keyring
-from certs.expiry import Expiry
-from gateway.results import local
+from certs import credentials
+from certs.credentials import Known
+from gateway.trail import as_csv, rows_only
 from gateway.web import shown
 from gateway.web.pages import forms
 from gateway.web.pages.documents import told_event
@@ -17,17 +15,15 @@ from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import look
 from gateway.web.snapshot import LOOKER
 from spool.domain.environments import BY_NAME
-from spool.domain.errors import ConfigError
 from spool.domain.ledger import FOLDER, Event
 from spool.domain.municipality import Context, Policy
 from spool.domain.policies import QUESTIONS, decided
 from spool.domain.policy_words import label, value
-from spool.domain.spreadsheet import csv_text
 from spool.domain.states import LIVE, NUMBERED, State
 from spool.settings import LOCAL_RULE
 
 _ROWS = 100
-_EXPORTED = 100_000
+_PAGE = 5_000
 _SUBJECTS = {
     "": "Wszystko",
     "account:": "Konta i logowania",
@@ -67,42 +63,22 @@ async def certificates(request: web.Request, viewer: Viewer) -> web.StreamRespon
     """GET /certyfikaty: what each context signs in and signs KOD II with, and for how long."""
     parts = request.app[PARTS]
     now = parts.wall()
-    rows = [row for context in parts.municipality.contexts.values() for row in _credentials(context, now)]
+    rows = [_credential(c, known, now) for c in parts.municipality.contexts.values() for known in credentials.look(c)]
     return shown.page(request, viewer, "certificates.html", {"rows": rows})
 
 
-def _credentials(context: Context, now: datetime) -> list[dict[str, Any]]:
-    found = []
-    for load, purpose in (
-        (keyring.authentication, "logowanie do KSeF (typ 1)"),
-        (keyring.offline, "KOD II, tryb offline (typ 2)"),
-    ):
-        try:
-            credential = load(context)
-        except ConfigError as error:
-            found.append(_line(context, purpose, "alarm", shown.told(error), ""))
-            continue
-        if credential is None:
-            continue
-        cert = credential.certificate
-        known = Expiry(
-            purpose, cert.subject.rfc4514_string(), f"{cert.serial_number:x}", cert.not_valid_before_utc,
-            cert.not_valid_after_utc,
-        )  # fmt: skip
-        found.append(_known(context, known, now))
-    if context.token_file is not None:
-        text = "Tokenem KSeF można się logować tylko do 31.12.2026. Potem potrzebny jest certyfikat."
-        found.append(_line(context, "logowanie do KSeF (token)", "look", text, ""))
-    return found
-
-
-def _known(context: Context, known: Expiry, now: datetime) -> dict[str, Any]:
-    left = known.days_left(now) or 0
+def _credential(context: Context, known: Known, now: datetime) -> dict[str, Any]:
+    expiry = known.expiry
+    if expiry is None:
+        return _line(context, known.purpose, "alarm", known.problem, "")
+    if known.role == "token":
+        return _line(context, known.purpose, "look", "Tokenem można się logować tylko do 31.12.2026. " + known.cure, "")
+    left = expiry.days_left(now) or 0
     days = f"jeszcze {left} dni" if left >= 0 else f"nieważny od {-left} dni"
-    until = f"{known.until:%d.%m.%Y}" if known.until else ""
-    return _line(context, known.purpose, known.tone(now), f"Ważny do {until}.", days) | {
-        "subject": known.subject,
-        "serial": known.serial,
+    until = f"{expiry.until:%d.%m.%Y}" if expiry.until else ""
+    return _line(context, known.purpose, expiry.tone(now), f"Ważny do {until}.", days) | {
+        "subject": expiry.subject,
+        "serial": expiry.serial,
     }
 
 
@@ -171,15 +147,17 @@ def _told(event: Event, now: datetime) -> dict[str, str]:
     return told_event(event, now) | {"subject": event.subject}
 
 
-async def exported(request: web.Request, viewer: Viewer) -> web.StreamResponse:
-    """GET /historia.csv: the same for an auditor, for a spreadsheet; formulas are only text there (faults X11)."""
-    found = await look(request.app[PARTS], viewer, lambda s: s.events(before=0, limit=_EXPORTED, subject=""))
-    made = io.StringIO()
-    writer = csv.writer(made, delimiter=";", lineterminator="\r\n")
-    writer.writerow(("numer", "kiedy", "kto", "czego dotyczy", "zdarzenie", "opis"))
-    for event in reversed(found):
-        said = (event.actor, event.subject, event.move, event.note)
-        writer.writerow((event.seq, local(event.at), *map(csv_text, said)))
-    headers = {"Content-Disposition": 'attachment; filename="historia.csv"'}
-    raw = b"\xef\xbb\xbf" + made.getvalue().encode()
-    return web.Response(body=raw, content_type="text/csv", charset="utf-8", headers=headers)
+async def exported(request: web.Request, _viewer: Viewer) -> web.StreamResponse:
+    """GET /historia.csv: the whole history for an auditor, as `sluza history export` writes it."""
+    parts, response = request.app[PARTS], web.StreamResponse()
+    response.content_type, response.charset = "text/csv", "utf-8"
+    response.headers["Content-Disposition"] = 'attachment; filename="historia.csv"'
+    await response.prepare(request)
+    page = await parts.spool.read(lambda s: s.all_links(0, None, _PAGE))
+    await response.write("".join(as_csv(page)).encode())
+    while len(page) == _PAGE:
+        after = page[-1]["seq"]
+        page = await parts.spool.read(lambda s, after=after: s.all_links(after, None, _PAGE))  # type: ignore[misc]
+        await response.write("".join(rows_only(page)).encode())
+    await response.write_eof()
+    return response

@@ -1,0 +1,60 @@
+"""What needs somebody within days rather than hours: certificates, refusals left alone, guessed passwords.
+
+Pure; `gateway.web.snapshot` fills `Upkeep`, `gateway.web.health` shows what is found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from certs.credentials import Known
+from gateway.web.finding import Finding, Level
+from gateway.web.words import counted, plural
+from spool.domain.calendar import WARSAW
+
+MOST = 1000
+"""So many neglected refusals are counted."""
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """`unmended` refusals are `unmended_days` old or older; `guessed` are accounts with wrong passwords just now."""
+
+    known: Sequence[Known] = ()
+    unmended: int = 0
+    unmended_days: int = 0
+    guessed: Sequence[str] = ()
+
+
+def upkeep(seen: Upkeep, now: datetime) -> list[Finding]:
+    """The findings, in the order of the fields."""
+    found = [finding for known in seen.known if (finding := _ending(known, now)) is not None]
+    if seen.unmended:
+        most = "Co najmniej " if seen.unmended >= MOST else ""
+        wait = plural(seen.unmended, ("czeka", "czekają", "czeka"))
+        text = (
+            f"{most}{counted(seen.unmended)} {wait} na poprawę od co najmniej {seen.unmended_days} dni: odrzucono, "
+            "a pod tym samym numerem nic nie przyszło. Proszę przypomnieć jednostkom: sluza queue list --state REFUSED."
+        )
+        found.append(Finding(Level.LOOK, text, "unmended"))
+    for login in seen.guessed:
+        text = (
+            f"Na konto „{login}” wielokrotnie podano błędne hasło. Jeśli to nie ta osoba: sluza user disable {login}."
+        )
+        found.append(Finding(Level.LOOK, text, f"passwords:{login}"))
+    return found
+
+
+def _ending(known: Known, now: datetime) -> Finding | None:
+    """A certificate, or the permission to use tokens, that ends soon or has ended."""
+    expiry = known.expiry
+    if expiry is None or expiry.until is None or not (grade := expiry.grade(now)):
+        return None
+    left, until = expiry.days_left(now) or 0, f"{expiry.until.astimezone(WARSAW):%d.%m.%Y}"
+    when = f"kończy się {until} (za {counted(left, _DAYS)})" if now < expiry.until else f"skończył się {until}"
+    what = f"{expiry.purpose[0].upper()}{expiry.purpose[1:]}, kontekst „{known.context}”: ważność {when}."
+    level = Level.ALARM if expiry.tone(now) == "alarm" else Level.LOOK
+    return Finding(level, f"{what} {known.cure}", f"certificate:{known.context}:{known.role}", grade)
+
+
+_DAYS = ("dzień", "dni", "dni")
