@@ -187,7 +187,7 @@ async def test_refusal_comes_back_with_its_note(tmp_path: Path) -> None:
         await school.ready()
         school.drop("zla.xml", school_invoice().replace(b"<KodWaluty>PLN", b"<KodWaluty>ZZZ"))
         school.drop("notatka.txt", b"dzien dobry")
-        await until(lambda: len(school.lying("odrzucone")) == 6)
+        await until(lambda: len(school.lying("odrzucone")) == 6, 25)  # xmlschema takes its time
         assert {"zla.blad.txt", "zla.json", "zla.xml", "notatka.blad.txt", "notatka.txt"} <= set(
             school.lying("odrzucone")
         )
