@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway import http as drop_point
@@ -144,7 +144,13 @@ def test_inv_I7_foreign_and_absent_are_one_answer(town: Town) -> None:
     routes = [(m, t) for m, t in town.routes() if variables(t)]
     assert len({t for _, t in routes}) >= 10
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(
+        max_examples=100,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        phases=[Phase.generate],
+    )
     @given(data=st.data())
     def holds(data: st.DataObject) -> None:
         template = data.draw(st.sampled_from(sorted({t for _, t in routes})))
