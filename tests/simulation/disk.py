@@ -194,7 +194,7 @@ class SimSpool(Spool):
         done: Future[T] = Future()
         self._commit_group([(job, done)])
         self._disk.committed()
-        return done.result()
+        return done.result(0)  # there is nobody to wait for
 
     def read_now(self, job: Callable[[Store], T]) -> T:
         """On one snapshot."""

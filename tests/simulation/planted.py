@@ -243,7 +243,7 @@ MUTANTS = (
     ),
     _one(
         "half-a-job", "What a failed job of a group had written is committed with the others", "spool/access.py",
-        '                connection.execute("ROLLBACK TO job")\n', "",
+        '                    connection.execute("ROLLBACK TO job")\n', "",
     ),
     _one(
         "unknown-may-be-withdrawn", "A document without a verdict may be withdrawn", "spool/actions.py",
