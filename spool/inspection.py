@@ -173,6 +173,7 @@ _RECEIVED = {
     "twice": "Faktura otrzymana jest zapisana więcej niż raz.",
     "silent": "Faktura otrzymana nie ma wpisu w historii.",
     "lost": "Fakturę odebrano, a w spoolu jej nie ma.",
+    "strayed": "Faktura otrzymana jest u innej jednostki, niż wynika z historii.",
 }
 
 

@@ -191,8 +191,8 @@ class Inspection(Base):
         yield from (r["id"] for r in found)
 
     def received_unlike_history(self) -> Iterator[tuple[str, str]]:
-        """Received invoices that are there more than once ("twice"), without their entry ("silent"), or of which only
-        the entry is left ("lost")."""
+        """Received invoices that are there more than once ("twice"), without their entry ("silent"), of which only the
+        entry is left ("lost"), or whose unit is not the one of their last hop ("strayed")."""
         for what, sql in (
             ("twice", "SELECT ksef_number FROM received NOT INDEXED GROUP BY ksef_number HAVING count(*) > 1"),
             (
@@ -204,6 +204,13 @@ class Inspection(Base):
                 "lost",
                 """SELECT subject FROM event WHERE move = 'received' AND NOT EXISTS
                    (SELECT 1 FROM received WHERE ksef_number = event.subject)""",
+            ),
+            (
+                "strayed",
+                """SELECT ksef_number FROM received WHERE unit IS NOT
+                   (SELECT data ->> iif(move = 'received', '$.unit', '$.to') FROM event
+                    WHERE subject = received.ksef_number AND move IN ('received', 'assigned') ORDER BY seq DESC LIMIT 1)
+                   AND EXISTS (SELECT 1 FROM event WHERE subject = received.ksef_number AND move = 'received')""",
             ),
         ):
             yield from ((r[0], what) for r in self._db.execute(sql))

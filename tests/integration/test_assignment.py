@@ -1,6 +1,7 @@
 """A person assigns a purchase: the copy follows it, nobody else keeps one, every hop is written down."""
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.folders import layout
-from gateway.folders.filing import Filing
+from gateway.folders.filing import Filing, Sheet
 from sluza.cli.received import received
 from sluza.samples import purchase_for_unit
 from spool.bodies import sha256_hex
@@ -111,15 +112,24 @@ async def test_inv_I7_assigned_while_its_copy_is_being_written(bench: Bench, mon
     """The first unit's copy, finished after the decision, is taken away: never two things at once with one invoice."""
     supply(bench)
     give(bench, SCHOOL)
-    real = Filing.received
+    real, cleared = Filing.received, threading.Event()
+    take_away = Filing.take_away
     moved: list[str] = []
 
     def slowly(*args: Any) -> None:
+        """Writes only after the school's folder was cleared, if anybody dares to do that now."""
         if not moved:
             moved.append("now")
             give(bench, WELFARE)
+            cleared.wait(1)
         real(*args)
 
+    def clear(filing: Filing, sheet: Sheet) -> None:
+        take_away(filing, sheet)
+        if sheet.unit == SCHOOL:
+            cleared.set()
+
+    monkeypatch.setattr(Filing, "take_away", clear)
     monkeypatch.setattr(Filing, "received", slowly)
     async with bench.running():
         await until(lambda: (lying(bench, WELFARE), lying(bench, SCHOOL)) == (ALL, []) and moved)

@@ -332,6 +332,12 @@ def test_I13_an_invoice_received_twice_is_found(spool: Broken) -> None:
     assert spool.found() == [("I13", PURCHASE)]
 
 
+def test_I15_a_received_invoice_that_moved_without_a_hop_is_found(spool: Broken) -> None:
+    """Whose a purchase is follows from its history, or somebody has changed the row."""
+    spool.run("UPDATE received SET unit = 'inna'")
+    assert "I13" in {invariant for invariant, _ in spool.found()}
+
+
 def test_I13_a_lost_received_invoice_is_found(spool: Broken) -> None:
     """The history remembers it, the row is gone."""
     spool.run("DELETE FROM received")
