@@ -152,10 +152,10 @@ class Bench:
         async with self.session.request(method, url, **more) as response:
             return Answer(response.status, CIMultiDict(response.headers), await response.read())
 
-    async def enter(self, login: str, role: Role, *units: str, password: str = "") -> None:
+    async def enter(self, login: str, role: Role, *units: str, password: str = "", name: str = "") -> None:
         """An account, and somebody who is in with it. Without a `password` nobody else can sign in with it."""
         hashed = doorman.hashed(password, CHEAP) if password else "no password"
-        account = Account(login, f"Osoba {login}", role, units, False, False, NOW)
+        account = Account(login, name or f"Osoba {login}", role, units, False, False, NOW)
         self.cookies[login] = f"cookie-{login}"
         digest = sha256(self.cookies[login].encode()).hexdigest()
 

@@ -92,13 +92,19 @@ _SALES = (
 )
 
 
+_PEOPLE: tuple[tuple[str, str, Role] | tuple[str, str, Role, str], ...] = (
+    ("a.nowak", "Anna Nowak", Role.COORDINATOR),
+    ("j.kowalska", "Janina Kowalska", Role.ACCOUNTANT, SCHOOL),
+    ("m.lis", "Maria Lis", Role.ACCOUNTANT, WELFARE),
+    ("r.wojcik", "Rita Wójcik", Role.SUPERVISOR),
+)
+
+
 async def usual_day(bench: Bench) -> Day:
     """Numbered, waiting, held, refused and disputed invoices, received ones, outages then and now, people."""
     day = Day()
-    await bench.enter("a.nowak", Role.COORDINATOR)
-    await bench.enter("j.kowalska", Role.ACCOUNTANT, SCHOOL)
-    await bench.enter("m.lis", Role.ACCOUNTANT, WELFARE)
-    await bench.enter("r.wojt", Role.SUPERVISOR)
+    for login, name, role, *units in _PEOPLE:
+        await bench.enter(login, role, *units, name=name)
     await bench.spool.write(lambda store: store.set_condition("gmina", "reachable", {"ok": True}, NOW))
     await bench.spool.write(_past_outages)
     await _sales(bench, day)

@@ -49,6 +49,7 @@ PAGES = {
     "pytanie": "/faktury/{waiting}/zrob/withdraw",
     "odebrane": "/odebrane",
     "odebrana": "/odebrane/{received}",
+    "rejestry": "/rejestry",
     "awarie": "/awarie",
     "jednostki": "/jednostki",
     "certyfikaty": "/certyfikaty",

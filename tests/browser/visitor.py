@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_pla
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
+    "--disable-component-update", "--disable-sync", "--no-first-run", "--lang=pl",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 PHONE, DESK, WALL = (360, 740), (1280, 800), (2560, 1300)
@@ -32,7 +32,9 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(f"CI needs {CHROMIUM} (apt: chromium)")
         pytest.skip(f"{CHROMIUM} not installed (apt: chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(ARGUMENTS), env=os.environ | {"LANGUAGE": "pl"}
+        )
         try:
             yield browser
         finally:
@@ -196,4 +198,5 @@ class Camera:
     def take(self, page: Page, name: str) -> None:
         """What the window shows now."""
         if self.directory is not None:
+            page.wait_for_function("[...document.images].every((image) => image.complete)")
             page.screenshot(path=self.directory / f"{name}.png")
