@@ -33,6 +33,14 @@ def emit(value: Any) -> None:
     sys.stdout.flush()
 
 
+def done(as_json: bool, text: str, **data: Any) -> None:
+    """What a command did: one sentence, or the same as JSON with whatever a program needs of it."""
+    if as_json:
+        emit({"ok": True, "message": text} | data)
+    else:
+        out.print(plain(text))
+
+
 def table(title: str, headings: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     """A table for people; cells may carry rich markup, so escape what comes from documents with `plain`."""
     drawn = Table(title=title, title_justify="left", header_style="bold")

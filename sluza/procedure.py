@@ -10,31 +10,11 @@ from gateway.settings import GatewaySettings
 from spool.domain.accounts import RIGHTS, ROLE_LABELS, Right, Role
 from spool.domain.catalogue import printable
 from spool.domain.municipality import Municipality, Policy, Unit
-from spool.domain.policies import OFFLINE24, PAYMENT_HOLD, QUESTIONS, ROLE_2, SALES, SELF_INVOICING, decided
+from spool.domain.policies import PAYMENT_HOLD, QUESTIONS, ROLE_2, SALES, SELF_INVOICING, decided
+from spool.domain.policy_words import label, value
 from spool.domain.retention import FOR_EVER
 
 _DOTS = "……………"
-_VALUES = {
-    "off": "bez kontroli", "warn": "ostrzeżenie, faktura idzie dalej", "refuse": "odrzucenie z wyjaśnieniem",
-    "allowed": "dopuszczony", "refused": "niedopuszczony", "accepted": "wystarcza do przekazania jednostce",
-    "tray": "nie wystarcza: faktura trafia do tacki centralnej",
-}  # fmt: skip
-_ABOUT = {
-    "issuing_unit": "jednostka wystawiająca wskazana na fakturze w roli JST",
-    "correction_original": "korekta faktury, której sprzedawcą jest kto inny",
-    "correction_unknown": "korekta faktury nieznanej bramce",
-    "correction_outside": "korekta faktury wystawionej poza KSeF",
-    "advance_numbers": "faktura rozliczająca bez numerów faktur zaliczkowych",
-    "company_without_nip": "nabywca, który wygląda na firmę, bez NIP",
-    "consumers": "sprzedaż na rzecz konsumentów (osób bez NIP)",
-    "foreign_buyers": "sprzedaż dla nabywców zagranicznych",
-    "not_an_invoice": "dokument, który nie jest fakturą",
-    "looks_like_note": "dokument podobny do noty księgowej",
-    OFFLINE24.name: "tryb offline24 na życzenie jednostki",
-    ROLE_2.name: "wskazanie jednostki tylko jako odbiorcy (rola 2) na fakturze zakupowej",
-    SELF_INVOICING.name: "samofakturowanie na fakturach zakupowych",
-    PAYMENT_HOLD.name: "faktura zakupowa, z którą trzeba wstrzymać płatność",
-}
 _RIGHTS = {
     Right.LOOK: "ogląda dokumenty", Right.WORK: "ponawia, wstrzymuje, zwalnia i wycofuje dokumenty",
     Right.LOOK_AT_TOWN: "widzi sprawy całej gminy", Right.DECIDE: "rozstrzyga, przydziela faktury, wpisuje awarie",
@@ -85,9 +65,9 @@ def _role_of(unit: Unit) -> str:
 
 def _sales(settings: GatewaySettings) -> str:
     town = settings.shared.municipality
-    lines = [f"   - {_ABOUT.get(q.name, q.name)}: {_value(decided(town).of(q))};" for q in SALES]
+    lines = [f"   - {label(q.name)}: {_value(decided(town).of(q))};" for q in SALES]
     own = [
-        f"   - {_plain(unit.name)}: {_ABOUT.get(name, name)} – {_value(policy)};"
+        f"   - {_plain(unit.name)}: {label(name)} – {_value(policy)};"
         for unit in town.units.values()
         for name, policy in unit.policies.items()
         if name in QUESTIONS
@@ -110,7 +90,6 @@ def _outages(settings: GatewaySettings) -> str:
     office = _people_of(settings.alerts.recipients)
     on_call = _people_of(settings.alerts.on_call or settings.alerts.recipients)
     local = settings.shared.law.maintenance_after_offline24
-    second = "dodatkowo następny dzień roboczy" if local.value == "next_working_day" else "bez dodatkowego terminu"
     return "\n".join(
         [
             "## 3. Terminy, brak łączności i awarie",
@@ -122,7 +101,7 @@ def _outages(settings: GatewaySettings) -> str:
             "   - niedostępność KSeF: następny dzień roboczy po jej końcu;",
             "   - awaria KSeF: siedem dni roboczych od jej końca;",
             "   - awaria całkowita: faktur się nie przesyła; działa dopiero po potwierdzeniu przez człowieka.",
-            f"3. Prace serwisowe ogłoszone w terminie offline24: {second}{_order(local)}.",
+            f"3. Prace serwisowe ogłoszone w terminie offline24: {_value(local)}.",
             "4. Komunikaty o awariach bramka czyta sama. Gdy Latarnia milczy, komunikat z BIP wpisuje koordynator.",
             f"5. Ostrzeżenia o terminach dostają: {office}; poza godzinami pracy: {on_call}.",
             "6. Faktura spóźniona jest wysyłana mimo wszystko, a opóźnienie zapisywane i zgłaszane skarbnikowi.",
@@ -146,7 +125,7 @@ def _purchases(settings: GatewaySettings) -> str:
             f"3. Tackę prowadzi koordynator KSeF; osoby z tabeli ostrzeżeń {lying}.",
             "4. Datą otrzymania jest dzień nadania numeru KSeF; przy awarii – wpisany dzień faktycznego otrzymania.",
             "5. Gmina postanawia:",
-            *(f"   - {_ABOUT[q.name]}: {_value(decided(town).of(q))};" for q in questions),
+            *(f"   - {label(q.name)}: {_value(decided(town).of(q))};" for q in questions),
         ]
     )
 
@@ -206,7 +185,7 @@ _END = f"""## 7. Postanowienia końcowe
 
 
 def _value(policy: Policy) -> str:
-    return f"{_VALUES.get(policy.value, policy.value)}{_order(policy)}"
+    return f"{value(policy.value)}{_order(policy)}"
 
 
 def _order(policy: Policy) -> str:

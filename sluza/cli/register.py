@@ -17,7 +17,7 @@ from gateway.registers.keeper import title
 from gateway.registers.work import register_workers
 from sluza import options
 from sluza.cli import register_people
-from sluza.console import out, plain
+from sluza.console import done
 from sluza.options import Day, person
 from sluza.registers import write
 from sluza.workbench import Bench, bench
@@ -113,9 +113,12 @@ def _lines() -> Iterator[Path]:
 @click.argument("ksef_number", metavar="NUMER-KSEF")
 @click.option("--on", "on", required=True, type=Day(), help="Dzień faktycznego otrzymania.")
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
-def receipt(config: str | None, own_config: str | None, ksef_number: str, on: date, name: str | None) -> None:
+def receipt(
+    config: str | None, own_config: str | None, ksef_number: str, on: date, name: str | None, as_json: bool
+) -> None:
     """Wpisz dzień faktycznego otrzymania faktury wystawionej w czasie awarii KSeF (art. 106nf ust. 10)."""
     with bench(options.chosen(config, own_config)) as opened:
         try:
@@ -137,7 +140,7 @@ def receipt(config: str | None, own_config: str | None, ksef_number: str, on: da
             )
         now, actor = opened.clock(), person(name)
         opened.spool.write_now(lambda store: store.enter_receipt(found, on, now, actor))
-    out.print(f"Data otrzymania faktury {plain(ksef_number)}: {on:%d.%m.%Y}.")
+    done(as_json, f"Data otrzymania faktury {ksef_number}: {on:%d.%m.%Y}.", ksef_number=ksef_number, on=on.isoformat())
 
 
 @register.command("retention")
@@ -145,10 +148,17 @@ def receipt(config: str | None, own_config: str | None, ksef_number: str, on: da
 @click.option("--class", "name_of_class", metavar="KLASA", help="Klasa z tabeli [retention.classes].")
 @click.option("--by-unit", is_flag=True, help="Usuń własną klasę dokumentu: znów obowiązuje klasa jednostki.")
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
 def retention(
-    config: str | None, own_config: str | None, key: str, name_of_class: str | None, by_unit: bool, name: str | None
+    config: str | None,
+    own_config: str | None,
+    key: str,
+    name_of_class: str | None,
+    by_unit: bool,
+    name: str | None,
+    as_json: bool,
 ) -> None:
     """Nadaj dokumentowi (identyfikator albo numer KSeF) własną klasę archiwalną."""
     if bool(name_of_class) == by_unit:
@@ -159,4 +169,5 @@ def retention(
             raise ConfigError(f"Nie ma klasy „{name_of_class}”.", f"Klasy z konfiguracji: {', '.join(known)}.")
         now, actor = opened.clock(), person(name)
         opened.spool.write_now(lambda store: store.set_retention(key, name_of_class, now, actor))
-    out.print(f"Klasa archiwalna {plain(key)}: {plain(name_of_class or 'według jednostki')}.")
+    text = f"Klasa archiwalna {key}: {name_of_class or 'według jednostki'}."
+    done(as_json, text, id=key, retention=name_of_class)

@@ -10,7 +10,7 @@ import click
 from gateway.registers import tables
 from sluza import options
 from sluza.cli.outage import Moment
-from sluza.console import out, plain, table
+from sluza.console import done, plain, table
 from sluza.options import Day
 from sluza.registers import write
 from sluza.workbench import Bench, bench
@@ -125,6 +125,7 @@ def _show(
 @_BY
 @click.option("--until", type=Day(), metavar="DZIEŃ", help="Ważne do; uprawnienia w KSeF same nie wygasają.")
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
 def grant(config: str | None, /, own_config: str | None, scope: str, until: date | None, **given: Any) -> None:
@@ -135,7 +136,7 @@ def grant(config: str | None, /, own_config: str | None, scope: str, until: date
         return store.grant(who, _text(scope), entry.day, given["by"], until, entry.now, entry.actor)
 
     number = _change(options.chosen(config, own_config), given, job)
-    out.print(f"Wpisano uprawnienie nr {number}.")
+    done(given["as_json"], f"Wpisano uprawnienie nr {number}.", number=number)
 
 
 @users.command("withdraw")
@@ -143,6 +144,7 @@ def grant(config: str | None, /, own_config: str | None, scope: str, until: date
 @_ON
 @_BY
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
 def withdraw_permission(config: str | None, /, own_config: str | None, number: int, **given: Any) -> None:
@@ -151,7 +153,7 @@ def withdraw_permission(config: str | None, /, own_config: str | None, number: i
         options.chosen(config, own_config), given,
         lambda store, e: store.withdraw_permission(number, e.day, given["by"], e.now, e.actor),
     )  # fmt: skip
-    out.print(f"Odnotowano odebranie uprawnienia nr {number}.")
+    done(given["as_json"], f"Odnotowano odebranie uprawnienia nr {number}.", number=number)
 
 
 @statements.command("add")
@@ -162,6 +164,7 @@ def withdraw_permission(config: str | None, /, own_config: str | None, number: i
 @_BY
 @click.option("--kept-at", default="", metavar="MIEJSCE", help="Gdzie leży podpisany dokument.")
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
 def take_statement(config: str | None, /, own_config: str | None, kept_at: str, **given: Any) -> None:
@@ -172,7 +175,7 @@ def take_statement(config: str | None, /, own_config: str | None, kept_at: str, 
         return store.take_statement(who, entry.day, kept_at, given["by"], entry.now, entry.actor)
 
     number = _change(options.chosen(config, own_config), given, job)
-    out.print(f"Wpisano oświadczenie nr {number}.")
+    done(given["as_json"], f"Wpisano oświadczenie nr {number}.", number=number)
 
 
 @statements.command("withdraw")
@@ -180,6 +183,7 @@ def take_statement(config: str | None, /, own_config: str | None, kept_at: str, 
 @_ON
 @_BY
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
 def withdraw_statement(config: str | None, /, own_config: str | None, number: int, **given: Any) -> None:
@@ -188,7 +192,7 @@ def withdraw_statement(config: str | None, /, own_config: str | None, number: in
         options.chosen(config, own_config), given,
         lambda store, e: store.withdraw_statement(number, e.day, given["by"], e.now, e.actor),
     )  # fmt: skip
-    out.print(f"Odnotowano cofnięcie oświadczenia nr {number}.")
+    done(given["as_json"], f"Odnotowano cofnięcie oświadczenia nr {number}.", number=number)
 
 
 @idwew.command("add")
@@ -200,6 +204,7 @@ def withdraw_statement(config: str | None, /, own_config: str | None, number: in
 @_ON
 @_BY
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
 def give_idwew(
@@ -217,7 +222,7 @@ def give_idwew(
         return store.give_idwew(new, holder, entry.now, entry.actor)
 
     found = _change(options.chosen(config, own_config), given, job)
-    out.print(f"IDWew {found.idwew}: {plain(found.holder)}.")
+    done(given["as_json"], f"IDWew {found.idwew}: {found.holder}.", idwew=found.idwew)
 
 
 @idwew.command("withdraw")
@@ -225,6 +230,7 @@ def give_idwew(
 @_ON
 @_BY
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
 def withdraw_idwew(config: str | None, /, own_config: str | None, number: str, **given: Any) -> None:
@@ -233,7 +239,7 @@ def withdraw_idwew(config: str | None, /, own_config: str | None, number: str, *
         options.chosen(config, own_config), given,
         lambda store, e: store.withdraw_idwew(number, e.day, given["by"], e.now, e.actor),
     )  # fmt: skip
-    out.print(f"Wycofano IDWew {plain(number)}.")
+    done(given["as_json"], f"Wycofano IDWew {number}.", idwew=number)
 
 
 @incidents.command("add")
@@ -242,6 +248,7 @@ def withdraw_idwew(config: str | None, /, own_config: str | None, number: str, *
 @click.option("--reporter", required=True, metavar="OSOBA", help="Kto zgłasza.")
 @click.option("--unit", "unit_id", default="", metavar="JEDNOSTKA", help="Jednostka, której dotyczy.")
 @options.name
+@options.as_json
 @options.config
 @click.pass_obj
 def add_incident(
@@ -256,7 +263,7 @@ def add_incident(
         return store.add_incident(happened, _text(description), reporter, unit, entry.now, entry.actor)
 
     number = _change(options.chosen(config, own_config), given, job)
-    out.print(f"Wpisano incydent nr {number}.")
+    done(given["as_json"], f"Wpisano incydent nr {number}.", number=number)
 
 
 class _Entry:

@@ -7,7 +7,7 @@ import click
 
 from gateway.web import doorman
 from sluza import options
-from sluza.console import emit, moment, out, plain, table
+from sluza.console import done, emit, moment, out, plain, table
 from sluza.workbench import bench
 from spool.domain.accounts import ROLE_LABELS, Account, Role, check_account
 from spool.domain.errors import ConfigError
@@ -127,9 +127,12 @@ def _hand_over(login: str, made: str, as_json: bool) -> None:
 @_LOGIN
 @click.option("--role", "role_name", required=True, type=_ROLE, help="Co ta osoba może.")
 @click.option("--unit", "units", multiple=True, metavar="JEDNOSTKA", help="Co widzi księgowość jednostki; można kilka.")
+@options.as_json
 @options.config
 @click.pass_obj
-def role(config: str | None, own_config: str | None, login: str, role_name: str, units: tuple[str, ...]) -> None:
+def role(
+    config: str | None, own_config: str | None, login: str, role_name: str, units: tuple[str, ...], as_json: bool
+) -> None:
     """Inna rola albo inne jednostki; osoba loguje się od nowa."""
     wanted = Role(role_name)
     with bench(options.chosen(config, own_config)) as opened:
@@ -139,19 +142,20 @@ def role(config: str | None, own_config: str | None, login: str, role_name: str,
         login,
         lambda s, now, actor: s.set_role(login, wanted, sorted(units), now, actor),
     )
-    out.print(f"{plain(login)}: {ROLE_LABELS[wanted]}")
+    done(as_json, f"{login}: {ROLE_LABELS[wanted]}", login=login, role=wanted.value)
 
 
-def _verb(name: str, text: str, done: str, does: Any) -> None:
+def _verb(name: str, text: str, said: str, does: Any) -> None:
     """Add a verb that changes one account under the name of the person who runs it."""
 
     @user.command(name, help=text)
     @_LOGIN
+    @options.as_json
     @options.config
     @click.pass_obj
-    def run(config: str | None, own_config: str | None, login: str) -> None:
+    def run(config: str | None, own_config: str | None, login: str, as_json: bool) -> None:
         _change(options.chosen(config, own_config), login, lambda s, now, actor: does(s, login, now, actor))
-        out.print(f"{plain(login)}: {done}")
+        done(as_json, f"{login}: {said}", login=login)
 
 
 _verb("disable", "Wyłącz konto, od razu.", "konto wyłączone", lambda s, who, now, by: s.set_active(who, False, now, by))
