@@ -169,7 +169,7 @@ def test_the_command_line_shows_the_same(demo: dict[str, Any]) -> None:
     assert {d["state"] for d in documents} >= {"DELIVERED", "REFUSED"}
     shown = ask("queue", "show", documents[0]["id"])
     assert shown["history"]
-    assert len(ask("received", "list")) == 3
+    assert len(ask("received", "list")) == 4
     assert len(ask("received", "list", "--unassigned")) == 1
     assert [u["id"] for u in ask("unit", "list")] == ["ug", "sp1", "gops"]
     assert ask("status")["ok"] is True
