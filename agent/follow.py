@@ -32,6 +32,7 @@ _LINE_BREAKS_S = 10.0
 _LIST_COMPLETE_S = 900.0
 """A session closed for so long takes nothing in and has long listed what it has, although another document in it is
 still being judged: nobody misses a date for a neighbour that KSeF has been working on since yesterday."""
+_NEXT_PAGE_S = 60.0
 _LOOK_FIRST_S, _LOOK_LONGEST_S, _LOOK_SHARE = 0.5, 60.0, 0.3
 
 
@@ -177,11 +178,16 @@ class Verdicts:
 
 
 async def session_list(tools: Tools, session: str) -> list[InvoiceStatus]:
-    """Every document of a session, all pages. Raises NoAnswer."""
+    """Every document of a session, all pages: a list that was begun is read to its end, as fast as the budget lets it.
+
+    Otherwise one longer than the calls of a second would be begun again and again. Raises NoAnswer.
+    """
     items: list[InvoiceStatus] = []
     page = await tools.ksef.session_invoices(session)
     items.extend(page.items)
     while page.next_page:
+        if (pause := tools.ksef.wait("sessionInvoiceList")) <= _NEXT_PAGE_S:
+            await asyncio.sleep(pause)
         page = await tools.ksef.session_invoices(session, page.next_page)
         items.extend(page.items)
     return items

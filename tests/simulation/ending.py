@@ -162,10 +162,7 @@ class Ending:
         for ack in world.acks:
             if (ack.unit, sha256_hex(ack.raw)) not in mine or store.body(sha256_hex(ack.raw)) != ack.raw:
                 world.watch.wrong("I1", f"a promised document of {ack.unit} is not here")
-        for unit, raw in world.dropped:
-            lying = any(p.is_file() and p.read_bytes() == raw for p in (world.root / unit).rglob("*"))
-            if (unit, sha256_hex(raw)) not in mine and not lying:
-                world.watch.wrong("I1", f"a file that {unit} dropped is nowhere")
+        world.look_for_dropped()
 
     def _verdicts(self) -> None:
         """I3, I4, and no document ends otherwise than KSeF judged it."""

@@ -204,7 +204,7 @@ class Director:
         if not rows:
             return
         row = dice.choice(rows)
-        act = dice.choice((actions.hold, actions.release, actions.withdraw, actions.ask_again, actions.release))
+        act = dice.choice((actions.hold, actions.release, actions.withdraw, actions.ask_again, actions.withdraw))
         self.act(lambda store: act(store, row.id, world.clock(), "Anna", "Bo tak."), f"{act.__name__} {row.sha256[:8]}")
 
     def act(self, job: Callable[[Store], Any], what: str) -> None:

@@ -59,7 +59,7 @@ def doubt(director: "Director") -> None:
     if dice.random() < 0.5:
         habits.verdicts = ((dice.choice((405, 435, 500, 550, 410)), 0.5),)
     world.disk.meddle = dice.choice((0.0, 0.0, 0.01))
-    for _ in range(dice.choice((0, 1, 2, 4))):
+    for _ in range(dice.choice((1, 2, 4, 6))):
         director.at(dice.choice((director.person, director.person, director.again)))
 
 

@@ -38,7 +38,7 @@ from spool.workers import WorkerCrashed
 from tests.credentials import seal
 from tests.simulation.disk import Connection, Disk, SimSpool, make_template
 from tests.simulation.ksef_answers import LIMITS, Answers
-from tests.simulation.ksef_model import KeyPair, Model
+from tests.simulation.ksef_model import KeyPair, Model, sha
 from tests.simulation.loop import OWNER, Process, SimLoop
 from tests.simulation.network import Network, SimTransport
 from tests.simulation.watch import Watch
@@ -151,8 +151,18 @@ class World:
 
     def _committed(self) -> None:
         self.watch.committed()
+        self.look_for_dropped()
         if self.watch.broken:
             self.loop.stop()
+
+    def look_for_dropped(self) -> None:
+        """I1: at every moment a dropped file is in the spool, or still lies somewhere in its unit's folder."""
+        mine = {(r.unit, r.sha256) for r in self.watch.rows.values()}
+        for unit, raw in self.dropped:
+            if (unit, sha(raw).hex()) in mine:
+                continue
+            if not any(p.is_file() and p.read_bytes() == raw for p in (self.root / unit).rglob("*")):
+                self.watch.wrong("I1", f"a file that {unit} dropped is nowhere")
 
     # -- the programs ------------------------------------------------------------------------------------------
 
