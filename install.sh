@@ -157,9 +157,9 @@ install_help() {
   install -d -m 0755 $share/man/man1 $share/bash-completion/completions $share/zsh/site-functions \
     $share/fish/vendor_completions.d
   {
-    "$release/bin/python" -m sluza.man > $share/man/man1/sluza.1
-    "$release/bin/sluza" completion bash > $share/bash-completion/completions/sluza
-    "$release/bin/sluza" completion zsh > $share/zsh/site-functions/_sluza
+    "$release/bin/python" -I -m sluza.man > $share/man/man1/sluza.1 &&
+    "$release/bin/sluza" completion bash > $share/bash-completion/completions/sluza &&
+    "$release/bin/sluza" completion zsh > $share/zsh/site-functions/_sluza &&
     "$release/bin/sluza" completion fish > $share/fish/vendor_completions.d/sluza.fish
   } || say "Uwaga: nie udało się zapisać podręcznika (man sluza) albo podpowiedzi powłoki."
 }

@@ -115,8 +115,7 @@ def _about_upo(evidence: Evidence) -> list[str]:
         "3. Czy UPO jest o tym pliku\n\n"
         '    $ grep -qF "$(openssl dgst -sha256 -binary faktura.xml | openssl base64 -A)" upo.xml && echo ZGODNE\n\n'
         f"   UPO podaje skrót faktury zapisany w Base64: {digest}\n"
-        "   Numer KSeF i datę przyjęcia podają w UPO pola NumerKSeFDokumentu i DataPrzeslaniaDokumentu albo "
-        "DataNadaniaNumeruKSeF.\n"
+        "   Numer KSeF i daty są w UPO w polach NumerKSeFDokumentu, DataPrzeslaniaDokumentu, DataNadaniaNumeruKSeF.\n"
         "   Podpis Ministerstwa Finansów pod UPO sprawdza dowolny weryfikator podpisów XAdES, np. kwalifikowana usługa "
         "walidacji."
     )

@@ -143,11 +143,12 @@ def _webhook(table: Table, extra_ca: Path | None) -> Webhook | None:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise table.bad("webhook", url, "to nie jest adres URL") from None
+        raise table.bad("webhook", "…", "to nie jest adres URL") from None
+    shown = f"{parts.scheme}://{host}"  # the path may be a secret, and errors go into the journal
     if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
-        raise table.bad("webhook", url, "tylko https; http wyłącznie do programu na tym komputerze")
+        raise table.bad("webhook", shown, "tylko https; http wyłącznie do programu na tym komputerze")
     if parts.username or parts.password or parts.fragment:
-        raise table.bad("webhook", f"{parts.scheme}://{host}", "bez nazwy, hasła i #fragmentu w adresie")
+        raise table.bad("webhook", shown, "bez nazwy, hasła i #fragmentu w adresie")
     if host not in {allowed.lower() for allowed in hosts}:
         raise table.bad("webhook_hosts", list(hosts), f"proszę dopisać serwer z pola webhook: {host!r}")
     if secret_file is None:

@@ -38,6 +38,7 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
     out.print(f"[green]Konfiguracja jest poprawna[/]: {plain(shared.source)}")
     out.print(f"{plain(town.name)}, NIP {town.nip}: jednostek {len(town.units)}, kontekstów KSeF {len(town.contexts)}.")
     if alerts.smtp is None:
-        out.print("Ostrzeżenia o terminach będą tylko na stronie stanu i w sluza status: pole alerts.smtp jest puste.")
+        where = "do webhooka" if alerts.webhook else "na stronie stanu i w sluza status"
+        out.print(f"Ostrzeżenia o terminach będą tylko {where}: pole alerts.smtp jest puste.")
     for warning in loose:
         out.print(f"[yellow]Uwaga:[/] {plain(warning)}")

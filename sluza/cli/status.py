@@ -43,7 +43,7 @@ def status(config: str | None, own_config: str | None, as_json: bool) -> None:
 def _as_dict(seen: Snapshot) -> dict[str, Any]:
     return {
         "ok": not findings(seen),
-        "findings": [{"level": f.level.name.lower(), "message": f.sentence} for f in findings(seen)],
+        "findings": [{"level": f.level.name.lower(), "code": f.code, "message": f.sentence} for f in findings(seen)],
         "counts": dict(seen.counts),
         "waiting": seen.waiting,
         "received": {"total": seen.received_total, "unassigned": seen.unassigned},

@@ -29,7 +29,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_fault_X22_no_page_and_no_metric_shows_a_secret(bench: Bench) -> None:
-    """Every page, as the administrator sees it: no token, cookie or password hash; forms carry their own only."""
+    """Every GET page, as the administrator sees it: no token, cookie or password hash but what its own forms carry."""
     document = (await bench.post(school_invoice())).json["id"]
     number = await bench.receive(SCHOOL)
     await bench.enter("anna", Role.ADMIN, password=CANARY)
@@ -81,7 +81,7 @@ def test_fault_X14_one_record_is_one_line_without_escapes() -> None:
 
 
 def test_fault_X22_commands_tell_no_secret(tmp_path: Path) -> None:
-    """Configuration, status, warnings, a failing trial: on both streams, with and without JSON, in a traceback."""
+    """Configuration, a trial that fails, the procedure: on both streams, with and without JSON."""
     secret = tmp_path / "hook.secret"
     secret.write_text(CANARY + CANARY)
     secret.chmod(0o600)

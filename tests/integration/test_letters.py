@@ -265,3 +265,15 @@ async def test_fault_X14_a_name_with_line_breaks_stays_one_line(bench: Bench, se
     body = message.get_content()
     assert not {"\x1b", "\u202e"} & set(body)
     assert not any(line.startswith("Bcc:") for line in body.splitlines())
+
+
+async def test_guessed_passwords_are_told_for_an_hour(bench: Bench) -> None:
+    """By the name of the account; an hour later it is over, and only new guesses begin anew."""
+    looking = loop(bench, alerts(25))
+    bench.spool.write_now(lambda s: s.login_failed("anna", bench.now, "10.0.0.1", 6))
+    await pass_minutes(bench, looking, 3)
+    ((subject, _),) = letters(bench)
+    assert "Na konto „anna” wielokrotnie podano błędne hasło." in subject
+    bench.now += timedelta(hours=1)
+    await pass_minutes(bench, looking, 15)
+    assert [s for s, _ in letters(bench)][1:] == [f"wróciło do normy: {subject}"[:160]]
