@@ -187,7 +187,7 @@ def _written(target: Path, inside: Manifest, sources: list[Path], recipient: str
         size, sha256 = archive.write(handle, inside, sources, recipient)
         said.append(inside.of_file(target.name, size, sha256))
         files.write(manifest.beside(target), said[0].as_json(), 0o600)
-        reached("backup.described")
+        reached("backup.described", target.name)
 
     try:
         files.produce(target, fill, 0o600)
