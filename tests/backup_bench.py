@@ -2,6 +2,8 @@
 
 import json
 import os
+import pickle
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
+from click.testing import CliRunner, Result
+
+from sluza.__main__ import cli
 from sluza.samples import MUNICIPALITY_NIP
 from spool import identity, process
 from spool.access import FILE, Spool
@@ -92,13 +98,19 @@ class Town:
 
     def names(self) -> list[str]:
         """What lies where the backups go, hidden files as well."""
-        return sorted(os.listdir(self.copies))
+        return sorted(path.name for path in self.copies.iterdir())
 
-    def sluza(self, *words: str, crash: str = "") -> subprocess.CompletedProcess[str]:
-        """The command in a process of its own, by this configuration."""
-        environment = os.environ | {"SLUZA_CONFIG": str(self.config)} | ({"CRASH_AT": crash} if crash else {})
-        command = [sys.executable, "-m", "sluza", *words]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    def sluza(self, *words: str) -> Result:
+        """The command, by this configuration."""
+        command = cli.get_command(click.Context(cli), words[0])
+        return CliRunner().invoke(command, [*words[1:], "--config", str(self.config)], obj=None)
+
+    def killed_at(self, point: str, code: str) -> None:
+        """Run `code`, which knows `plan`, in a process that kills itself at this point."""
+        begin = "import sys, pickle; plan = pickle.loads(bytes.fromhex(sys.argv[1])); "
+        command = [sys.executable, "-c", begin + code, pickle.dumps(self.plan()).hex()]
+        died = subprocess.run(command, env=os.environ | {"CRASH_AT": point}, capture_output=True, check=False)
+        assert died.returncode == -signal.SIGKILL, died.stderr
 
     def restored_json(self, state: Path) -> dict[str, Any]:
         """What the next start finds."""
