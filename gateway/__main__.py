@@ -24,6 +24,7 @@ from gateway import settings as gateway_settings
 from gateway.alarms.post import Post
 from gateway.alarms.troubles import Troubles
 from gateway.alarms.watch import Alarms, Patience
+from gateway.backups import Backups, backup_workers
 from gateway.folders.leftovers import Leftovers
 from gateway.folders.presence import Presence
 from gateway.folders.returns import Returns
@@ -83,10 +84,15 @@ async def serve(settings: GatewaySettings) -> int:
         clock = process.clock_for(settings.shared.clock_url)
         desk = closing.enter_context(process.desk(settings.shared.paths, ROLE, clock))
         desk.verify(meanwhile=True)
-        pools = Workers(), drawing_workers(), register_workers()  # all before one starts: they share the fork server
+        pools = (
+            Workers(),
+            drawing_workers(),
+            register_workers(),
+            backup_workers(),
+        )  # all before one starts: they share the fork server
         for pool in pools:
             closing.callback(pool.close)
-        await _warm(*pools[:2])  # the registers' has time, and is started by the first register
+        await _warm(*pools[:2])  # the others have time, and are started by their first work
         hands = Hands(state, ROLE, desk, clock)
         closing.callback(hands.close)
         await hands.begin()
@@ -108,13 +114,16 @@ async def _warm(*pools: Workers) -> None:
 async def _run(
     settings: GatewaySettings,
     desk: Spool,
-    pools: tuple[Workers, Workers, Workers],
+    pools: tuple[Workers, Workers, Workers, Workers],
     clock: Clock,
     hands: Hands,
     stop: asyncio.Event,
 ) -> int:
-    """The parts around one spool, until `stop` or until one of them ends. `pools`: reading, drawing, registers."""
-    workers, drawing, registers = pools
+    """The parts around one spool, until `stop` or until one of them ends.
+
+    `pools`: reading, drawing, registers, backups.
+    """
+    workers, drawing, registers, copying = pools
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
     seals = Seals(municipality, clock)
     door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals, hands)
@@ -142,6 +151,7 @@ async def _run(
         }
         brakes = shared.throttle, pages.gate.throttle, pages.pairs
         parts |= _registers(settings, desk, registers, clock, brakes, stop)
+        parts["backups"] = Backups(desk, copying, settings.backup, settings.shared, clock).run(stop)
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)

@@ -1,4 +1,4 @@
-"""The gateway's tables of the configuration file: [http], [admin], [folders], [shares], [policy], [alerts]."""
+"""The gateway's tables of the configuration: [http], [admin], [folders], [shares], [policy], [alerts], [backup]."""
 
 import re
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from pathlib import Path
 from gateway.alarms import settings as alarm_settings
 from gateway.alarms.settings import Alerts
 from gateway.render.arms import draws
+from spool.backup import settings as backup_settings
+from spool.backup.settings import Backup
 from spool.domain.errors import ConfigError
 from spool.domain.municipality import Policy
 from spool.domain.policies import OFFLINE24, QUESTIONS
@@ -94,6 +96,7 @@ class GatewaySettings:
     shares: Shares
     policies: Policies
     alerts: Alerts
+    backup: Backup = Backup()  # noqa: RUF009 - frozen
 
 
 def read(shared: Settings, root: Table) -> GatewaySettings:
@@ -102,6 +105,7 @@ def read(shared: Settings, root: Table) -> GatewaySettings:
     return GatewaySettings(
         shared, _http(root.table("http")), _admin(root.table("admin")), _folders(root.table("folders")),
         _shares(root.table("shares")), _policies(root.table("policy")), alarm_settings.read(root),
+        backup_settings.read(root),
     )  # fmt: skip
 
 

@@ -30,6 +30,8 @@ VERBS = {
     "history": "history",
     "check": "check",
     "reconcile": "reconcile",
+    "backup": "backup",
+    "restore": "restore",
     "shares": "shares",
     "check-config": "check_config",
     "policy": "policy",

@@ -85,7 +85,15 @@ REMOTE = {
 }
 """Points that the client of a remote unit passes, beside those of files that the gateway passes, too."""
 
-POINTS = GATEWAY | AGENT | BOTH | REMOTE
+BACKUPS = {
+    "backup.copied": "the snapshot lies beside the spool, nothing is at the target",
+    "backup.described": "file and manifest are written, the file has not got its name (key: that name)",
+    "restore.aside": "the old spool has a second name, its WAL has gone there, the new one is not in place",
+    "restore.placed": "the restored spool is in place, what belonged to the old one is beside it still",
+}
+"""Points of `sluza backup`, also in the gateway's worker, and of `sluza restore`, beside those of files."""
+
+POINTS = GATEWAY | AGENT | BOTH | REMOTE | BACKUPS
 
 
 @dataclass

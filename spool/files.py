@@ -24,7 +24,7 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
 
     Raises OSError; then the old file, if any, is untouched.
     """
-    _replace(path, lambda handle: handle.write(content), mode)
+    produce(path, lambda handle: handle.write(content), mode)
 
 
 def write_lines(path: Path, lines: Iterable[str], mode: int = 0o640) -> None:
@@ -35,10 +35,11 @@ def write_lines(path: Path, lines: Iterable[str], mode: int = 0o640) -> None:
 def copy(source: Path, path: Path, mode: int = 0o640) -> None:
     """`write` with the content of another file, whatever its size. Raises OSError as `write` does."""
     with source.open("rb") as content:
-        _replace(path, lambda handle: shutil.copyfileobj(content, handle), mode)
+        produce(path, lambda handle: shutil.copyfileobj(content, handle), mode)
 
 
-def _replace(path: Path, fill: Callable[[IO[bytes]], object], mode: int) -> None:
+def produce(path: Path, fill: Callable[[IO[bytes]], object], mode: int = 0o640) -> None:
+    """`write` with whatever `fill` writes into the temporary file. What it raises is raised here, as an OSError is."""
     make_directory(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=_own_prefix(), dir=path.parent)
     try:

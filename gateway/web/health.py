@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from gateway.web import kept, outages
+from gateway.web import kept, outages, saved
 from gateway.web.finding import Finding, Level
 from gateway.web.people import needing
 from gateway.web.upkeep import Upkeep, upkeep
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
+from spool.domain.backups import BACKUP
 from spool.domain.built import too_early, wrong_clock
 from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
 from spool.domain.ledger import (
@@ -130,6 +131,7 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     seen = (snapshot.outages, snapshot.conditions, snapshot.at)
     found += [Finding(Level.ALARM, text, code) for code, text in outages.alarms(*seen)]
     found += [Finding(Level.LOOK, text, code) for code, text in outages.notes(*seen)]
+    found += saved.findings(snapshot.condition("", BACKUP), snapshot.at)
     lets_go = snapshot.condition("", KSEF_LETS_GO)
     found += [Finding(Level.LOOK, text, code) for code, text in kept.notes(snapshot.permissions_over, lets_go)]
     return sorted(found, key=lambda f: -f.level)

@@ -7,6 +7,7 @@ import click
 from rich.text import Text
 
 from gateway.results import local
+from gateway.web import saved
 from gateway.web.finding import Level
 from gateway.web.health import Snapshot, findings, in_order, overdue
 from gateway.web.snapshot import Drawer, remote_units, take, with_credentials
@@ -14,6 +15,7 @@ from sluza import options
 from sluza.console import COLOURS, emit, moment, out, plain, state
 from sluza.workbench import begun, looking, read_settings
 from spool import room
+from spool.domain.backups import BACKUP
 from spool.domain.ledger import Document
 from spool.domain.states import LABELS, State
 
@@ -52,6 +54,7 @@ def _as_dict(seen: Snapshot) -> dict[str, Any]:
             {"id": d.id, "unit": d.unit, "number": d.facts.number, "state": d.state, "due": local(d.due_safe)}
             for d in seen.queue
         ],
+        "backup": backup.value if (backup := seen.condition("", BACKUP)) else None,
         "contexts": {
             name: {c.name: c.value | {"at": local(c.at)} for c in seen.conditions if c.context == name}
             for name in seen.contexts
@@ -108,6 +111,7 @@ def _foot(seen: Snapshot) -> list[Text]:
     counts = [f"[{COLOURS.get(State(s), 'cyan')}]{LABELS[State(s)]}[/] {n}" for s, n in seen.counts.items()]
     lines.append("Dokumenty: " + (" · ".join(counts) or "brak"))
     lines.append(f"Otrzymane: {seen.received_total}, w tacce centralnej {seen.unassigned}")
+    lines.append(plain(saved.line(seen.condition("", BACKUP), seen.at)))
     return [Text.from_markup(line) for line in lines]
 
 

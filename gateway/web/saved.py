@@ -1,0 +1,36 @@
+"""What is said about backups: on the page, in `sluza status`. Pure."""
+
+from datetime import datetime
+
+from gateway.web.finding import Finding, Level
+from gateway.web.words import moment
+from spool.domain.backups import standing, worry
+from spool.domain.ledger import Condition
+
+
+def findings(condition: Condition | None, now: datetime) -> list[Finding]:
+    """An alarm, or none where no backups are asked for, or the last one is good and new."""
+    if condition is None:
+        return []
+    said = standing(condition.value)
+    last = f"ostatnia dobra jest z {moment(said.good_at, now)}" if said.good_at else "nie ma ani jednej dobrej"
+    why = " ".join(part for part in (said.reason, said.hint) if part)
+    match worry(said, now):
+        case "old":
+            text = f"Od ponad dwóch dni nie ma nowej kopii zapasowej: {last}. {why}".strip()
+            return [Finding(Level.ALARM, text, "backup", 2)]
+        case "failed":
+            return [Finding(Level.ALARM, f"Kopia zapasowa się nie udała; {last}. {why}", "backup", 1)]
+    return []
+
+
+def line(condition: Condition | None, now: datetime) -> str:
+    """One line about the last good backup."""
+    if condition is None:
+        return "Kopia zapasowa: nie ustawiono (pole backup.directory)"
+    said = standing(condition.value)
+    return (
+        f"Kopia zapasowa: {moment(said.good_at, now)}, {said.file}"
+        if said.good_at
+        else "Kopia zapasowa: jeszcze żadnej"
+    )
