@@ -369,7 +369,9 @@ class Town:
         for path in self.folders.rglob("*"):
             if not path.is_file():
                 continue
-            unit = path.relative_to(self.folders).parts[0]
+            unit, folder, *_ = (*path.relative_to(self.folders).parts, "")
+            if (unit, folder) == ("_centrala", "rejestry"):
+                continue  # the registers of the whole municipality
             assert not path.name.startswith(".sluza-") or path.name == ".sluza-folder", f"left behind: {path}"
             text = path.name.encode() + path.read_bytes()
             assert not [word for word in foreign[unit] if f"{word}-".encode() in text], path
