@@ -5,8 +5,11 @@ More of them, or fresh ones: `python -m tests.simulation --count 20000 --fresh`;
 
 import os
 
+import pytest
+
 from tests.simulation.__main__ import BASE, run_many, seed_of
 
+pytestmark = pytest.mark.timeout(600)  # they share the processors with the other half of the suite
 SCHEDULES = int(os.environ.get("SLUZA_SCHEDULES", "120"))
 
 
