@@ -50,6 +50,7 @@ PAGES = {
     "odebrane": "/odebrane",
     "odebrana": "/odebrane/{received}",
     "rejestry": "/rejestry",
+    "alarmy": "/alarmy",
     "awarie": "/awarie",
     "jednostki": "/jednostki",
     "certyfikaty": "/certyfikaty",
