@@ -21,6 +21,8 @@ PHONE, DESK, WALL = (360, 740), (1280, 800), (2560, 1300)
 """A telephone, a desk, a big monitor on a wall: width and height in CSS pixels."""
 _STOPS = 250
 """So many times Tab is pressed before we say that something cannot be reached with it."""
+_IMAGES_ARE_THERE = """() => Promise.all([...document.images].map(
+  (image) => image.complete || new Promise((done) => image.addEventListener("load", done, { once: true }))))"""
 _NOTE_OF_STATUS = "Failed to load resource"
 
 
@@ -198,5 +200,5 @@ class Camera:
     def take(self, page: Page, name: str) -> None:
         """What the window shows now."""
         if self.directory is not None:
-            page.wait_for_function("[...document.images].every((image) => image.complete)")
+            page.evaluate(_IMAGES_ARE_THERE)
             page.screenshot(path=self.directory / f"{name}.png")
