@@ -81,7 +81,7 @@ def test_fault_X14_one_record_is_one_line_without_escapes() -> None:
 
 
 def test_fault_X22_commands_tell_no_secret(tmp_path: Path) -> None:
-    """Configuration, a trial that fails, the procedure: on both streams, with and without JSON."""
+    """Configuration, a trial that fails: on both streams, with and without JSON."""
     secret = tmp_path / "hook.secret"
     secret.write_text(CANARY + CANARY)
     secret.chmod(0o600)
@@ -98,7 +98,7 @@ user = "sluza"
 password_file = "{secret}"
 """
     config = configuration(tmp_path, more=alerts)
-    for words in (["check-config"], ["alerts", "test"], ["alerts", "test", "--json"], ["policy", "print"]):
+    for words in (["check-config"], ["alerts", "test"], ["alerts", "test", "--json"]):
         done = subprocess.run(
             [sys.executable, "-m", "sluza", "--config", str(config), *words], capture_output=True, text=True, cwd=ROOT
         )

@@ -57,17 +57,19 @@ def commands(text: str) -> list[str]:
     return found
 
 
-def follow(directory: Path, raw: bytes) -> list[tuple[int, str]]:
-    """Unpack, and do what the text says; returns the exit code and the output of every command."""
+def follow(directory: Path, raw: bytes, most: int = 9) -> list[tuple[int, str]]:
+    """Unpack, and do what the text says first; returns the exit code and the output of every command."""
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         archive.extractall(directory)
     text = (directory / "JAK-SPRAWDZIC.txt").read_text(encoding="utf-8")
-    found = [subprocess.run(["bash", "-c", c], cwd=directory, capture_output=True, text=True) for c in commands(text)]
+    found = [
+        subprocess.run(["bash", "-c", c], cwd=directory, capture_output=True, text=True) for c in commands(text)[:most]
+    ]
     return [(done.returncode, done.stdout.strip()) for done in found]
 
 
 async def test_a_stranger_checks_a_package_by_its_own_text(bench: Bench, tmp_path: Path) -> None:
-    """Every command succeeds; after one letter was changed anywhere, one of them fails."""
+    """Every command succeeds; after one bit was changed anywhere, one of them fails."""
     document = await numbered(bench)
     await bench.enter("anna", Role.COORDINATOR)
     answer = await bench.admin(f"/faktury/{document}/dowody.zip", who="anna")
@@ -85,9 +87,9 @@ async def test_a_stranger_checks_a_package_by_its_own_text(bench: Bench, tmp_pat
             with zipfile.ZipFile(changed, "w") as other:
                 for entry in archive.namelist():
                     raw = archive.read(entry)
-                    other.writestr(entry, raw.replace(b"a", b"b", 1) if entry == name else raw)
+                    other.writestr(entry, raw[:-1] + bytes([raw[-1] ^ 1]) if entry == name else raw)
         (tmp_path / name.replace("/", "-")).mkdir()
-        assert follow(tmp_path / name.replace("/", "-"), changed.getvalue())[0][0] == 1
+        assert follow(tmp_path / name.replace("/", "-"), changed.getvalue(), most=1)[0][0] == 1
 
 
 async def test_the_same_state_gives_the_same_bytes_and_nothing_of_others(bench: Bench) -> None:

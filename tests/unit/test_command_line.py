@@ -134,7 +134,7 @@ def test_status_on_a_good_day_is_short() -> None:
     quiet = replace(seen, contexts=[])
     texts = [line.plain for line in screen(quiet, 80, 23)]
     assert texts[0].startswith("Wszystko w porządku.")
-    assert len(texts) == 3
+    assert len(texts) <= 5
 
 
 def test_verbs_are_loaded_only_when_called() -> None:
