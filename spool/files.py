@@ -29,7 +29,7 @@ def write(path: Path, content: bytes, mode: int = 0o640) -> None:
 
 def write_lines(path: Path, lines: Iterable[str], mode: int = 0o640) -> None:
     """`write` of a text that is made while it is written, in UTF-8. Raises OSError as `write` does."""
-    _replace(path, lambda handle: handle.writelines(line.encode() for line in lines), mode)
+    produce(path, lambda handle: handle.writelines(line.encode() for line in lines), mode)
 
 
 def copy(source: Path, path: Path, mode: int = 0o640) -> None:
