@@ -190,8 +190,8 @@ def test_a_backup_of_a_damaged_spool_is_refused_with_an_alarm(town: Town) -> Non
         said = spool.read_now(lambda store: store.condition("", BACKUP))
     finally:
         spool.close()
-    [sentence] = saved.alarms(said, NOW)
-    assert "spool jest uszkodzony" in sentence
+    [finding] = saved.findings(said, NOW)
+    assert "spool jest uszkodzony" in finding.sentence
 
 
 def test_retention_removes_only_what_this_installation_made(town: Town, tmp_path: Path) -> None:
