@@ -142,13 +142,12 @@ async def _run(
         await _make_folders(settings, desk, clock)  # before anybody is answered: who hears us may drop a file
         await drop_point.start()
         await admin.start()
+        watcher = Watcher(door, municipality, folders, settings.folders, clock, leftovers=Leftovers(desk, clock))
+        returns = Returns(desk, drawing, municipality, folders, clock, seals, hands, door.crowded)
+        presence = Presence(desk, municipality, folders, clock)
         parts: dict[str, Awaitable[None]] = {
-            "watcher": Watcher(
-                door, municipality, folders, settings.folders, clock, leftovers=Leftovers(desk, clock)
-            ).run(stop),
-            "returns": Returns(desk, drawing, municipality, folders, clock, seals, hands, door.crowded).run(stop),
-            "presence": Presence(desk, municipality, folders, clock).run(stop),
-        }
+            "watcher": watcher.run(stop), "returns": returns.run(stop), "presence": presence.run(stop),
+        }  # fmt: skip
         brakes = shared.throttle, pages.gate.throttle, pages.pairs
         parts |= _registers(settings, desk, registers, clock, brakes, stop)
         parts["backups"] = Backups(desk, copying, settings.backup, settings.shared, clock).run(stop)

@@ -291,6 +291,12 @@ def _lingering(seen: Lingering) -> list[Finding]:
             "sluza queue retry ID --reason POWÓD."
         )
         found.append(Finding(Level.ALARM, text, "ceased_for_nothing"))
+    return [*found, *_stuck(seen)]
+
+
+def _stuck(seen: Lingering) -> list[Finding]:
+    """What a person has to move: set aside, left in another's folder, or of a unit that is configured no more."""
+    found = []
     if seen.set_aside:
         named = ", ".join(seen.set_aside[:_NAMED]) + (" i inne" if len(seen.set_aside) > _NAMED else "")
         text = f"Odłożono na bok, bo przerywa pracę programu: {named}. Przywraca: sluza queue retry ID."
