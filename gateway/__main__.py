@@ -119,10 +119,7 @@ async def _run(
     hands: Hands,
     stop: asyncio.Event,
 ) -> int:
-    """The parts around one spool, until `stop` or until one of them ends.
-
-    `pools`: reading, drawing, registers, backups.
-    """
+    """The parts around one spool, until `stop` or until one ends. `pools`: reading, drawing, registers, backups."""
     workers, drawing, registers, copying = pools
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
     seals = Seals(municipality, clock)
