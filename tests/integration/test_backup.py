@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import shutil
 import stat
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyrage
 import pysqlite3
@@ -22,6 +24,7 @@ from spool.backup.restore import restore
 from spool.domain.backups import BACKUP, Keep
 from spool.domain.errors import AlreadyRunning, ConfigError, NoRoom, SpoolError
 from spool.lock import RoleLock
+from spool.looking import Looking
 from tests.backup_bench import NOW, SECRET, Town
 
 
@@ -58,6 +61,41 @@ def test_a_backup_beside_an_open_spool_has_what_was_committed(town: Town, tmp_pa
     assert town.numbers(tmp_path / "other") == ["FIRST", "IN THE WAL"]
     assert (done.aside, done.manifest.history[0]) == (None, said["history"][0])
     assert list((town.state / "backup").iterdir()) == []
+
+
+class _Between:
+    """A connection between whose pages of a copy something happens."""
+
+    def __init__(self, real: Any, happens: Callable[[int], None]) -> None:
+        self.execute, self.close, self._real, self._happens = real.execute, real.close, real, happens
+
+    def backup(self, copy: Any, *, pages: int, sleep: float) -> None:
+        """A few pages at a time."""
+        assert pages > 0
+        self._real.backup(copy, pages=10, sleep=sleep, progress=lambda _, left, __: self._happens(left))
+
+
+def test_commits_meanwhile_neither_begin_the_copy_anew_nor_get_into_it(town: Town, tmp_path: Path) -> None:
+    """A busy town's backup ends: its snapshot is held, and whoever commits does not wait for it."""
+    spool, left = Spool(town.state / FILE), list[int]()
+    looking = Looking(town.state / FILE)
+
+    def happens(pages: int) -> None:
+        left.append(pages)
+        if len(left) < 9:
+            spool.write_now(lambda store: store.set_condition("", f"meanwhile {len(left)}", {}, NOW))
+
+    looking._connection = _Between(looking._connection, happens)
+    try:
+        looking.copy_to(tmp_path / FILE)
+    finally:
+        looking.close()
+        spool.close()
+    assert len(left) > 9
+    assert left == sorted(left, reverse=True)
+    copy = Looking(tmp_path / FILE)
+    assert not [c.name for c in copy.read_now(lambda store: store.conditions()) if c.name.startswith("meanwhile")]
+    copy.close()
 
 
 def test_rule_X22_secrets_leave_this_machine_only_encrypted(town: Town, tmp_path: Path, key: tuple[str, Path]) -> None:
@@ -149,6 +187,28 @@ def test_a_restore_moves_the_old_state_aside_and_deletes_nothing(town: Town) -> 
     assert (done.aside / "identity.json").exists()
 
 
+def test_a_wal_of_the_old_spool_is_never_played_into_the_restored_one(town: Town, tmp_path: Path) -> None:
+    """A program that was killed left its last commits in the WAL: they go aside with their spool, whole, also when the
+    restore is killed the moment its spool is in place."""
+    made = town.make()
+    left = tmp_path / "left"
+    left.mkdir()
+    spool = Spool(town.state / FILE)
+    try:
+        town.put("ONLY IN THE WAL")
+        for name in (FILE, f"{FILE}-wal"):
+            shutil.copy(town.state / name, left / name)
+    finally:
+        spool.close()
+    put_back = f"from pathlib import Path; restore(Path({str(made.path)!r}), Path({str(left)!r}), None, plan.at)"
+    town.killed_at("restore.placed:1", f"from spool.backup.restore import restore; {put_back}")
+    [aside] = left.glob("before-restore-*")
+    assert not (left / f"{FILE}-wal").exists()
+    assert (aside / f"{FILE}-wal").stat().st_size
+    assert town.numbers(left) == ["FIRST"]
+    assert town.numbers(aside) == ["FIRST", "ONLY IN THE WAL"]
+
+
 @pytest.mark.parametrize("role", ["gateway", "agent"])
 def test_a_restore_waits_for_programs_to_be_stopped(town: Town, role: str) -> None:
     """It is refused while one runs, as a sentence with exit code 3; nothing is touched."""
@@ -192,6 +252,18 @@ def test_a_backup_of_a_damaged_spool_is_refused_with_an_alarm(town: Town) -> Non
         spool.close()
     [finding] = saved.findings(said, NOW)
     assert "spool jest uszkodzony" in finding.sentence
+
+
+def test_a_disk_that_gives_back_other_bytes_has_no_backup(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written is read again, and neither the file nor its manifest stays."""
+
+    def rots(_descriptor: int, *_: int) -> None:
+        _flip(next(town.copies.glob("*.tar")))
+
+    monkeypatch.setattr(os, "posix_fadvise", rots)
+    with pytest.raises(SpoolError, match="inną, niż zapisano"):
+        town.make()
+    assert town.names() == []
 
 
 def test_retention_removes_only_what_this_installation_made(town: Town, tmp_path: Path) -> None:
