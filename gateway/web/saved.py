@@ -27,7 +27,7 @@ def findings(condition: Condition | None, now: datetime) -> list[Finding]:
 def line(condition: Condition | None, now: datetime) -> str:
     """One line about the last good backup."""
     if condition is None:
-        return "Kopia zapasowa: żadnej jeszcze nie było (robi ją gateway, gdy ustawiono backup.directory)"
+        return "Kopia zapasowa: żadnej jeszcze nie było (pole backup.directory)"
     said = standing(condition.value)
     return (
         f"Kopia zapasowa: {moment(said.good_at, now)}, {said.file}"

@@ -49,7 +49,7 @@ def unpack(archive: IO[bytes], directory: Path) -> Manifest:
             for part in manifest.parts:
                 _extract(tar, part, directory)
     except (tarfile.TarError, EOFError, ValueError, UnicodeError) as error:
-        raise SpoolError(f"Plik kopii jest uszkodzony ({error}).", OTHER) from error
+        raise SpoolError("Plik kopii jest uszkodzony albo nie jest kopią Śluzy.", OTHER) from error
     return manifest
 
 
