@@ -131,6 +131,7 @@ def _make(plan: Plan, work: Path) -> Made:
     size = sum(p.stat().st_size for p in (spool, spool.with_name(f"{FILE}-wal")) if p.exists())
     disks.make_sure(plan.state, plan.directory, size, sum(one.path.stat().st_size for one in taken))
     snapshot = work / SPOOL
+    snapshot.touch(0o600)
     with contextlib.closing(Looking(spool)) as looking:
         looking.copy_to(snapshot)
     reached("backup.copied")
