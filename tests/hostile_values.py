@@ -18,7 +18,7 @@ def corpus() -> list[Case]:
 def _other_documents() -> Iterator[Case]:
     yield case("form-fa2", samples.fa2_invoice(), "wrong_form")
     yield case("form-fa1", good().replace(FA3_NS.encode(), b"http://crd.gov.pl/wzor/2021/11/29/11089/"), "wrong_form")
-    yield case("form-rr", samples.rr_invoice(), "wrong_form")
+    yield case("form-rr", samples.rr_invoice(), "vat_rr")
     yield case("form-pef", samples.pef_invoice(), "wrong_form")
     yield case("form-pef-credit", samples.pef_invoice(credit=True), "wrong_form")
     yield case("form-no-namespace", good().replace(f' xmlns="{FA3_NS}"'.encode(), b""), "wrong_form")

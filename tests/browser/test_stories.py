@@ -15,6 +15,8 @@ from tests.http_bench import SCHOOL, WELFARE, school_invoice
 
 PASSWORD, OWN = "dziewiec-zielonych-krzesel", "trzy-ciche-mosty-i-rzeka"
 HANDS = pytest.mark.parametrize("keys", [False, True], ids=["mouse", "keyboard"])
+MOUSE = pytest.mark.parametrize("keys", [False], ids=["mouse"])
+"""Every page is tried with the keyboard in `test_accessibility`; whole stories twice only where people decide."""
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def visits(browser: Browser, home: House) -> Iterator[Visits]:
         yield opened
 
 
-@HANDS
+@MOUSE
 def test_story_of_a_new_person(visits: Visits, home: House, day: Day, camera: Camera, keys: bool) -> None:
     """The administrator makes an account and hands over its password; it opens only its change; then her pages."""
     admin = visits.somebody(cookie=home.cookie("admin"), keys=keys)
@@ -70,7 +72,7 @@ def test_story_of_a_new_person(visits: Visits, home: House, day: Day, camera: Ca
     ewa.see("Logowanie")
 
 
-@HANDS
+@MOUSE
 def test_story_of_one_time_codes(visits: Visits, home: House, keys: bool, camera: Camera) -> None:
     """Codes are switched on with the key that the page shows; from then on the password alone does not open."""
     home.do(home.bench.enter("anna", Role.COORDINATOR, password=PASSWORD))
@@ -134,7 +136,7 @@ def test_story_of_a_stray_invoice(visits: Visits, home: House, day: Day, camera:
     anna.see("Tacka jest pusta: wszystko przydzielono.")
 
 
-@HANDS
+@MOUSE
 def test_story_of_the_month(visits: Visits, home: House, day: Day, camera: Camera, keys: bool) -> None:
     """The treasurer reads: lists by state, a search, one invoice with its proofs, the trail, and takes that as CSV."""
     anna = visits.somebody(cookie=home.cookie("a.nowak"), keys=keys)
@@ -161,7 +163,7 @@ def test_story_of_the_month(visits: Visits, home: House, day: Day, camera: Camer
     assert Path(saved.value.path()).read_bytes().startswith(b"\xef\xbb\xbfnumer;kiedy;kto;")
 
 
-@HANDS
+@MOUSE
 def test_story_of_an_announcement_by_hand(visits: Visits, home: House, day: Day, camera: Camera, keys: bool) -> None:
     """The coordinator ends the failure as the notice says: the invoice of that time gets its seventh working day."""
     anna = visits.somebody(cookie=home.cookie("a.nowak"), keys=keys)

@@ -134,8 +134,10 @@ async def test_jst_S7_a_refused_number_frees_the_next(rig: Rig) -> None:
     assert not await _events(rig, second, series.OVERTOOK)
 
 
-async def test_jst_S3_warn_tells_once(rig: Rig, sandbox: Sandbox) -> None:
+async def test_jst_S3_warn_tells_once(rig: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A unit that only warns: 2 goes while 1 has had no verdict for minutes, sent twice and told once, no memo."""
+    # In the session of a stuck neighbour a verdict that allows a second send counts only once its list is complete.
+    monkeypatch.setattr("agent.follow._LIST_COMPLETE_S", 0.2)
     _order(rig, "warn")
     sandbox.fault(SEND, "stuck_150", 1)
     first = await _put(rig, "N/1")

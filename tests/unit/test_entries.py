@@ -165,8 +165,8 @@ def test_what_a_calendar_brings_is_said() -> None:
     assert notes(0, None) == []
     gone = Condition("", "ksef_lets_go", {"year": 2026, "issued": 5, "received": 7}, NOW)
     over, year = notes(2, gone)
-    assert "2 uprawnienia" in over
-    assert "z 2026 r. (wystawione: 5, otrzymane: 7)" in year
+    assert "2 uprawnienia" in over[1]
+    assert "z 2026 r. (wystawione: 5, otrzymane: 7)" in year[1]
 
 
 def _announce(store: Store, category: Category) -> None:

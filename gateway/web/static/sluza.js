@@ -38,6 +38,7 @@ if (main && window.EventSource) {
       clock.classList.toggle("stale", !answer.ok);
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (busy()) return;  // somebody has begun to fill something in since we asked
       put(fresh);
       clock.replaceChildren(...fresh.querySelector(".clock").childNodes);
       document.title = fresh.title;
