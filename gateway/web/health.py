@@ -265,9 +265,7 @@ def _lingering(seen: Lingering) -> list[Finding]:
         text = f"{counted(seen.without_upo)}: numer KSeF od ponad godziny, a UPO jeszcze nie pobrano."
         found.append(Finding(Level.LOOK, text, "without_upo"))
     if seen.undelivered:
-        text = (
-            f"{counted(seen.undelivered)}: numer KSeF i UPO są, ale od ponad godziny brak wyników w folderze jednostki."
-        )
+        text = f"{counted(seen.undelivered)}: numer KSeF i UPO są, ale od ponad godziny brak ich w folderze jednostki."
         found.append(Finding(Level.ALARM, text, "undelivered"))
     if count := seen.unanswered.get(State.SUBMITTED, 0):
         text = f"{counted(count)}: KSeF przetwarza od ponad 30 minut. Nie wysyłamy drugi raz, czekamy na wynik."
@@ -277,8 +275,7 @@ def _lingering(seen: Lingering) -> list[Finding]:
         found.append(Finding(Level.ALARM, text, "unanswered:unknown"))
     if seen.owed:
         text = (
-            f"{counted(seen.owed)}: KSeF odrzucił po wystawieniu offline, a termin biegnie dalej. Trzeba poprawić i "
-            "wysłać ponownie."
+            f"{counted(seen.owed)}: KSeF odrzucił po wystawieniu offline, a termin biegnie. Trzeba poprawić i wysłać."
         )
         found.append(Finding(Level.ALARM, text, "deadline:owed"))
     if seen.without_due:
@@ -298,21 +295,21 @@ def _stuck(seen: Lingering) -> list[Finding]:
     """What a person has to move: set aside, left in another's folder, or of a unit that is configured no more."""
     found = []
     if seen.set_aside:
-        named = ", ".join(seen.set_aside[:_NAMED]) + (" i inne" if len(seen.set_aside) > _NAMED else "")
+        named = _some(seen.set_aside)
         text = f"Odłożono na bok, bo przerywa pracę programu: {named}. Przywraca: sluza queue retry ID."
         found.append(Finding(Level.ALARM, text, "set_aside"))
     if seen.uncleared:
-        named = ", ".join(f"„{owner}”" for owner in seen.uncleared[:_NAMED])
-        more = " i inne" if len(seen.uncleared) > _NAMED else ""
-        text = (
-            f"Faktura przydzielona innej jednostce nadal leży w folderze: {named}{more}. "
-            "Śluza usunie kopię, gdy folder będzie dostępny."
-        )
+        named = _some([f"„{owner}”" for owner in seen.uncleared])
+        text = f"Faktura przydzielona innej jednostce nadal leży w folderze: {named}. Śluza usunie ją później."
         found.append(Finding(Level.ALARM, text, "uncleared"))
     for unit, count in sorted(seen.homeless.items()):
         text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."
         found.append(Finding(Level.LOOK, text, f"homeless:{unit}"))
     return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" i inne" if len(names) > _NAMED else "")
 
 
 def _receiving(snapshot: Snapshot) -> list[Finding]:
@@ -377,7 +374,7 @@ def _folders(snapshot: Snapshot) -> list[Finding]:
     if "" in units:
         text = "Foldery jednostek są niedostępne. Wyniki czekają bezpiecznie, pliki nie giną."
         return [Finding(Level.ALARM, text, "folders")]
-    names = ", ".join(f"„{unit}”" for unit in units[:_NAMED]) + (" i inne" if len(units) > _NAMED else "")
+    names = _some([f"„{unit}”" for unit in units])
     text = f"Niedostępny folder: {names}. Pliki i wyniki czekają; proszę sprawdzić, czy zasób jest podłączony."
     return [Finding(Level.ALARM, text, "folders")]
 

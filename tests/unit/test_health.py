@@ -78,7 +78,7 @@ def test_numbered_without_upo_or_results_for_an_hour(spool: Spool) -> None:
     assert "UPO jeszcze nie pobrano" in sentence
     spool.write_now(lambda s: s.touch(document.id, NOW, upo_sha256=s.put_body(b"upo")))
     (sentence,) = said(spool, NOW + timedelta(minutes=61))
-    assert "brak wyników w folderze" in sentence
+    assert "brak ich w folderze" in sentence
 
 
 def test_every_document_without_an_answer_counts(spool: Spool) -> None:
