@@ -85,7 +85,7 @@ def _identifiers() -> Iterator[Case]:
     yield case(
         "issuer-other",
         unit_invoice(number="I/2", issue_date=TODAY, nip="5250000021"),
-        OK,
+        "role7_other_unit",
     )
     yield case(
         "issuer-bad-idwew",

@@ -17,7 +17,7 @@ DOUBT = ("send.answered", "doubt.begun"), ("send.answered", "doubt.found")
 """A document is in doubt only after a kill between intent and answer: these follow one another."""
 _ELSEWHERE = ("doubt.", "package.")
 """Points that a round does not pass by itself; packages have `test_kill_package`."""
-IN_CI = 3
+IN_CI = 2
 """Kills of each program in an ordinary run, and two more of the agent."""
 
 
