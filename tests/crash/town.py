@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sluza.samples import MUNICIPALITY_NIP, SCHOOL_IDWEW, SCHOOL_NIP, consumer_invoice, purchase_for_unit
+from spool import files
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
 from spool.domain.calendar import warsaw_date
@@ -366,8 +367,10 @@ class Town:
     def _check_isolation(self) -> None:
         """I7: no file in a unit's folder carries another unit's number, name or bytes; and nothing unfinished stays."""
         foreign = {unit: [p for other, p in _PREFIXES.items() if other != unit] for unit in (*UNITS, "_centrala")}
+        # What a living gateway is just writing goes by itself; what a killed one left is seen for ever.
+        self.wait(lambda: not self._unfinished(), "nothing unfinished is left")
         for path in self.folders.rglob("*"):
-            if not path.is_file():
+            if not path.is_file() or path.name.startswith(files.TEMPORARY_PREFIX):
                 continue
             unit, folder, *_ = (*path.relative_to(self.folders).parts, "")
             if (unit, folder) == ("_centrala", "rejestry"):
@@ -375,6 +378,9 @@ class Town:
             assert not path.name.startswith(".sluza-") or path.name == ".sluza-folder", f"left behind: {path}"
             text = path.name.encode() + path.read_bytes()
             assert not [word for word in foreign[unit] if f"{word}-".encode() in text], path
+
+    def _unfinished(self) -> list[Path]:
+        return [p for p in self.folders.rglob(f"{files.TEMPORARY_PREFIX}*") if p.exists()]
 
     def _strangers(self) -> dict[str, int]:
         """What lies outside the configured roots, with its last change; the sockets of worker pools apart."""
