@@ -146,7 +146,7 @@ def test_fault_F09_damage_is_found_at_the_start_or_does_nothing(
 ) -> None:
     """Bits, bytes and pages of the file and of the WAL, changed or cut off: never a document that is not ours."""
     seed, found = seed_of(request), 0
-    for number in range(5000 if request.config.getoption("--crash-all") else 200):
+    for number in range(5000 if request.config.getoption("--crash-all") else 120):
         dice = random.Random(seed * 10_000 + number)
         path = lay_out(saved, disk / "one")
         hurt = path if dice.random() < 0.7 else path.with_name(FILE + "-wal")

@@ -22,7 +22,7 @@ from tests.folders_bench import MUNICIPALITY, NOW, ThreadWorkers
 pytestmark = pytest.mark.timeout(600)
 """Thousands of file operations; on a busy machine they take their time."""
 
-_ROUNDS = 30
+_ROUNDS = 20
 
 
 def test_fault_F16_no_failed_operation_costs_a_document(

@@ -10,7 +10,7 @@ import pytest
 from tests.simulation.__main__ import BASE, run_many, seed_of
 
 pytestmark = pytest.mark.timeout(600)  # they share the processors with the other half of the suite
-SCHEDULES = int(os.environ.get("SLUZA_SCHEDULES", "90"))
+SCHEDULES = int(os.environ.get("SLUZA_SCHEDULES", "60"))
 
 
 def test_inv_in_every_schedule_all_invariants_hold() -> None:
