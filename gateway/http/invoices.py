@@ -113,7 +113,7 @@ async def as_pdf(request: web.Request, own: Own) -> web.Response:
         marks = marks_of_document
     document, original = await own.xml(request.match_info["id"])
     _named(request, document)
-    raw = await pdf.render(parts, original, marks(document, parts.municipality))
+    raw = await pdf.render(parts.drawing, original, marks(document, parts.municipality))
     return as_file(request, raw, "application/pdf", f"{document.name}.pdf")
 
 

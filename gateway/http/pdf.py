@@ -1,22 +1,23 @@
-"""A PDF on demand: the same picture as in the unit's folder, made in a worker process."""
+"""A drawing on demand, for the drop-point and the pages: the same as in the unit's folder, made in a worker process."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from gateway.folders.copies import marks_of_document
 from gateway.http.problems import HttpProblem
-from gateway.http.state import Parts
 from gateway.render import Marks, UnreadableInvoice
 from gateway.render.work import draw
 from spool.domain.ledger import Document
 from spool.domain.municipality import Municipality
 from spool.domain.states import LABELS
-from spool.workers import WorkerCrashed, WorkerTimeout
+from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
 
-async def render(parts: Parts, raw: bytes, marks: Marks) -> bytes:
-    """The PDF, or an answer why there is none: an unreadable original (404), a worker that gave up (503)."""
+async def render(drawing: Workers, raw: bytes, marks: Marks, work: Callable[[bytes, Marks], bytes] = draw) -> bytes:
+    """The PDF, or what other `work` draws, or an answer why there is none: an unreadable original (404), a worker that
+    gave up (503)."""
     try:
-        return await parts.drawing.run(draw, raw, marks)
+        return await drawing.run(work, raw, marks)
     except UnreadableInvoice:
         raise HttpProblem("pdf_unreadable") from None
     except (WorkerTimeout, WorkerCrashed):

@@ -36,7 +36,7 @@ async def as_pdf(request: web.Request, own: Own) -> web.Response:
     """GET /v1/received/{KSeF number}/pdf: a picture of it, made now, in a worker."""
     parts = request.app[PARTS]
     invoice, raw = await _own(request, own)
-    made = await pdf.render(parts, raw, marks_of_received(invoice, parts.municipality))
+    made = await pdf.render(parts.drawing, raw, marks_of_received(invoice, parts.municipality))
     return as_file(request, made, "application/pdf", f"{invoice.ksef_number}.pdf")
 
 

@@ -10,11 +10,11 @@ from aiohttp import web
 from gateway import by_person, evidence
 from gateway.by_person import Desk
 from gateway.folders.copies import marks_of_document
+from gateway.http import pdf
 from gateway.http.answers import as_file
 from gateway.http.problems import HttpProblem
-from gateway.render import UnreadableInvoice
 from gateway.render.marks import Marks
-from gateway.render.work import draw, picture
+from gateway.render.work import picture
 from gateway.results import local, verification_link
 from gateway.web import shown
 from gateway.web.health import overdue, soon
@@ -30,7 +30,6 @@ from spool.domain.document import MODE_LABELS, Mode
 from spool.domain.errors import ConfigError, MoveRefused
 from spool.domain.ledger import Document, Event
 from spool.domain.states import LABELS, LIVE, NUMBERED, State
-from spool.workers import WorkerCrashed, WorkerTimeout
 
 _ROWS = 50
 _LARGEST_CORRECTION = 3_000_000
@@ -264,7 +263,7 @@ async def as_pdf(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /faktury/{id}/pdf: drawn now, in a worker."""
     parts = request.app[PARTS]
     document, raw = await _with_body(request, viewer)
-    made = await drawn(parts, raw, marks_of_document(document, parts.municipality))
+    made = await pdf.render(parts.drawing, raw, marks_of_document(document, parts.municipality))
     return as_file(request, made, "application/pdf", f"{document.name}.pdf")
 
 
@@ -285,24 +284,9 @@ async def _with_body(request: web.Request, viewer: Viewer) -> tuple[Document, by
     return await look(request.app[PARTS], viewer, work)
 
 
-async def drawn(parts: AdminParts, raw: bytes, marks: Marks) -> bytes:
-    """The PDF. Raises HttpProblem where there is none."""
-    try:
-        return await parts.drawing.run(draw, raw, marks)
-    except UnreadableInvoice:
-        raise HttpProblem("pdf_unreadable") from None
-    except (WorkerTimeout, WorkerCrashed):
-        raise HttpProblem("pdf_later") from None
-
-
 async def seen(parts: AdminParts, raw: bytes, marks: Marks) -> web.Response:
     """The first page of an invoice as a PNG, kept by the browser for a while: the bytes behind it never change."""
-    try:
-        made = await parts.drawing.run(picture, raw, marks)
-    except UnreadableInvoice:
-        raise HttpProblem("pdf_unreadable") from None
-    except (WorkerTimeout, WorkerCrashed):
-        raise HttpProblem("pdf_later") from None
+    made = await pdf.render(parts.drawing, raw, marks, picture)
     return web.Response(body=made, content_type="image/png", headers={"Cache-Control": "private, max-age=60"})
 
 

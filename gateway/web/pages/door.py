@@ -31,7 +31,7 @@ async def enter(request: web.Request) -> web.StreamResponse:
     if not same_origin(request):
         raise HttpProblem("form_stale")
     parts, form = request.app[PARTS], await request.post()
-    answers = Answers(forms.text(form, "login", 100), forms.secret(form, "password"), forms.text(form, "code", 20))
+    answers = Answers(forms.text(form, "login", 100), forms.needed(form, "password"), forms.text(form, "code", 20))
     try:
         cookie = await doorman.sign_in(parts, answers, request.remote or "")
     except HttpProblem as found:
@@ -70,7 +70,7 @@ async def password_page(request: web.Request, viewer: Viewer) -> web.StreamRespo
 async def set_password(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """POST /haslo: the person's own new password; other sessions of the account end."""
     parts, form = request.app[PARTS], await request.post()
-    old, new, again = (forms.secret(form, name) for name in ("old", "new", "again"))
+    old, new, again = (forms.needed(form, name) for name in ("old", "new", "again"))
     if new != again:
         return _password(request, viewer, "Nowe hasło wpisano za każdym razem inaczej.")
     try:
@@ -98,7 +98,7 @@ async def set_codes(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     secret = forms.text(form, "secret", 64)
     if viewer.account.totp:
         known, _, _ = await parts.spool.read(lambda store: store.password_of(login))
-        if not await doorman.verified(parts, known, forms.secret(form, "password")):
+        if not await doorman.verified(parts, known, forms.needed(form, "password")):
             return _codes(request, viewer, pyotp.random_base32(), "Hasło jest inne.")
         secret = ""
     elif not _made_with(secret, forms.text(form, "code", 20)):

@@ -24,7 +24,7 @@ def text(form: Form, name: str, longest: int = _LONGEST) -> str:
 
 
 def needed(form: Form, name: str) -> str:
-    """A text field as sent, empty when it is not there. Raises HttpProblem for a file in its place."""
+    """A text field exactly as sent, as a password is; empty when it is not there. Raises HttpProblem for a file."""
     value = form.get(name, "")
     if not isinstance(value, str):
         raise HttpProblem("bad_request")
@@ -36,11 +36,6 @@ def required(form: Form, name: str, sentence: str) -> str:
     if not (value := text(form, name)):
         raise ConfigError(sentence)
     return value
-
-
-def secret(form: Form, name: str) -> str:
-    """A password exactly as typed."""
-    return needed(form, name)
 
 
 def moment(form: Form, name: str) -> datetime | None:

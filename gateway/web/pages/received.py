@@ -7,12 +7,13 @@ from aiohttp import web
 
 from gateway import evidence
 from gateway.folders.copies import marks_of_received
+from gateway.http import pdf
 from gateway.http.answers import as_file
 from gateway.http.problems import HttpProblem
 from gateway.results import local
 from gateway.web import shown
 from gateway.web.pages import forms
-from gateway.web.pages.documents import drawn, seen, told_event
+from gateway.web.pages.documents import seen, told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import Sight, look
 from gateway.web.words import moment, paid
@@ -172,7 +173,7 @@ async def as_pdf(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /odebrane/{number}/pdf."""
     parts = request.app[PARTS]
     invoice, raw = await _with_body(request, viewer)
-    made = await drawn(parts, raw, marks_of_received(invoice, parts.municipality))
+    made = await pdf.render(parts.drawing, raw, marks_of_received(invoice, parts.municipality))
     return as_file(request, made, "application/pdf", f"{invoice.ksef_number}.pdf")
 
 
