@@ -45,25 +45,25 @@ class Aside(logging.Handler):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._lines: queue.Queue[str | threading.Event] = queue.Queue(_QUEUED)
+        self._lines: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()
         self._lost = 0
         threading.Thread(target=self._write, name="log-write", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never waits."""
-        try:
-            self._lines.put_nowait(self.format(record))
-        except queue.Full:
+        if self._lines.qsize() >= _QUEUED:
             self._lost += 1
+            return
+        try:
+            self._lines.put(self.format(record))
         except Exception:  # a record that cannot be put into words
             self.handleError(record)
 
     def flush(self) -> None:
         """Wait a moment for the lines so far: at the end of the process the last ones say why."""
         written = threading.Event()
-        with contextlib.suppress(queue.Full):
-            self._lines.put_nowait(written)
-            written.wait(_LAST_WORDS_S)
+        self._lines.put(written)
+        written.wait(_LAST_WORDS_S)
 
     def _write(self) -> None:
         while True:

@@ -33,7 +33,10 @@ def instant(text: str) -> datetime:
 
 def dump(value: Any) -> str:
     """JSON with Polish letters as they are and keys in the given order."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODE(value)
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # `dumps` would make one every time
 
 
 def plain(value: Any) -> Any:

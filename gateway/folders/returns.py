@@ -100,6 +100,7 @@ class Returns:
         self._busy: dict[_Task, asyncio.Task[None]] = {}
         self._pauses = _Pauses()
         self._page = _PAGE
+        self._more = False  # something waits for a place only
         self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -112,7 +113,7 @@ class Returns:
         try:
             while not stop.is_set():
                 version = await self._spool.version()
-                if version != seen or self._wake.is_set() or self._pauses.one_is_over():
+                if version != seen or self._more or self._wake.is_set() or self._pauses.one_is_over():
                     seen = version
                     self._wake.clear()
                     await self._start_what_waits()
@@ -144,25 +145,27 @@ class Returns:
             wait.cancel()
 
     async def _start_what_waits(self) -> None:
-        """Fill the free places, round robin by unit. A page taken up by units that must wait makes us read further."""
+        """Fill the free places, round robin by unit. Where what must wait takes up a unit's page, read further."""
+        places = _AT_ONCE_BESIDE_A_CROWD if self._crowded() else _AT_ONCE
+        self._more = len(self._busy) >= places
+        if self._more:
+            return
         page = self._page
         found, poison = await self._spool.read(lambda store: _waiting(store, self._municipality, page))
-        started = 0
-        free = (t for t in found if t.key not in poison and not self._pauses.holds(t))
-        places = _AT_ONCE_BESIDE_A_CROWD if self._crowded() else _AT_ONCE
+        free = [t for t in found if t.key not in poison and not self._pauses.holds(t)]
         for task in _round_robin(free):
             if len(self._busy) >= places:
+                self._more = True
                 break
             if any(busy.key == task.key for busy in self._busy):
                 continue  # of one invoice never two at once: written here, taken away there
             if sum(busy.unit == task.unit for busy in self._busy) < _AT_ONCE_PER_UNIT:
                 self._start(task)
-                started += 1
         full = _full(found, page)
         if not full:
             self._page = _PAGE
-        elif started == 0 and len(self._busy) < places:
-            self._page = min(page * 4, _LONGEST_PAGE)
+        elif page < _LONGEST_PAGE and any(not self._pauses.holds_unit(u) for u in full - {t.unit for t in free}):
+            self._page, self._more = min(page * 4, _LONGEST_PAGE), True
 
     def _start(self, task: _Task) -> None:
         async def work() -> None:
@@ -296,8 +299,11 @@ class _Pauses:
 
     def holds(self, task: _Task) -> bool:
         """True while the task, or its whole unit, has to wait."""
-        now = monotonic()
-        return any(self._until.get(key, 0.0) > now for key in (task, task.unit))
+        return self.holds_unit(task.unit) or self._until.get(task, 0.0) > monotonic()
+
+    def holds_unit(self, unit: str) -> bool:
+        """True while nothing of this unit can be written."""
+        return self._until.get(unit, 0.0) > monotonic()
 
     def one_is_over(self) -> bool:
         """True once after a pause has ended: time to look at the spool again."""
@@ -359,16 +365,16 @@ def _waiting(store: Store, municipality: Municipality, limit: int) -> tuple[list
     documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, here)]
     invoices = store.unmirrored(limit, here, away)
     recalls = [
-        _Task(owner, number, True, recalled=True) for number, owner in store.recalled(limit) if owner not in away
+        _Task(owner, number, True, recalled=True) for number, owner in store.recalled(_LONGEST_PAGE) if owner not in away
     ]
     found = recalls + documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
     return found, frozenset(store.crashed(TOO_OFTEN))
 
 
-def _full(found: list[_Task], page: int) -> bool:
-    """True when there may be more than was read."""
-    lots = Counter((task.unit, task.received, task.recalled) for task in found)
-    return max(lots.values(), default=0) >= page
+def _full(found: list[_Task], page: int) -> set[str]:
+    """The units that may have more than was read."""
+    lots = Counter((task.unit, task.received) for task in found if not task.recalled)
+    return {unit for (unit, _), count in lots.items() if count >= page}
 
 
 def _round_robin(tasks: Iterable[_Task]) -> list[_Task]:
