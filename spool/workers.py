@@ -40,7 +40,7 @@ _LAST_BREATH_S = 5.0
 _NOT_BY_THE_WORK = frozenset({-signal.SIGKILL, 255})
 """Exit codes of a worker that was killed from outside: by the system short of memory, or with the fork server."""
 
-_preloaded = ["spool.workers", "spool.xml"]
+_preloaded = ["spool.workers", "spool.xml", "spool.xml.explain"]
 """What the fork server imports when it starts; there is one for all pools of a process."""
 
 

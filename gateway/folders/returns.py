@@ -365,7 +365,9 @@ def _waiting(store: Store, municipality: Municipality, limit: int) -> tuple[list
     documents = [_Task(unit, document, False) for unit, document in store.unshown(limit, here)]
     invoices = store.unmirrored(limit, here, away)
     recalls = [
-        _Task(owner, number, True, recalled=True) for number, owner in store.recalled(_LONGEST_PAGE) if owner not in away
+        _Task(owner, number, True, recalled=True)
+        for number, owner in store.recalled(_LONGEST_PAGE)
+        if owner not in away
     ]
     found = recalls + documents + [_Task(mirror.owner(r, municipality), r.ksef_number, True) for r in invoices]
     return found, frozenset(store.crashed(TOO_OFTEN))

@@ -14,8 +14,6 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
-import xlsxwriter
-
 from spool.domain.registers import LAYOUTS, Cell, Column, Kind, Layout, Row
 from spool.domain.spreadsheet import csv_amount, csv_text, one_line
 
@@ -82,6 +80,8 @@ def write_json(rows: Iterable[Row], layout: Layout, out: IO[bytes]) -> None:
 def write_xlsx(rows: Iterable[Row], layout: Layout, about: About, path: Path) -> None:
     """A workbook of one sheet: typed cells, a header that stays, a filter, widths, properties."""
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "tmpdir": path.parent}
+    import xlsxwriter  # here, because only the worker that writes a workbook needs it
+
     with xlsxwriter.Workbook(str(path), options) as book:
         created = datetime(about.day.year, about.day.month, about.day.day)  # noqa: DTZ001 - a property without a zone
         book.set_properties(

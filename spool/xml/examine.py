@@ -9,7 +9,6 @@ from spool.domain.catalogue import problem
 from spool.domain.document import Facts, FormCode
 from spool.domain.errors import Problem
 from spool.xml import byte_rules, content, schema, syntax
-from spool.xml.explain import explain
 from spool.xml.facts import read
 from spool.xml.identity import identify
 from spool.xml.outline import Outline
@@ -102,7 +101,7 @@ def _examine_tree(sha256: str, problems: tuple[Problem, ...], root: Node, too_bi
     facts = read(outline, identity.form)
     if too_big and not facts.has_attachment:
         problems = (*problems, too_big)
-    explained = [] if schema.validate(root) else explain(root, SHOWN_PROBLEMS + 1)
+    explained = [] if schema.validate(root) else _explain(root, SHOWN_PROBLEMS + 1)
     # The schema's word about a field stands alone: a NIP of nine digits need not be told its check digit too.
     told = {p.field for p in explained}
     refused = (p for p in content.refusals(outline) if p.field not in told)
@@ -136,3 +135,10 @@ def _ends_like_xml(raw: bytes, text: byte_rules.Text) -> bool:
     """False only where the encoding is wrong *and* the end is missing: such a file may still be growing."""
     wrong_encoding = any(p.code in {"xml_encoding", "xml_not_utf8", "xml_encoding_declared"} for p in text.problems)
     return not wrong_encoding or raw.rstrip(_BLANKS + b"\0").endswith(b">")
+
+
+def _explain(root: Node, limit: int) -> list[Problem]:
+    # Here, because it imports the slow library, and the programs that only ask workers never need it.
+    from spool.xml.explain import explain
+
+    return explain(root, limit)
