@@ -20,7 +20,7 @@ from aiohttp import web
 from gateway.http.answers import add_security_headers, as_json
 from gateway.http.app import route_of
 from gateway.http.problems import HttpProblem, from_exception
-from gateway.web import doorman, measured, metrics, shown, view
+from gateway.web import doorman, languages, measured, metrics, shown, view
 from gateway.web.health import unavailable_folders
 from gateway.web.pages import accounts, alarms, documents, door, live, outages, overview, received, registers, town
 from gateway.web.parts import PARTS, AdminParts, Viewer, same_origin
@@ -159,6 +159,7 @@ OPEN: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/metrics", _for_machines(numbers)),
     ("GET", door.SIGN_IN, door.ask),
     ("POST", door.SIGN_IN, door.enter),
+    ("POST", "/jezyk", door.choose_language),
     ("GET", "/static/sluza.css", _static("sluza.css", "text/css")),
     ("GET", "/static/sluza.svg", _static("sluza.svg", "image/svg+xml")),
     ("GET", "/static/sluza.js", _static("sluza.js", "text/javascript")),
@@ -210,7 +211,12 @@ def _known(request: web.Request, error: Exception) -> HttpProblem:
 
 @web.middleware
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What went wrong before anybody was let in: JSON for programs, a page for people."""
+    """The language, and what went wrong before anybody was let in: JSON for programs, a page for people."""
+    with languages.speaking(languages.asked_for(request)):
+        return await _answered(request, handler)
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         request.app[PARTS].gate.check_name(request)
         return await handler(request)
@@ -233,7 +239,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
     app[live.PULSE], app[live.STREAMS] = live.Pulse(app), []
     app.on_response_prepare.append(add_security_headers)
     app.on_shutdown.append(_end_streams)
-    aiohttp_jinja2.setup(
+    pages = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -241,6 +247,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    languages.teach(pages)
     for method, path, handler in OPEN:
         _add(app, method, path, handler)
     for page in PAGES:

@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from gateway.http.problems import HttpProblem
+from gateway.web.languages import say
 from gateway.web.parts import HASHER, PARTS, AdminParts, Viewer
 from spool.bodies import sha256_hex
 from spool.domain.accounts import SESSION_LIFE, Account, weakness
@@ -168,11 +169,11 @@ async def change_password(parts: AdminParts, account: Account, old: str, new: st
     pair = f"{address} {account.login}"
     if parts.pairs.wait(pair) or not await verified(parts, known, old):
         parts.pairs.failed(pair)
-        raise ConfigError("Dotychczasowe hasło jest inne.")
+        raise ConfigError(say("Dotychczasowe hasło jest inne."))
     if found := weakness(new, account.login):
         raise ConfigError(found)
     if hmac.compare_digest(old.encode(), new.encode()):
-        raise ConfigError("Nowe hasło jest takie samo jak dotychczasowe.")
+        raise ConfigError(say("Nowe hasło jest takie samo jak dotychczasowe."))
     made, now = await asyncio.to_thread(hashed, new, parts.hasher), parts.wall()
     await parts.spool.write(lambda s: s.set_password(account.login, made, now, account.login, must_change=False))
     return await _opened(parts, account.login, address)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.web import kept, outages, saved
 from gateway.web.finding import Finding, Level
-from gateway.web.people import needing
+from gateway.web.people import in_queue, needing
 from gateway.web.upkeep import Upkeep, upkeep
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
@@ -139,12 +139,8 @@ def findings(snapshot: Snapshot) -> list[Finding]:
 
 def in_order(snapshot: Snapshot) -> str:
     """The second sentence of a good day: what is in the queue, and until when."""
-    if not snapshot.waiting:
-        return "Kolejka jest pusta: wszystko, co przyjęto, ma numer KSeF."
     nearest = next((d.due_safe for d in snapshot.queue if d.due_safe), None)
-    until = f"; najbliższy termin: {moment(nearest, snapshot.at)}" if nearest else ""
-    verb = plural(snapshot.waiting, ("czeka", "czekają", "czeka"))
-    return f"Na numer KSeF {verb} {counted(snapshot.waiting)}{until}."
+    return in_queue(snapshot.waiting, nearest, snapshot.at)
 
 
 def _disks(snapshot: Snapshot) -> list[Finding]:

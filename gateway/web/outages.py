@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from gateway.web.languages import say
 from gateway.web.words import moment
 from spool.domain.announcements import Category
 from spool.domain.ledger import LATARNIA, NO_CERTIFICATE, Condition, Outage
@@ -92,21 +93,26 @@ def rows(outages: Sequence[Outage], now: datetime) -> list[dict[str, Any]]:
 def row(outage: Outage, now: datetime) -> dict[str, Any]:
     """One announcement as people read it."""
     period = outage.announcement
-    running = period.runs_at(now)
+    running, start = period.runs_at(now), moment(period.start, now)
     if not outage.acts:
-        state, tone = ("odwołany" if outage.cancelled_by else "bez skutku"), "unknown"
+        state, tone = (say("odwołany") if outage.cancelled_by else say("bez skutku")), "unknown"
         if _waits_for_a_person(outage, now):
-            state, tone = "czeka na potwierdzenie", "alarm"
+            state, tone = say("czeka na potwierdzenie"), "alarm"
     elif running:
-        state, tone = "trwa", "look"
+        state, tone = say("trwa"), "look"
     else:
-        state, tone = ("zapowiedziana" if period.start > now else "zakończona"), "fine"
+        state, tone = (say("zapowiedziana") if period.start > now else say("zakończona")), "fine"
     return {
         "id": period.id,
-        "what": period.category.label,
-        "start": moment(period.start, now),
-        "end": moment(period.end, now) if period.end else "",
+        "what": say(period.category.label),
+        "period": say("od {start} do {end}", start=start, end=moment(period.end, now))
+        if period.end
+        else say("od {start}", start=start),
         "source": "Latarnia" if outage.source == LATARNIA else outage.actor,
         "state": state,
         "tone": tone,
     }
+
+
+def _span(start: str, end: str) -> str:
+    return say("od {start} do {end}", start=start, end=end) if end else say("od {start}", start=start)

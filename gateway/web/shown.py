@@ -4,12 +4,15 @@ A page loads nothing from elsewhere and runs no script but ours (faults X12); re
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp_jinja2
 from aiohttp import web
 
 from gateway.http.problems import ROWS, HttpProblem
+from gateway.web import languages
+from gateway.web.languages import Said, phrase, say
 from gateway.web.parts import PARTS, Viewer
 from gateway.web.words import clock
 from spool.domain.accounts import ROLE_LABELS, Right
@@ -21,34 +24,43 @@ POLICY = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 NAVIGATION: tuple[tuple[str, str, Right], ...] = (
-    ("/", "Przegląd", Right.LOOK),
-    ("/faktury", "Wysyłane", Right.LOOK),
-    ("/odebrane", "Odebrane", Right.LOOK),
-    ("/rejestry", "Rejestry", Right.LOOK),
-    ("/awarie", "Awarie", Right.LOOK_AT_TOWN),
-    ("/alarmy", "Alarmy", Right.LOOK_AT_TOWN),
-    ("/jednostki", "Jednostki", Right.LOOK_AT_TOWN),
-    ("/certyfikaty", "Certyfikaty", Right.LOOK_AT_TOWN),
-    ("/ustawienia", "Ustawienia", Right.LOOK_AT_TOWN),
-    ("/historia", "Historia", Right.LOOK_AT_TOWN),
-    ("/konta", "Konta", Right.ADMINISTER),
+    ("/", phrase("Przegląd"), Right.LOOK),
+    ("/faktury", phrase("Wysyłane"), Right.LOOK),
+    ("/odebrane", phrase("Odebrane"), Right.LOOK),
+    ("/rejestry", phrase("Rejestry"), Right.LOOK),
+    ("/awarie", phrase("Awarie"), Right.LOOK_AT_TOWN),
+    ("/alarmy", phrase("Alarmy"), Right.LOOK_AT_TOWN),
+    ("/jednostki", phrase("Jednostki"), Right.LOOK_AT_TOWN),
+    ("/certyfikaty", phrase("Certyfikaty"), Right.LOOK_AT_TOWN),
+    ("/ustawienia", phrase("Ustawienia"), Right.LOOK_AT_TOWN),
+    ("/historia", phrase("Historia"), Right.LOOK_AT_TOWN),
+    ("/konta", phrase("Konta"), Right.ADMINISTER),
 )
 NOTICES = {
-    "hold": "Dokument wstrzymano.",
-    "release": "Dokument zwolniono do wysyłki.",
-    "withdraw": "Dokument wycofano.",
-    "retry": "Przyjęto: spróbujemy ponownie.",
-    "correct": "Przyjęto korektę techniczną.",
-    "give-up": "Numer oddano: dokument wrócił do jednostki.",
-    "outage": "Zapisano komunikat.",
-    "password": "Hasło zmieniono.",
-    "account": "Konto zapisano.",
-    "codes": "Ustawienie kodów jednorazowych zapisano.",
-    "assign": "Fakturę przydzielono.",
-    "remirror": "Kopia zostanie zapisana w folderze ponownie.",
-    "receipt": "Dzień otrzymania zapisano.",
+    "hold": phrase("Dokument wstrzymano."),
+    "release": phrase("Dokument zwolniono do wysyłki."),
+    "withdraw": phrase("Dokument wycofano."),
+    "retry": phrase("Przyjęto: spróbujemy ponownie."),
+    "correct": phrase("Przyjęto korektę techniczną."),
+    "give-up": phrase("Numer oddano: dokument wrócił do jednostki."),
+    "outage": phrase("Zapisano komunikat."),
+    "password": phrase("Hasło zmieniono."),
+    "account": phrase("Konto zapisano."),
+    "codes": phrase("Ustawienie kodów jednorazowych zapisano."),
+    "assign": phrase("Fakturę przydzielono."),
+    "remirror": phrase("Kopia zostanie zapisana w folderze ponownie."),
+    "receipt": phrase("Dzień otrzymania zapisano."),
 }
 """What a page says after something was done; the address carries the word only, so nobody's text is reflected."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A row of the table beside a picture; `kept`: a sentence that is kept in Polish, whatever the page speaks."""
+
+    label: str
+    value: str
+    kept: bool = False
 
 
 def page(
@@ -56,16 +68,16 @@ def page(
 ) -> web.Response:
     """A page for somebody who is in."""
     navigation = [
-        {"href": href, "label": label, "here": _within(request.path, href)}
+        {"href": href, "label": say(label), "here": _within(request.path, href)}
         for href, label, right in NAVIGATION
         if viewer.account.may(right)
     ]
     shown = {
         "viewer": viewer,
-        "role": ROLE_LABELS[viewer.account.role],
+        "role": say(ROLE_LABELS[viewer.account.role]),
         "token": viewer.session.token,
         "navigation": navigation,
-        "notice": NOTICES.get(request.query.get("ok", ""), ""),
+        "notice": say(NOTICES.get(request.query.get("ok", ""), "")),
     }
     return bare(request, template, shown | dict(values), status)
 
@@ -76,12 +88,13 @@ def bare(request: web.Request, template: str, values: Mapping[str, Any], status:
     town = parts.municipality
     common = {
         "municipality": town.name,
-        "ribbons": sorted({BY_NAME[c.environment].label for c in town.contexts.values()} - {""}),
+        "ribbons": sorted({say(BY_NAME[c.environment].label) for c in town.contexts.values()} - {""}),
         "at": clock(parts.clock()),
         "viewer": None,
         "navigation": (),
         "notice": "",
         "live": False,
+        "other": languages.other(),
     }
     response = aiohttp_jinja2.render_template(template, request, common | dict(values), status=status)
     response.headers["Content-Security-Policy"] = POLICY
@@ -92,7 +105,8 @@ def bare(request: web.Request, template: str, values: Mapping[str, Any], status:
 def problem(request: web.Request, viewer: Viewer | None, found: HttpProblem) -> web.Response:
     """What went wrong, as a page; the same words for foreign and absent."""
     row = ROWS[found.code]
-    values = {"title": _OWN_TITLES.get(found.code, row.title), "detail": _OWN_WORDS.get(found.code, row.detail)}
+    title, detail = _OWN_TITLES.get(found.code, row.title), _OWN_WORDS.get(found.code, row.detail)
+    values = {"title": say(title), "detail": say(detail)}
     response = (
         page(request, viewer, "problem.html", values, row.status)
         if viewer
@@ -103,8 +117,15 @@ def problem(request: web.Request, viewer: Viewer | None, found: HttpProblem) -> 
 
 
 def told(error: SluzaError) -> str:
-    """An error of ours as one sentence with its cure."""
-    return f"{error} {error.hint}".strip()
+    """An error of ours as one sentence with its cure, in English where the catalogue knows it."""
+    return joined(error.args[0], error.hint)
+
+
+def joined(*sentences: str) -> str:
+    """Sentences one after another: said in the language of the page only if each of them is."""
+    parts = [one if isinstance(one, Said) else say(one) for one in sentences if one]
+    whole = " ".join(parts)
+    return Said(whole) if all(isinstance(part, Said) for part in parts) else whole
 
 
 def back(path: str, done: str = "") -> web.HTTPSeeOther:
@@ -116,10 +137,12 @@ def _within(path: str, href: str) -> bool:
     return path == href or (href != "/" and path.startswith(href + "/"))
 
 
-_OWN_TITLES = {"not_found": "Nie znaleziono"}
+_OWN_TITLES = {"not_found": phrase("Nie znaleziono")}
 _OWN_WORDS = {
-    "not_found": "Takiej strony albo dokumentu tu nie ma. Proszę sprawdzić adres albo poszukać dokumentu na liście.",
-    "busy": "Za chwilę proszę spróbować ponownie.",
-    "internal": "Jeśli błąd wraca, proszę zgłosić go informatykowi urzędu.",
+    "not_found": phrase(
+        "Takiej strony albo dokumentu tu nie ma. Proszę sprawdzić adres albo poszukać dokumentu na liście."
+    ),
+    "busy": phrase("Za chwilę proszę spróbować ponownie."),
+    "internal": phrase("Jeśli błąd wraca, proszę zgłosić go informatykowi urzędu."),
 }
 """Cures that the table words for programs of others."""

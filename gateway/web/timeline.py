@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.web.words import moment
+from gateway.web.languages import say
+from gateway.web.words import day_of_year, moment
 from spool.domain.announcements import Category
 from spool.domain.calendar import WARSAW, start_of_day
 from spool.domain.ledger import Document, Outage
@@ -57,10 +58,10 @@ def picture(outages: Sequence[Outage], moved: Sequence[Document], now: datetime)
 
 
 def _bar(outage: Outage, scale: Scale, now: datetime, index: int) -> dict[str, Any]:
-    period = outage.announcement
+    period, name = outage.announcement, say(outage.announcement.category.label)
     left, right = scale.x(period.start), scale.x(period.end or max(now, period.start))
-    until = moment(period.end, now) if period.end else "nadal trwa"
-    waits = "" if outage.acts else " (bez skutku)"
+    until = moment(period.end, now) if period.end else say("nadal trwa")
+    waits = "" if outage.acts else f" ({say('bez skutku')})"
     return {
         "x": left,
         "y": TOP + ROW * index,
@@ -68,10 +69,10 @@ def _bar(outage: Outage, scale: Scale, now: datetime, index: int) -> dict[str, A
         "height": ROW - 10,
         "tone": _TONES[period.category] if outage.acts else "unknown",
         "open": period.end is None,
-        "name": period.category.label,
+        "name": name,
         "name_x": right + 6 if right < _NAME_FITS else left - 6,
         "anchor": "start" if right < _NAME_FITS else "end",
-        "label": f"{period.category.label}: {moment(period.start, now)} – {until}{waits}",
+        "label": f"{name}: {moment(period.start, now)} – {until}{waits}",
     }
 
 
@@ -83,7 +84,7 @@ def _days(scale: Scale) -> list[dict[str, Any]]:
         at = start_of_day(_day(at + timedelta(hours=36)))
     step = 1 + len(days) // _MOST_DAYS_LABELLED
     return [
-        {"x": scale.x(at), "label": f"{at.astimezone(WARSAW):%d.%m}" if index % step == 0 else ""}
+        {"x": scale.x(at), "label": day_of_year(at.astimezone(WARSAW)) if index % step == 0 else ""}
         for index, at in enumerate(days)
     ]
 

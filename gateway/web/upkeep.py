@@ -9,7 +9,7 @@ from datetime import datetime
 
 from certs.credentials import Known
 from gateway.web.finding import Finding, Level
-from gateway.web.words import counted, plural
+from gateway.web.words import WAITS, counted, plural
 from spool.domain.calendar import WARSAW
 
 MOST = 1000
@@ -31,7 +31,7 @@ def upkeep(seen: Upkeep, now: datetime) -> list[Finding]:
     found = [finding for known in seen.known if (finding := _ending(known, now)) is not None]
     if seen.unmended:
         most = "Co najmniej " if seen.unmended >= MOST else ""
-        wait = plural(seen.unmended, ("czeka", "czekają", "czeka"))
+        wait = plural(seen.unmended, WAITS)
         text = (
             f"{most}{counted(seen.unmended)} {wait} na poprawę od co najmniej {seen.unmended_days} dni: odrzucono, "
             "a pod tym samym numerem nic nie przyszło. Proszę przypomnieć jednostkom: sluza queue list --state REFUSED."

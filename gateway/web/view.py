@@ -10,6 +10,7 @@ from gateway.results import local
 from gateway.web import outages
 from gateway.web.finding import Finding, Level
 from gateway.web.health import SHOWN, Snapshot, findings, in_order, overdue, said, soon, unreachable
+from gateway.web.languages import phrase, say
 from gateway.web.words import clock, counted, left, moment, number
 from spool.domain.document import MODE_LABELS, Mode
 from spool.domain.environments import BY_NAME
@@ -23,7 +24,7 @@ TONES = {Level.FINE: "fine", Level.LOOK: "look", Level.ALARM: "alarm"}
 _TONE_OF_STATE = {State.DELIVERED: "fine", State.ACCEPTED: "fine", State.CONFLICT: "alarm"} | dict.fromkeys(
     (State.UNKNOWN, State.HELD, State.QUARANTINED), "look"
 )
-UNDATED = {DueState.PENDING: "po końcu awarii", DueState.CEASED: "obowiązek wygasł"}
+UNDATED = {DueState.PENDING: phrase("po końcu awarii"), DueState.CEASED: phrase("obowiązek wygasł")}
 """What stands in the place of a date that is not known yet, or never will be."""
 _OPENED_UNITS = 12
 """With more units than this their list starts folded."""
@@ -52,7 +53,7 @@ def page(snapshot: Snapshot, municipality: Municipality, scope: Collection[str] 
     rows = [_row(d, snapshot.at, municipality) for d in snapshot.queue[:SHOWN]]
     return {
         "tone": TONES[level],
-        "headline": found[0].sentence if found else "Wszystko w porządku.",
+        "headline": found[0].sentence if found else say("Wszystko w porządku."),
         "second": in_order(snapshot),
         "others": [{"tone": TONES[f.level], "sentence": f.sentence} for f in found[1:]],
         "at": clock(snapshot.at),
@@ -101,15 +102,20 @@ def _row(document: Document, now: datetime, municipality: Municipality) -> Row:
     return Row(
         id=document.id,
         tone=tone,
-        due=moment(due, now) if due else UNDATED.get(document.due_state, "bez terminu"),
+        due=moment(due, now) if due else say(UNDATED.get(document.due_state, phrase("bez terminu"))),
         due_iso=local(due) or "",
         left=left(due, now) if due else "",
         unit=unit.name if unit else document.unit,
         unit_id=document.unit,
         number=document.facts.number or document.source_name or document.id,
-        state=LABELS[document.state] + ("" if document.mode is Mode.ONLINE else f" · {MODE_LABELS[document.mode]}"),
+        state=_state(document),
         reason=document.reason,
     )
+
+
+def _state(document: Document) -> str:
+    state = say(LABELS[document.state])
+    return state if document.mode is Mode.ONLINE else f"{state} · {say(MODE_LABELS[document.mode])}"
 
 
 def _context(context: Context, snapshot: Snapshot) -> dict[str, str]:
@@ -117,20 +123,20 @@ def _context(context: Context, snapshot: Snapshot) -> dict[str, str]:
     paused, reachable = snapshot.condition(context.id, "paused"), snapshot.condition(context.id, "reachable")
     doubted = snapshot.condition(context.id, RECONCILE_FIRST)
     if paused:
-        tone, state, note = "alarm", "wysyłka wstrzymana", said(paused)
+        tone, state, note = "alarm", say("wysyłka wstrzymana"), said(paused)
     elif doubted:
-        tone, state, note = "alarm", "najpierw porównanie z KSeF", said(doubted)
+        tone, state, note = "alarm", say("najpierw porównanie z KSeF"), said(doubted)
     elif reachable is None:
-        tone, state, note = "unknown", "jeszcze nie sprawdzono", "Agent nie połączył się jeszcze z KSeF."
+        tone, state, note = "unknown", say("jeszcze nie sprawdzono"), say("Agent nie połączył się jeszcze z KSeF.")
     elif unreachable(reachable):
-        tone, state, note = "look", "nie odpowiada", said(reachable)
+        tone, state, note = "look", say("nie odpowiada"), said(reachable)
     else:
-        tone, state, note = "fine", "działa", ""
+        tone, state, note = "fine", say("działa"), ""
     condition = paused or doubted or reachable
     return {
         "id": context.id,
         "value": context.value,
-        "environment": BY_NAME[context.environment].label or "KSeF produkcyjny",
+        "environment": say(BY_NAME[context.environment].label) or say("KSeF produkcyjny"),
         "tone": tone,
         "state": state,
         "note": note,
@@ -141,7 +147,7 @@ def _context(context: Context, snapshot: Snapshot) -> dict[str, str]:
 def _states(snapshot: Snapshot) -> list[dict[str, str]]:
     """Only states that have documents, in the order of a document's life."""
     return [
-        {"label": LABELS[s], "count": number(snapshot.counts[s]), "tone": _TONE_OF_STATE.get(s, "calm")}
+        {"label": say(LABELS[s]), "count": number(snapshot.counts[s]), "tone": _TONE_OF_STATE.get(s, "calm")}
         for s in State
         if snapshot.counts.get(s)
     ]
@@ -160,9 +166,9 @@ def _purchase(invoice: Received, now: datetime, municipality: Municipality) -> d
     unit = municipality.units.get(invoice.unit or "")
     return {
         "ksef": invoice.ksef_number,
-        "seller": invoice.facts.seller_name or invoice.facts.seller_nip or "sprzedawca nieznany",
+        "seller": invoice.facts.seller_name or invoice.facts.seller_nip or say("sprzedawca nieznany"),
         "number": invoice.facts.number,
-        "unit": unit.name if unit else invoice.unit or "tacka centralna",
+        "unit": unit.name if unit else invoice.unit or say("tacka centralna"),
         "central": invoice.unit is None,
         "at": moment(invoice.stored_at, now),
         "at_iso": local(invoice.stored_at),
@@ -173,7 +179,7 @@ def _units(snapshot: Snapshot, municipality: Municipality, scope: Collection[str
     """The units by name; the count is of the documents in the shown queue."""
     waiting = Counter(d.unit for d in snapshot.queue[:SHOWN])
     found = [
-        {"id": u.id, "name": u.name, "identity": u.idwew or u.nip or "NIP gminy", "waiting": waiting[u.id]}
+        {"id": u.id, "name": u.name, "identity": u.idwew or u.nip or say("NIP gminy"), "waiting": waiting[u.id]}
         for u in municipality.units.values()
         if scope is None or u.id in scope
     ]

@@ -19,7 +19,7 @@ LABELS = {
     "payment_hold": "Błędne dane nabywcy albo odbiorcy na zakupie",
     "maintenance_after_offline24": "Prace serwisowe KSeF ogłoszone w terminie offline24",
 }
-_VALUES = {
+VALUES = {
     OFF: "nie sprawdza się",
     WARN: "ostrzeżenie, faktura idzie",
     REFUSE: "odmowa z wyjaśnieniem",
@@ -39,7 +39,7 @@ def label(name: str) -> str:
 
 def value(word: str) -> str:
     """What it says."""
-    return _VALUES.get(word, word)
+    return VALUES.get(word, word)
 
 
 def answers(question: Question) -> list[str]:

@@ -234,7 +234,7 @@ async def test_fault_X21_without_an_account_there_is_only_the_door(bench: Bench,
         assert (page.path, answer.status) == (page.path, expected)
         assert b"SP1/7" not in answer.body
     assert {path for _, path, _ in OPEN} == {
-        "/readyz", "/metrics", "/logowanie", "/static/sluza.css", "/static/sluza.svg", "/static/sluza.js",
+        "/readyz", "/metrics", "/logowanie", "/jezyk", "/static/sluza.css", "/static/sluza.svg", "/static/sluza.js",
     }  # fmt: skip
 
 

@@ -207,7 +207,7 @@ async def test_fault_X12_hostile_values_are_only_text(tmp_path: Path) -> None:
         found = await page(bench)
         assert not {"iframe", "object", "embed", "base"} & {tag for tag, _ in found.tags}
         assert [a.get("src") for t, a in found.tags if t == "script"] == ["/static/sluza.js"]
-        assert [a.get("action") for t, a in found.tags if t == "form"] == ["/wyloguj"]
+        assert [a.get("action") for t, a in found.tags if t == "form"] == ["/jezyk", "/wyloguj"]
         assert [a for t, a in found.tags if t == "img"] == [
             {"src": "/static/sluza.svg", "alt": "", "width": "36", "height": "36"}
         ]

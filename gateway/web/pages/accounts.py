@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway.http.problems import HttpProblem
 from gateway.web import doorman, shown
+from gateway.web.languages import say
 from gateway.web.pages import forms
 from gateway.web.parts import PARTS, Viewer
 from gateway.web.words import moment
@@ -33,7 +34,7 @@ async def _page(
     found = await parts.spool.read(lambda store: store.accounts())
     values = {
         "rows": [_row(account, viewer, moment(account.created_at, now)) for account in found],
-        "roles": [{"value": role.value, "label": label} for role, label in reversed(ROLE_LABELS.items())],
+        "roles": [{"value": role.value, "label": say(label)} for role, label in reversed(ROLE_LABELS.items())],
         "units": [{"id": unit.id, "name": unit.name} for unit in parts.municipality.units.values()],
         "error": error,
         "handed": handed,
@@ -47,7 +48,7 @@ def _row(account: Account, viewer: Viewer, since: str) -> dict[str, Any]:
     return {
         "login": account.login,
         "name": account.name,
-        "role": ROLE_LABELS[account.role],
+        "role": say(ROLE_LABELS[account.role]),
         "units": ", ".join(account.units),
         "active": account.active,
         "must_change": account.must_change,
@@ -63,7 +64,7 @@ async def add(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     units = tuple(sorted(unit for unit in form.getall("units", []) if isinstance(unit, str)))
     try:
         login = forms.text(form, "login", 40).lower()
-        name = forms.required(form, "name", "Proszę podać imię i nazwisko: tak historia nazwie tę osobę.")[:80]
+        name = forms.required(form, "name", say("Proszę podać imię i nazwisko: tak historia nazwie tę osobę."))[:80]
         role = _role(forms.text(form, "role"))
         check_account(login, role, units, frozenset(parts.municipality.units))
         password = doorman.one_time_password()
@@ -71,7 +72,7 @@ async def add(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         account = Account(login, name, role, units, must_change=True, totp=False, created_at=parts.wall())
         await parts.spool.write(lambda store: store.add_account(account, made, viewer.actor))
     except ValueError:
-        return await _page(request, viewer, f"Konto „{login}” już istnieje.", typed=form)
+        return await _page(request, viewer, say("Konto „{login}” już istnieje.", login=login), typed=form)
     except ConfigError as error:
         return await _page(request, viewer, shown.told(error), typed=form)
     return await _page(request, viewer, handed=(login, password))
@@ -85,7 +86,7 @@ async def change(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         raise HttpProblem("not_found")
     now, actor = parts.wall(), viewer.actor
     if account.login == viewer.account.login:
-        return await _page(request, viewer, "Własnego konta nie zmienia się tutaj: służą do tego Hasło i Kody.")
+        return await _page(request, viewer, say("Własnego konta nie zmienia się tutaj: służą do tego Hasło i Kody."))
     match verb:
         case "password":
             password = doorman.one_time_password()
@@ -105,4 +106,4 @@ def _role(word: str) -> Role:
     try:
         return Role(word)
     except ValueError:
-        raise ConfigError("Proszę wybrać rolę.") from None
+        raise ConfigError(say("Proszę wybrać rolę.")) from None

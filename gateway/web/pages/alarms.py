@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway.alarms.trial import Answer, trial
 from gateway.results import local
 from gateway.web import shown
+from gateway.web.languages import say
 from gateway.web.parts import PARTS, Viewer
 from gateway.web.words import moment
 from spool.domain.accounts import Right
@@ -66,7 +67,7 @@ def _alarm(alarm: Alarm, mails: Sequence[Mail], now: datetime) -> dict[str, Any]
         "at": moment(alarm.at, now),
         "at_iso": local(alarm.at),
         "sentence": alarm.sentence,
-        "step": LABELS[alarm.step],
+        "step": say(LABELS[alarm.step]),
         "open": alarm.over_at is None,
         "tone": "calm" if alarm.over_at else "alarm" if grave else "look",
         "sent": [_sent(mail, now) for mail in mails],
@@ -96,8 +97,8 @@ def _sent(mail: Mail, now: datetime) -> str:
     """To whom, and how far it has come."""
     where = f"webhook {mail.address}" if mail.way == WEBHOOK else mail.address
     if mail.sent_at is not None:
-        return f"{where}: wysłano {moment(mail.sent_at, now)}"
-    return f"{where}: {mail.error or 'czeka na wysłanie'}"
+        return say("{where}: wysłano {at}", where=where, at=moment(mail.sent_at, now))
+    return f"{where}: {mail.error}" if mail.error else say("{where}: czeka na wysłanie", where=where)
 
 
 def _ways(ways: Sequence[tuple[str, str]]) -> list[str]:

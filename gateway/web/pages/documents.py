@@ -1,7 +1,7 @@
 """Outgoing invoices: the list, one of them with its whole history and its proofs, and what a person may do to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,15 +18,17 @@ from gateway.render.work import picture
 from gateway.results import local, verification_link
 from gateway.web import shown
 from gateway.web.health import overdue, soon
+from gateway.web.languages import phrase, say
 from gateway.web.pages import forms
 from gateway.web.parts import PARTS, AdminParts, Viewer
+from gateway.web.shown import Fact
 from gateway.web.sight import Sight, look, units_of
 from gateway.web.view import UNDATED
-from gateway.web.words import actor, left, moment, paid
+from gateway.web.words import actor, day, left, moment, paid
 from spool import actions
 from spool.domain.accounts import Right
 from spool.domain.booking import jpk_mark, payment_title
-from spool.domain.document import MODE_LABELS, Mode
+from spool.domain.document import MODE_LABELS
 from spool.domain.errors import ConfigError, MoveRefused
 from spool.domain.ledger import Document, Event
 from spool.domain.states import LABELS, LIVE, NUMBERED, State
@@ -34,11 +36,11 @@ from spool.domain.states import LABELS, LIVE, NUMBERED, State
 _ROWS = 50
 _LARGEST_CORRECTION = 3_000_000
 _FILTERS: dict[str, tuple[str, frozenset[State]]] = {
-    "": ("Wszystkie", frozenset()),
-    "czekaja": ("Czekają", LIVE - NUMBERED),
-    "odrzucone": ("Odrzucone", frozenset({State.REFUSED})),
-    "decyzje": ("Do decyzji", frozenset({State.CONFLICT, State.HELD, State.UNKNOWN, State.QUARANTINED})),
-    "zakonczone": ("Z numerem KSeF", NUMBERED),
+    "": (phrase("Wszystkie"), frozenset()),
+    "czekaja": (phrase("Czekają"), LIVE - NUMBERED),
+    "odrzucone": (phrase("Odrzucone"), frozenset({State.REFUSED})),
+    "decyzje": (phrase("Do decyzji"), frozenset({State.CONFLICT, State.HELD, State.UNKNOWN, State.QUARANTINED})),
+    "zakonczone": (phrase("Z numerem KSeF"), NUMBERED),
 }
 _NOT_IN_KSEF = {State.REFUSED, State.WITHDRAWN, State.QUARANTINED, State.CEASED}
 """Of these KSeF has nothing, so the link to it would only mislead."""
@@ -59,18 +61,33 @@ class Action:
 ACTIONS = {
     action.name: action
     for action in (
-        Action("retry", "Spróbuj ponownie", "Dokument zostanie sprawdzony od nowa i, jeśli jest w porządku, wysłany."),
-        Action("hold", "Wstrzymaj", "Dokument nie zostanie wysłany, dopóki ktoś go nie zwolni. Termin biegnie dalej."),
-        Action("release", "Zwolnij", "Dokument wróci do kolejki, a wysyłka w jego kontekście zostanie wznowiona."),
         Action(
-            "withdraw", "Wycofaj", "Dokument nie zostanie wysłany do KSeF, a jego numer będzie można użyć ponownie.",
-            grave=True,
+            "retry", phrase("Spróbuj ponownie"),
+            phrase("Dokument zostanie sprawdzony od nowa i, jeśli jest w porządku, wysłany."),
         ),
-        Action("correct", "Korekta techniczna", "Poprawiony plik tej samej faktury: treść musi zostać ta sama."),
         Action(
-            "give-up", "Oddaj numer",
-            "Numer tej faktury ma w KSeF inny dokument. Faktura wróci do jednostki jako odrzucona i trzeba będzie "
-            "wystawić ją z innym numerem.", right=Right.DECIDE, grave=True, reason=True,
+            "hold", phrase("Wstrzymaj"),
+            phrase("Dokument nie zostanie wysłany, dopóki ktoś go nie zwolni. Termin biegnie dalej."),
+        ),
+        Action(
+            "release", phrase("Zwolnij"),
+            phrase("Dokument wróci do kolejki, a wysyłka w jego kontekście zostanie wznowiona."),
+        ),
+        Action(
+            "withdraw", phrase("Wycofaj"),
+            phrase("Dokument nie zostanie wysłany do KSeF, a jego numer będzie można użyć ponownie."), grave=True,
+        ),
+        Action(
+            "correct", phrase("Korekta techniczna"),
+            phrase("Poprawiony plik tej samej faktury: treść musi zostać ta sama."),
+        ),
+        Action(
+            "give-up", phrase("Oddaj numer"),
+            phrase(
+                "Numer tej faktury ma w KSeF inny dokument. Faktura wróci do jednostki jako odrzucona i trzeba będzie "
+                "wystawić ją z innym numerem."
+            ),
+            right=Right.DECIDE, grave=True, reason=True,
         ),
     )
 }  # fmt: skip
@@ -108,7 +125,7 @@ async def listing(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     now = parts.clock()
     values = {
         "rows": [_row(d, now, parts) for d in found[:_ROWS]],
-        "filters": [{"key": k, "label": label, "here": k == chosen} for k, (label, _) in _FILTERS.items()],
+        "filters": [{"key": k, "label": say(label), "here": k == chosen} for k, (label, _) in _FILTERS.items()],
         "chosen": chosen,
         "text": text,
         "more": found[_ROWS - 1].seq if len(found) > _ROWS else 0,
@@ -126,9 +143,9 @@ def _row(document: Document, now: datetime, parts: AdminParts) -> dict[str, Any]
         "number": document.facts.number or document.source_name or document.id,
         "buyer": document.facts.buyer_name,
         "unit": unit.name if unit else document.unit,
-        "state": LABELS[document.state],
+        "state": say(LABELS[document.state]),
         "tone": tone(document, now),
-        "due": (moment(due, now) if due else UNDATED.get(document.due_state, "")) if waits else "",
+        "due": (moment(due, now) if due else say(UNDATED.get(document.due_state, ""))) if waits else "",
         "left": left(due, now) if waits and due else "",
         "ksef": document.ksef_number or "",
         "at": moment(document.created_at, now),
@@ -186,35 +203,36 @@ def _told(
         "memo": memo or "",
         "link": "" if document.state in _NOT_IN_KSEF else verification_link(document, parts.municipality) or "",
         "upo": document.upo_sha256 is not None,
-        "actions": offered(document, correctable, viewer),
+        "actions": [replace(a, label=say(a.label)) for a in offered(document, correctable, viewer)],
         "live": document.state in LIVE,
     }
 
 
-def _facts(document: Document, now: datetime, parts: AdminParts) -> list[tuple[str, str]]:
+def _facts(document: Document, now: datetime, parts: AdminParts) -> list[Fact]:
     """The table beside the picture; what is empty is left out."""
     facts = document.facts
     context = parts.municipality.contexts.get(document.context)
     unit = parts.municipality.units.get(document.unit)
-    mode = MODE_LABELS[document.mode] + (" (z mocy prawa)" if document.deemed else "")
+    mode = say(MODE_LABELS[document.mode])
+    mode = say("{mode} (z mocy prawa)", mode=mode) if document.deemed else mode
     rows = [
-        ("Numer KSeF", document.ksef_number or ""),
-        ("Nadany", moment(document.acquisition_date, now) if document.acquisition_date else ""),
-        ("Jednostka", unit.name if unit else document.unit),
-        ("Nabywca", " ".join(part for part in (facts.buyer_name, facts.buyer_nip) if part)),
-        ("Data wystawienia", f"{facts.issue_date:%d.%m.%Y}" if facts.issue_date else ""),
-        ("Tryb", mode if document.mode is not Mode.ONLINE or document.deemed else "online"),
-        ("Termin", moment(document.due_safe, now) if document.due_safe and not document.ksef_number else ""),
-        ("Podstawa terminu", document.due_basis),
-        ("Komunikaty", ", ".join(document.announcements)),
-        ("Oznaczenie JPK_V7M", jpk_mark(document) or ""),
-        ("Tytuł płatności", payment_title(document) or ""),
-        ("Plik", document.source_name),
-        ("SHA-256", document.sha256),
-        ("Kontekst KSeF", f"{context.id} ({context.value})" if context else document.context),
-        ("Identyfikator", document.id),
+        Fact(say("Numer KSeF"), document.ksef_number or ""),
+        Fact(say("Nadany"), moment(document.acquisition_date, now) if document.acquisition_date else ""),
+        Fact(say("Jednostka"), unit.name if unit else document.unit),
+        Fact(say("Nabywca"), " ".join(part for part in (facts.buyer_name, facts.buyer_nip) if part)),
+        Fact(say("Data wystawienia"), day(facts.issue_date) if facts.issue_date else ""),
+        Fact(say("Tryb"), mode),
+        Fact(say("Termin"), moment(document.due_safe, now) if document.due_safe and not document.ksef_number else ""),
+        Fact(say("Podstawa terminu"), document.due_basis, kept=True),
+        Fact(say("Komunikaty"), ", ".join(document.announcements)),
+        Fact(say("Oznaczenie JPK_V7M"), jpk_mark(document) or ""),
+        Fact(say("Tytuł płatności"), payment_title(document) or ""),
+        Fact(say("Plik"), document.source_name),
+        Fact("SHA-256", document.sha256),
+        Fact(say("Kontekst KSeF"), f"{context.id} ({context.value})" if context else document.context),
+        Fact(say("Identyfikator"), document.id),
     ]
-    return [(label, value) for label, value in rows if value]
+    return [fact for fact in rows if fact.value]
 
 
 def told_event(event: Event, now: datetime) -> dict[str, str]:
@@ -223,7 +241,7 @@ def told_event(event: Event, now: datetime) -> dict[str, str]:
         "at": moment(event.at, now),
         "at_iso": local(event.at) or "",
         "actor": actor(event.actor),
-        "state": LABELS[State(event.state)] if event.state else "",
+        "state": say(LABELS[State(event.state)]) if event.state else "",
         "note": event.note,
     }
 
@@ -303,7 +321,7 @@ async def act(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     try:
         reason = forms.text(form, "reason")
         if action.reason:
-            reason = forms.required(form, "reason", "Ta decyzja wymaga podania powodu.")
+            reason = forms.required(form, "reason", say("Ta decyzja wymaga podania powodu."))
         problems = await _done(request, viewer, document, action.name, reason, form)
     except (ConfigError, MoveRefused) as error:
         return _question(request, viewer, document, action, shown.told(error))
@@ -333,7 +351,7 @@ def _question(
     parts = request.app[PARTS]
     values = {
         "row": _row(document, parts.clock(), parts),
-        "action": action,
+        "action": replace(action, label=say(action.label), question=say(action.question)),
         "needs_reason": needs,
         "error": error,
     }
@@ -354,7 +372,7 @@ async def _done(
     if name == "correct":
         file = form.get("file")
         if not isinstance(file, web.FileField):
-            raise ConfigError("Proszę wskazać poprawiony plik XML.")
+            raise ConfigError(say("Proszę wskazać poprawiony plik XML."))
         raw = file.file.read(_LARGEST_CORRECTION + 1)
         verdict = await by_person.correct(desk, document, raw, str(file.filename)[:255], person)
         return [f"{p.message} {p.hint}" for p in verdict.problems] if verdict.kind == "refused" else []

@@ -2,15 +2,18 @@
 
 import base64
 import io
+from urllib.parse import urlsplit
 
 import pyotp
 import qrcode
 import qrcode.image.svg
 from aiohttp import web
+from yarl import URL
 
 from gateway.http.problems import ROWS, HttpProblem
-from gateway.web import doorman, shown
+from gateway.web import doorman, languages, shown
 from gateway.web.doorman import Answers
+from gateway.web.languages import say
 from gateway.web.pages import forms
 from gateway.web.parts import PARTS, Viewer, same_origin
 from spool.domain.accounts import SHORTEST_PASSWORD
@@ -47,10 +50,43 @@ async def enter(request: web.Request) -> web.StreamResponse:
 async def _door(request: web.Request, found: HttpProblem | None = None) -> web.Response:
     empty = not await request.app[PARTS].spool.read(lambda store: store.accounts())
     row = ROWS[found.code] if found else None
-    values = {"empty": empty, "error": row.title if row else "", "cure": row.detail if row else ""}
+    values = {"empty": empty, "error": shown.joined(row.title, row.detail) if row else ""}
     response = shown.bare(request, "sign_in.html", values, found.status if found else 200)
     response.headers.update(found.headers if found else {})
     return response
+
+
+async def choose_language(request: web.Request) -> web.StreamResponse:
+    """POST /jezyk: the language of the pages in this browser, and back to where one was; needs no account."""
+    if not same_origin(request):
+        raise HttpProblem("form_stale")
+    before = await _before(request)
+    language = forms.needed(await request.post(), "language")
+    if language not in languages.LANGUAGES:
+        raise HttpProblem("bad_request")
+    response = web.HTTPSeeOther(before)
+    languages.remember(response, language, secure=request.app[PARTS].secure)
+    raise response
+
+
+async def _before(request: web.Request) -> str:
+    """The page on which the switch was: where the browser says, or after a form that page's nearest parent.
+
+    Taken from `Referer`, so that no page has to hold its own address: foreign and absent stay the same (faults X20).
+    """
+    try:
+        url = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:  # no address at all
+        return "/"
+    if url.netloc.lower() != request.host.lower():
+        return "/"
+    path, query = "/" + url.path.strip("/"), url.query
+    while path != "/":
+        asked = request.clone(method="GET", rel_url=URL(path, encoded=True))
+        if (await request.app.router.resolve(asked)).http_exception is None:
+            return f"{path}?{query}" if query else path
+        path, query = path.rpartition("/")[0] or "/", ""
+    return "/"
 
 
 async def leave(request: web.Request, viewer: Viewer) -> web.StreamResponse:
@@ -72,7 +108,7 @@ async def set_password(request: web.Request, viewer: Viewer) -> web.StreamRespon
     parts, form = request.app[PARTS], await request.post()
     old, new, again = (forms.needed(form, name) for name in ("old", "new", "again"))
     if new != again:
-        return _password(request, viewer, "Nowe hasło wpisano za każdym razem inaczej.")
+        return _password(request, viewer, say("Nowe hasło wpisano za każdym razem inaczej."))
     try:
         cookie = await doorman.change_password(parts, viewer.account, old, new, request.remote or "")
     except ConfigError as error:
@@ -99,10 +135,10 @@ async def set_codes(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     if viewer.account.totp:
         known, _, _ = await parts.spool.read(lambda store: store.password_of(login))
         if not await doorman.verified(parts, known, forms.needed(form, "password")):
-            return _codes(request, viewer, pyotp.random_base32(), "Hasło jest inne.")
+            return _codes(request, viewer, pyotp.random_base32(), say("Hasło jest inne."))
         secret = ""
     elif not _made_with(secret, forms.text(form, "code", 20)):
-        return _codes(request, viewer, secret or pyotp.random_base32(), "Kod nie pasuje. Proszę wpisać bieżący.")
+        return _codes(request, viewer, secret or pyotp.random_base32(), say("Kod nie pasuje. Proszę wpisać bieżący."))
     await parts.spool.write(lambda store: store.set_totp(login, secret, parts.wall(), login))
     response = web.HTTPSeeOther(SIGN_IN)
     doorman.take_cookie(parts, response)

@@ -6,6 +6,7 @@ from aiohttp import web
 from multidict import MultiDictProxy
 
 from gateway.http.problems import HttpProblem
+from gateway.web.languages import say
 from spool.domain.calendar import WARSAW
 from spool.domain.errors import ConfigError
 
@@ -19,7 +20,7 @@ def text(form: Form, name: str, longest: int = _LONGEST) -> str:
     value = needed(form, name)
     kept = " ".join(value.split())
     if len(kept) > longest:
-        raise ConfigError(f"Tekst jest za długi: najwyżej {longest} znaków.")
+        raise ConfigError(say("Tekst jest za długi: najwyżej {longest} znaków.", longest=longest))
     return "".join(c for c in kept if c.isprintable())
 
 
@@ -46,7 +47,9 @@ def moment(form: Form, name: str) -> datetime | None:
     try:
         return datetime.fromisoformat(value).replace(tzinfo=WARSAW)
     except ValueError:
-        raise ConfigError(f"To nie jest data z godziną: „{value}”.", "Np. 2026-11-26T14:30.") from None
+        raise ConfigError(
+            say("To nie jest data z godziną: „{value}”.", value=value), say("Np. 2026-11-26T14:30.")
+        ) from None
 
 
 def day(form: Form, name: str) -> date:
@@ -55,7 +58,7 @@ def day(form: Form, name: str) -> date:
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise ConfigError(f"To nie jest data: „{value}”.", "Np. 2026-11-26.") from None
+        raise ConfigError(say("To nie jest data: „{value}”.", value=value), say("Np. 2026-11-26.")) from None
 
 
 def cursor(request: web.Request, name: str = "przed") -> int:

@@ -8,8 +8,10 @@ from aiohttp import web
 from gateway.http.problems import HttpProblem
 from gateway.web import outages as told_outages
 from gateway.web import shown, timeline
+from gateway.web.languages import say
 from gateway.web.pages import forms
 from gateway.web.parts import PARTS, AdminParts, Viewer
+from gateway.web.view import UNDATED
 from gateway.web.words import moment
 from spool import outages
 from spool.domain.announcements import Category
@@ -17,6 +19,7 @@ from spool.domain.calendar import WARSAW
 from spool.domain.errors import ConfigError, MoveRefused
 from spool.domain.ledger import Document, Outage
 from spool.domain.states import LABELS
+from spool.domain.terms import DueState
 
 _MOVED_SHOWN = 20
 _PATH = "/awarie"
@@ -37,7 +40,7 @@ async def _page(request: web.Request, viewer: Viewer, error: str = "", typed: fo
         "outages": [_row(o, now) for o in found],
         "picture": timeline.picture(found, moved, now),
         "moved": [_moved(d, now, parts) for d in moved],
-        "categories": [{"value": c.value, "label": c.label} for c in Category],
+        "categories": [{"value": c.value, "label": say(c.label)} for c in Category],
         "environments": environments,
         "now": f"{now.astimezone(WARSAW):%Y-%m-%dT%H:%M}",
         "error": error,
@@ -66,8 +69,8 @@ def _moved(document: Document, now: datetime, parts: AdminParts) -> dict[str, st
         "id": document.id,
         "number": document.facts.number or document.id,
         "unit": unit.name if unit else document.unit,
-        "state": LABELS[document.state],
-        "due": moment(document.due_safe, now) if document.due_safe else "po końcu awarii",
+        "state": say(LABELS[document.state]),
+        "due": moment(document.due_safe, now) if document.due_safe else say(UNDATED[DueState.PENDING]),
         "why": document.due_why,
     }
 
@@ -84,7 +87,7 @@ async def change(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         elif verb == "confirm":
             await parts.spool.write(lambda s: outages.confirm(s, outage_id, now, name=name, link=link))
         elif verb == "close":
-            over = _given(end, "Proszę podać koniec z komunikatu.")
+            over = _given(end, say("Proszę podać koniec z komunikatu."))
             await parts.spool.write(lambda s: outages.close(s, outage_id, over, now, name=name, link=link))
         elif verb == "cancel":
             reason = forms.text(form, "reason")
@@ -98,13 +101,13 @@ async def change(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 
 async def _add(parts: AdminParts, form: forms.Form, now: datetime, name: str, link: str, end: datetime | None) -> None:
     environment = forms.text(form, "environment")
-    start = _given(forms.moment(form, "start"), "Proszę podać początek z komunikatu.")
+    start = _given(forms.moment(form, "start"), say("Proszę podać początek z komunikatu."))
     if environment not in {c.environment for c in parts.municipality.contexts.values()}:
         raise HttpProblem("bad_request")
     try:
         category = Category(forms.text(form, "category"))
     except ValueError:
-        raise ConfigError("Proszę wybrać rodzaj komunikatu.") from None
+        raise ConfigError(say("Proszę wybrać rodzaj komunikatu.")) from None
     published = forms.moment(form, "published")
     if published is not None and now < published < now + timedelta(minutes=1):
         published = now  # the field has no seconds, and this very minute is meant

@@ -12,11 +12,13 @@ from gateway.http.answers import as_file
 from gateway.http.problems import HttpProblem
 from gateway.results import local
 from gateway.web import shown
+from gateway.web.languages import say
 from gateway.web.pages import forms
 from gateway.web.pages.documents import seen, told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
+from gateway.web.shown import Fact
 from gateway.web.sight import Sight, look
-from gateway.web.words import moment, paid
+from gateway.web.words import day, moment, paid
 from spool import purchases
 from spool.domain.accounts import Right
 from spool.domain.calendar import warsaw_date
@@ -52,11 +54,11 @@ def row(invoice: Received, now: datetime, parts: AdminParts) -> dict[str, Any]:
     facts = invoice.facts
     return {
         "ksef": invoice.ksef_number,
-        "seller": facts.seller_name or facts.seller_nip or "sprzedawca nieznany",
+        "seller": facts.seller_name or facts.seller_nip or say("sprzedawca nieznany"),
         "seller_nip": facts.seller_nip,
         "number": facts.number,
         "gross": paid(facts),
-        "unit": unit.name if unit else invoice.unit or "tacka centralna",
+        "unit": unit.name if unit else invoice.unit or say("tacka centralna"),
         "central": invoice.unit is None,
         "at": moment(invoice.acquisition_date, now),
         "at_iso": local(invoice.acquisition_date),
@@ -90,10 +92,10 @@ def _whole(sight: Sight, number: str, rules: Rules) -> tuple[Purchase, list[Even
     return purchases.look(sight.store, invoice, rules), sight.history(invoice)
 
 
-def _more(purchase: Purchase, *, whole: bool) -> list[tuple[str, str]]:
+def _more(purchase: Purchase, *, whole: bool) -> list[Fact]:
     """The receipt date, and for people in charge what looks like the same invoice: it may be another unit's."""
-    rows = [("Data otrzymania", f"{purchase.receipt.day:%d.%m.%Y} ({purchase.receipt.rule})")]
-    return [*rows, ("Podobne faktury", ", ".join(purchase.alike))] if whole and purchase.alike else rows
+    rows = [Fact(say("Data otrzymania"), f"{day(purchase.receipt.day)} ({purchase.receipt.rule})", kept=True)]
+    return [*rows, Fact(say("Podobne faktury"), ", ".join(purchase.alike))] if whole and purchase.alike else rows
 
 
 def _assigning(purchase: Purchase, parts: AdminParts, now: datetime) -> dict[str, Any]:
@@ -129,8 +131,8 @@ async def decide(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         elif verb == "remirror":
             await parts.spool.write(lambda s: s.remirror(number, now, name))
         elif verb == "receipt":
-            day = forms.day(form, "day")
-            await parts.spool.write(lambda s: s.enter_receipt(invoice, day, now, name))
+            received_on = forms.day(form, "day")
+            await parts.spool.write(lambda s: s.enter_receipt(invoice, received_on, now, name))
         else:
             raise HttpProblem("not_found")
     except (ConfigError, MoveRefused) as error:
@@ -138,20 +140,20 @@ async def decide(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     raise shown.back(f"/odebrane/{number}", verb)
 
 
-def _facts(invoice: Received, now: datetime, parts: AdminParts) -> list[tuple[str, str]]:
+def _facts(invoice: Received, now: datetime, parts: AdminParts) -> list[Fact]:
     facts, shown_row = invoice.facts, row(invoice, now, parts)
     rows = [
-        ("Numer KSeF", invoice.ksef_number),
-        ("Sprzedawca", " ".join(part for part in (facts.seller_name, facts.seller_nip) if part)),
-        ("Numer faktury", facts.number),
-        ("Data wystawienia", f"{facts.issue_date:%d.%m.%Y}" if facts.issue_date else ""),
-        ("Do zapłaty", shown_row["gross"]),
-        ("Numer nadany", moment(invoice.acquisition_date, now)),
-        ("Jednostka", shown_row["unit"]),
-        ("Tytuł płatności od 2027", invoice.ksef_number),
-        ("SHA-256", invoice.sha256),
+        Fact(say("Numer KSeF"), invoice.ksef_number),
+        Fact(say("Sprzedawca"), " ".join(part for part in (facts.seller_name, facts.seller_nip) if part)),
+        Fact(say("Numer faktury"), facts.number),
+        Fact(say("Data wystawienia"), day(facts.issue_date) if facts.issue_date else ""),
+        Fact(say("Do zapłaty"), shown_row["gross"]),
+        Fact(say("Numer nadany"), moment(invoice.acquisition_date, now)),
+        Fact(say("Jednostka"), shown_row["unit"]),
+        Fact(say("Tytuł płatności od 2027"), invoice.ksef_number),
+        Fact("SHA-256", invoice.sha256),
     ]
-    return [(label, value) for label, value in rows if value]
+    return [fact for fact in rows if fact.value]
 
 
 async def xml(request: web.Request, viewer: Viewer) -> web.StreamResponse:

@@ -9,6 +9,7 @@ from gateway.folders.layout import CENTRAL
 from gateway.http.answers import as_file
 from gateway.http.problems import HttpProblem
 from gateway.web import shown
+from gateway.web.languages import say
 from gateway.web.parts import PARTS, Viewer
 from gateway.web.sight import units_of
 
@@ -22,7 +23,7 @@ async def listing(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     parts = request.app[PARTS]
     owners = {unit.id: unit.name for unit in units_of(parts, viewer)}
     if viewer.account.whole_town:
-        owners = {CENTRAL: "Cała gmina"} | owners
+        owners = {CENTRAL: say("Cała gmina")} | owners
     months: dict[str, dict[str, list[dict[str, str]]]] = {}
     for owner, name in owners.items():
         for found in await registers.listed(parts.folders_root, owner):

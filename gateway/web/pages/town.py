@@ -9,11 +9,13 @@ from certs import credentials
 from certs.credentials import Known
 from gateway.trail import as_csv, rows_only
 from gateway.web import shown
+from gateway.web.languages import phrase, say
 from gateway.web.pages import forms
 from gateway.web.pages.documents import told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import look
 from gateway.web.snapshot import LOOKER
+from gateway.web.words import day
 from spool.domain.environments import BY_NAME
 from spool.domain.ledger import FOLDER, Event
 from spool.domain.municipality import Context, Policy
@@ -25,11 +27,11 @@ from spool.settings import LOCAL_RULE
 _ROWS = 100
 _PAGE = 5_000
 _SUBJECTS = {
-    "": "Wszystko",
-    "account:": "Konta i logowania",
-    "outage:": "Komunikaty o awariach",
-    "context:": "Konteksty KSeF",
-    "unit:": "Jednostki",
+    "": phrase("Wszystko"),
+    "account:": phrase("Konta i logowania"),
+    "outage:": phrase("Komunikaty o awariach"),
+    "context:": phrase("Konteksty KSeF"),
+    "unit:": phrase("Jednostki"),
 }
 
 
@@ -47,12 +49,12 @@ async def units(request: web.Request, viewer: Viewer) -> web.StreamResponse:
             {
                 "id": unit.id,
                 "name": unit.name,
-                "identity": unit.nip or unit.idwew or "bez własnego numeru",
+                "identity": unit.nip or unit.idwew or say("bez własnego numeru"),
                 "context": unit.context,
                 "waiting": waiting,
                 "refused": found.get(State.REFUSED, 0),
                 "numbered": sum(found.get(state, 0) for state in NUMBERED),
-                "folder": "niedostępny" if f"unit:{unit.id}" in missing or unit.id in missing else "jest",
+                "there": f"unit:{unit.id}" not in missing and unit.id not in missing,
                 "town_hall": unit.town_hall,
             }
         )
@@ -70,26 +72,29 @@ async def certificates(request: web.Request, viewer: Viewer) -> web.StreamRespon
 def _credential(context: Context, known: Known, now: datetime) -> dict[str, Any]:
     expiry = known.expiry
     if expiry is None:
-        return _line(context, known.purpose, "alarm", known.problem, "")
+        return _line(context, known.purpose, "alarm", known.problem)
     if known.role == "token":
-        return _line(context, known.purpose, "look", "Tokenem można się logować tylko do 31.12.2026. " + known.cure, "")
+        text = say("Tokenem można się logować tylko do 31.12.2026.")
+        return _line(context, known.purpose, "look", text) | {"cure": known.cure}
     left = expiry.days_left(now) or 0
-    days = f"jeszcze {left} dni" if left >= 0 else f"nieważny od {-left} dni"
-    until = f"{expiry.until:%d.%m.%Y}" if expiry.until else ""
-    return _line(context, known.purpose, expiry.tone(now), f"Ważny do {until}.", days) | {
+    days = say("jeszcze {days} dni", days=left) if left >= 0 else say("nieważny od {days} dni", days=-left)
+    until = say("Ważny do {day}.", day=day(expiry.until)) if expiry.until else ""
+    return _line(context, known.purpose, expiry.tone(now), until) | {
+        "days": days,
         "subject": expiry.subject,
         "serial": expiry.serial,
     }
 
 
-def _line(context: Context, purpose: str, tone: str, text: str, days: str) -> dict[str, Any]:
+def _line(context: Context, purpose: str, tone: str, text: str) -> dict[str, Any]:
     return {
         "context": f"{context.id} · {context.value}",
-        "environment": BY_NAME[context.environment].label or "KSeF produkcyjny",
-        "purpose": purpose,
+        "environment": say(BY_NAME[context.environment].label) or say("KSeF produkcyjny"),
+        "purpose": say(purpose),
         "tone": tone,
         "text": text,
-        "days": days,
+        "cure": "",
+        "days": "",
         "subject": "",
         "serial": "",
     }
@@ -109,22 +114,22 @@ def _settings(parts: AdminParts) -> list[dict[str, Any]]:
     policies = [_policy(name, decided(town).of(question)) for name, question in QUESTIONS.items()]
     policies.append(_policy(LOCAL_RULE, given.shared.law.maintenance_after_offline24))
     own = [
-        (f"{unit.name}: {label(name)}", value(policy.value), policy.order or "nie podano")
+        (f"{unit.name}: {say(label(name))}", say(value(policy.value)), policy.order or say("nie podano"))
         for unit in town.units.values()
         for name, policy in unit.policies.items()
     ]
     folders = [(name, f"{seconds:g}", "") for name, seconds in vars(given.folders).items()]
     groups = [
-        {"title": "Zarządzenia i ustalenia gminy", "rows": policies, "order": True},
-        {"title": "Odstępstwa jednostek", "rows": own, "order": True},
-        {"title": "Gmina", "rows": [("Nazwa", town.name, ""), ("NIP", town.nip, "")], "order": False},
-        {"title": "Foldery (sekundy, minuty)", "rows": folders, "order": False},
+        {"title": say("Zarządzenia i ustalenia gminy"), "rows": policies, "order": True},
+        {"title": say("Odstępstwa jednostek"), "rows": own, "order": True},
+        {"title": say("Gmina"), "rows": [(say("Nazwa"), town.name, ""), ("NIP", town.nip, "")], "order": False},
+        {"title": say("Foldery (sekundy, minuty)"), "rows": folders, "order": False},
     ]
     return [group for group in groups if group["rows"]]
 
 
 def _policy(name: str, policy: Policy) -> tuple[str, str, str]:
-    return label(name), value(policy.value), policy.order or "nie podano"
+    return say(label(name)), say(value(policy.value)), policy.order or say("nie podano")
 
 
 async def trail(request: web.Request, viewer: Viewer) -> web.StreamResponse:
@@ -137,7 +142,7 @@ async def trail(request: web.Request, viewer: Viewer) -> web.StreamResponse:
         "rows": [_told(e, now) for e in found[:_ROWS]],
         "more": found[_ROWS - 1].seq if len(found) > _ROWS else 0,
         "later": bool(before),
-        "subjects": [{"key": k, "label": label, "here": k == subject} for k, label in _SUBJECTS.items()],
+        "subjects": [{"key": k, "label": say(label), "here": k == subject} for k, label in _SUBJECTS.items()],
         "subject": subject,
     }
     return shown.page(request, viewer, "trail.html", values)
