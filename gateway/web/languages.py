@@ -60,7 +60,7 @@ def say(text: str, **values: object) -> str:
     """
     found = _english().get(text) if spoken() == ENGLISH and text else None
     pattern = str(found.string) if found is not None else text
-    full = pattern.format(**values) if values else pattern
+    full = pattern.format(**values).strip() if values else pattern  # the last value may be empty
     return Said(full) if found is not None or spoken() == POLISH else full
 
 
