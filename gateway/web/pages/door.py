@@ -11,7 +11,7 @@ from aiohttp import web
 from yarl import URL
 
 from gateway.http.problems import ROWS, HttpProblem
-from gateway.web import doorman, languages, shown
+from gateway.web import doorman, languages, shown, switch
 from gateway.web.doorman import Answers
 from gateway.web.languages import say
 from gateway.web.pages import forms
@@ -65,7 +65,7 @@ async def choose_language(request: web.Request) -> web.StreamResponse:
     if language not in languages.LANGUAGES:
         raise HttpProblem("bad_request")
     response = web.HTTPSeeOther(before)
-    languages.remember(response, language, secure=request.app[PARTS].secure)
+    switch.remember(response, language, secure=request.app[PARTS].secure)
     raise response
 
 
