@@ -173,9 +173,7 @@ def _for_people(page: Page) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         viewer = await doorman.viewer_of(request)
         if viewer is None:
-            if request.method in {"GET", "HEAD"}:
-                raise web.HTTPSeeOther(door.SIGN_IN)
-            raise HttpProblem("sign_in_first")
+            return await door.way_in(request)
         try:
             return await _let_in(request, viewer, page)
         except web.HTTPException:
