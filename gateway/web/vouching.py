@@ -21,7 +21,7 @@ def login_of(request: web.Request) -> str:
     named = request.headers.getall(proxy.header, []) if proxy else []
     if proxy is None or not named:
         return ""
-    if not _trusted(proxy.addresses, request.remote):
+    if not trusted(proxy.addresses, request.remote):
         log.warning("login_header_ignored", peer=request.remote, header=proxy.header)
         return ""
     if len(named) > 1:
@@ -30,7 +30,7 @@ def login_of(request: web.Request) -> str:
     return named[0].strip().lower()
 
 
-def _trusted(addresses: tuple[str, ...], peer: str | None) -> bool:
+def trusted(addresses: tuple[str, ...], peer: str | None) -> bool:
     """True when this peer is one of these addresses, however its family writes it."""
     try:
         return _plain(peer or "") in {_plain(address) for address in addresses}
