@@ -233,7 +233,7 @@ def _admin_parts(settings: GatewaySettings, desk: Spool, door: FrontDoor, drawin
     shared = settings.shared
     return AdminParts(
         desk, shared.municipality, shared.paths.folders, clock, gate, door, drawing, shared.rules, settings,
-        secure=not admin.listen.loopback or bool(admin.names),
+        secure=not admin.listen.loopback or bool(admin.names), proxy=admin.proxy,
     )  # fmt: skip
 
 

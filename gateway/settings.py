@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from gateway.alarms import settings as alarm_settings
@@ -15,6 +16,9 @@ from spool.domain.policies import OFFLINE24, QUESTIONS
 from spool.settings import LOCAL_RULE, Settings, policy
 from spool.toml import Table
 
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_NOT_FOR_LOGINS = frozenset({"accept", "authorization", "cookie", "from", "host", "origin", "referer", "user-agent"})
+"""Browsers fill these in by themselves."""
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,15}")
 _NOT_FOR_SHARES = frozenset({"root", "nobody"})
@@ -46,15 +50,25 @@ class Http:
 
 
 @dataclass(frozen=True)
+class Proxy:
+    """A reverse proxy that asks people who they are: its addresses, and the header in which it names the login."""
+
+    header: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Admin:
     """The admin listener; `token_file` holds the token that lets programs in from elsewhere than loopback.
 
-    `names` are host names under which a reverse proxy on this machine shows the pages.
+    `names` are host names under which a reverse proxy on this machine shows the pages; `proxy` is one that vouches for
+    people, None when nobody does.
     """
 
     listen: Listen
     token_file: Path | None
     names: tuple[str, ...] = ()
+    proxy: Proxy | None = None
 
 
 @dataclass(frozen=True)
@@ -138,11 +152,29 @@ def _http(table: Table) -> Http:
 
 def _admin(table: Table) -> Admin:
     names = tuple(name.lower() for name in table.texts("names"))
-    admin = Admin(_listen(table, "127.0.0.1:8444"), table.path("token_file"), names)
+    admin = Admin(_listen(table, "127.0.0.1:8444"), table.path("token_file"), names, _proxy(table.table("proxy")))
     table.done()
     if not admin.listen.loopback and admin.token_file is None:
         raise table.bad("listen", admin.listen.host, "poza 127.0.0.1 potrzebne jest pole token_file")
     return admin
+
+
+def _proxy(table: Table) -> Proxy | None:
+    """Both fields or none: a header without an address would be anybody's word."""
+    header, addresses = table.text("header", ""), table.texts("addresses")
+    table.done()
+    if not header and not addresses:
+        return None
+    if not _HEADER.fullmatch(header) or header.lower() in _NOT_FOR_LOGINS:
+        raise table.bad("header", header, "nazwa nagłówka, np. X-Remote-User")
+    for address in addresses:
+        try:
+            ip_address(address)
+        except ValueError:
+            raise table.bad("addresses", address, "adres IP serwera pośredniczącego") from None
+    if not addresses:
+        raise table.bad("addresses", [], "potrzebny jest adres IP serwera pośredniczącego")
+    return Proxy(header, addresses)
 
 
 def _folders(table: Table) -> Folders:

@@ -161,6 +161,12 @@ def m0024_refusals_by_age(db: Database) -> None:
     db.execute(REFUSALS)
 
 
+@steps()
+def m0032_vouched(db: Database) -> None:
+    """Whether a reverse proxy vouched for who is in."""
+    db.execute("ALTER TABLE login ADD COLUMN vouched INTEGER NOT NULL DEFAULT 0")
+
+
 def names() -> frozenset[str]:
     """The steps that this program knows."""
     return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))

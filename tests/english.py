@@ -36,9 +36,10 @@ FROM_BELOW = {
 }  # fmt: skip
 """Labels that the pages take from floors which know nothing of languages."""
 PROBLEMS = (
-    "bad_request", "body_damaged", "busy", "disk_full", "disk_inodes", "disk_read_only", "form_stale", "internal",
-    "method_not_allowed", "not_allowed", "not_found", "not_now", "pdf_later", "pdf_unreadable", "sign_in_first",
-    "too_big", "too_many_passwords", "upo_not_yet", "wrong_host", "wrong_password",
+    "bad_request", "body_damaged", "busy", "cookies_refused", "disk_full", "disk_inodes", "disk_read_only",
+    "form_stale", "internal", "method_not_allowed", "not_allowed", "not_found", "not_now", "not_vouched", "pdf_later",
+    "pdf_unreadable", "sign_in_first", "too_big", "too_many_passwords", "upo_not_yet", "vouched_twice", "wrong_host",
+    "wrong_password",
 )  # fmt: skip
 """Rows of `gateway.http.problems` that a page may show."""
 

@@ -27,7 +27,7 @@ from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
 from gateway.own import Behind
 from gateway.seals import Seals
-from gateway.settings import Listen, Policies
+from gateway.settings import Listen, Policies, Proxy
 from gateway.uploads import Uploads
 from gateway.web import doorman
 from gateway.web.app import AdminParts, create_admin_app
@@ -273,6 +273,7 @@ async def running(
     now: datetime = NOW,
     town: Municipality | None = None,
     wall: Callable[[], datetime] = system_clock,
+    proxy: Proxy | None = None,
 ) -> AsyncIterator[Bench]:
     """Both listeners over a fresh spool in `directory`, for as long as the block lasts."""
     town = town or municipality()
@@ -299,6 +300,7 @@ async def running(
         door,
         workers,
         rules,
+        proxy=proxy,
         wall=wall,
         hasher=CHEAP,  # type: ignore[arg-type]
         requests=parts.requests,

@@ -54,6 +54,21 @@ ROWS: dict[str, Row] = {
     "wrong_password": Row(
         401, "Login, hasło albo kod się nie zgadza.", "Nowe hasło nadaje administrator: sluza user password LOGIN"
     ),
+    "not_vouched": Row(
+        403,
+        "Serwer logowania podał login, którego w Śluzie nie ma albo którego konto jest wyłączone.",
+        "Konto o tym samym loginie zakłada administrator Śluzy.",
+    ),
+    "vouched_twice": Row(
+        400,
+        "Serwer pośredniczący podał login więcej niż raz.",
+        "Proszę zgłosić to informatykowi urzędu: pośrednik ma zastępować nagłówek, a nie dopisywać drugi.",
+    ),
+    "cookies_refused": Row(
+        429,
+        "Przeglądarka nie zachowuje ciasteczka, a bez niego nie da się pracować.",
+        "Proszę zezwolić tej stronie na ciasteczka i spróbować ponownie za kilka minut.",
+    ),
     "sign_in_first": Row(401, "Najpierw trzeba się zalogować.", "Strona logowania: /logowanie"),
     "not_allowed": Row(403, "Ta rola nie daje do tego prawa.", "Uprawnienia nadaje administrator Śluzy."),
     "form_stale": Row(

@@ -20,7 +20,7 @@ from aiohttp import web
 from gateway.http.answers import add_security_headers, as_json
 from gateway.http.app import route_of
 from gateway.http.problems import HttpProblem, from_exception
-from gateway.web import doorman, languages, measured, metrics, shown, view
+from gateway.web import doorman, languages, measured, metrics, shown, switch, view
 from gateway.web.health import unavailable_folders
 from gateway.web.pages import accounts, alarms, documents, door, live, outages, overview, received, registers, town
 from gateway.web.parts import PARTS, AdminParts, Viewer, same_origin
@@ -173,9 +173,7 @@ def _for_people(page: Page) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         viewer = await doorman.viewer_of(request)
         if viewer is None:
-            if request.method in {"GET", "HEAD"}:
-                raise web.HTTPSeeOther(door.SIGN_IN)
-            raise HttpProblem("sign_in_first")
+            return await door.way_in(request)
         try:
             return await _let_in(request, viewer, page)
         except web.HTTPException:
@@ -212,7 +210,7 @@ def _known(request: web.Request, error: Exception) -> HttpProblem:
 @web.middleware
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The language, and what went wrong before anybody was let in: JSON for programs, a page for people."""
-    with languages.speaking(languages.asked_for(request)):
+    with languages.speaking(switch.asked_for(request)):
         return await _answered(request, handler)
 
 
@@ -247,7 +245,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    languages.teach(pages)
+    switch.teach(pages)
     for method, path, handler in OPEN:
         _add(app, method, path, handler)
     for page in PAGES:

@@ -9,7 +9,7 @@ stored (faults X18).
 import asyncio
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pyotp
@@ -19,10 +19,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from gateway.http.problems import HttpProblem
+from gateway.web import vouching
 from gateway.web.languages import say
 from gateway.web.parts import HASHER, PARTS, AdminParts, Viewer
 from spool.bodies import sha256_hex
-from spool.domain.accounts import SESSION_LIFE, Account, weakness
+from spool.domain.accounts import SESSION_LIFE, Account, is_login, weakness
 from spool.domain.errors import ConfigError
 
 _AT_ONCE = asyncio.Semaphore(2)
@@ -62,13 +63,15 @@ async def sign_in(parts: AdminParts, answers: Answers, address: str) -> str:
         await _wrong(parts, login, pair, address)
         raise HttpProblem("wrong_password")
     parts.pairs.forget(pair)
-    return await _opened(parts, login, address)
+    return await opened(parts, login, address)
 
 
-async def _opened(parts: AdminParts, login: str, address: str) -> str:
+async def opened(parts: AdminParts, login: str, address: str, *, vouched: bool = False) -> str:
+    """The cookie of a new session; `vouched`: by the word of the reverse proxy."""
     cookie, token, now = secrets.token_urlsafe(32), secrets.token_urlsafe(32), parts.wall()
-    await parts.spool.write(lambda store: store.open_login(sha256_hex(cookie.encode()), login, token, now, address))
-    log.info("signed_in", login=login, peer=address)
+    key = sha256_hex(cookie.encode())
+    await parts.spool.write(lambda store: store.open_login(key, login, token, now, address, vouched=vouched))
+    log.info("signed_in", login=login, peer=address, way="proxy" if vouched else "password")
     return cookie
 
 
@@ -130,7 +133,11 @@ async def _wrong(parts: AdminParts, login: str, pair: str, address: str) -> None
 
 
 async def viewer_of(request: web.Request) -> Viewer | None:
-    """Who sent this request; None without a session that still lives."""
+    """Who sent this request; None without a session that still lives.
+
+    A session that the proxy opened counts only while each request names the same person; what is asked of people with
+    a password (to change it) is not asked of them.
+    """
     parts = request.app[PARTS]
     cookie = request.cookies.get(cookie_name(parts), "")
     if not cookie:
@@ -139,12 +146,42 @@ async def viewer_of(request: web.Request) -> Viewer | None:
     session = parts.spool.glance(lambda store: store.login(key))
     if session is None:
         return None
-    if session.over(now):
+    if session.over(now) or (session.vouched and vouching.login_of(request) != session.account.login):
         await parts.spool.write(lambda store: store.end_login(key))
         return None
     if (now - session.seen_at).total_seconds() >= _SEEN_EVERY_S:
         await parts.spool.write(lambda store: store.login_used(key, now))
+    if session.vouched:
+        parts.rounds.forget(session.account.login)
+        session = replace(session, account=replace(session.account, must_change=False))
     return Viewer(session, key)
+
+
+async def vouched_for(request: web.Request) -> Account | None:
+    """The account that the proxy vouches for; None when it names nobody.
+
+    Raises HttpProblem `not_vouched` for a login that is unknown, disabled or none, and `vouched_twice`.
+    """
+    login = vouching.login_of(request)
+    if not login:
+        return None
+    spool = request.app[PARTS].spool
+    account = await spool.read(lambda store: store.account(login)) if is_login(login) else None
+    if account is None or not account.active:
+        log.warning("vouched_for_nobody", peer=request.remote)
+        raise HttpProblem("not_vouched")
+    return account
+
+
+async def let_in(request: web.Request, account: Account) -> str:
+    """The cookie of a new session by the word of the proxy, without a password.
+
+    A browser that keeps no cookie would ask for ever: after some rounds HttpProblem `cookies_refused`.
+    """
+    parts = request.app[PARTS]
+    if wait := parts.rounds.failed(account.login):
+        raise HttpProblem("cookies_refused", headers={"Retry-After": str(wait)})
+    return await opened(parts, account.login, request.remote or "", vouched=True)
 
 
 def give_cookie(parts: AdminParts, response: web.StreamResponse, cookie: str) -> None:
@@ -176,7 +213,7 @@ async def change_password(parts: AdminParts, account: Account, old: str, new: st
         raise ConfigError(say("Nowe hasło jest takie samo jak dotychczasowe."))
     made, now = await asyncio.to_thread(hashed, new, parts.hasher), parts.wall()
     await parts.spool.write(lambda s: s.set_password(account.login, made, now, account.login, must_change=False))
-    return await _opened(parts, account.login, address)
+    return await opened(parts, account.login, address)
 
 
 def one_time_password() -> str:

@@ -17,6 +17,7 @@ class Finding:
     """One thing worth a sentence.
 
     `code` names it as long as it lasts, whatever its sentence counts: a kind, and after a colon what it is about.
+    `kept` is that part of the sentence which quotes what somebody left in Polish, whatever the page speaks.
     `grade` rises when the same thing becomes more pressing (a certificate that ends in 60, 30, 7 days).
     """
 
@@ -24,6 +25,7 @@ class Finding:
     sentence: str
     code: str
     grade: int = 0
+    kept: str = ""
 
     @property
     def kind(self) -> str:

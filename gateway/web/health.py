@@ -1,11 +1,13 @@
 """Is everything all right? Pure: what the spool says and the present instant in, findings in plain Polish out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gateway.web import kept, outages, saved
 from gateway.web.finding import Finding, Level
+from gateway.web.languages import phrase, say
+from gateway.web.lingering import Lingering, far_away, lingering, some
 from gateway.web.people import in_queue, needing
 from gateway.web.upkeep import Upkeep, upkeep
 from gateway.web.warned import told
@@ -30,39 +32,14 @@ from spool.domain.states import LIVE, State
 
 SOON = timedelta(hours=2)
 RECEIVE_QUIET = timedelta(hours=2)
-NUMBERED_LONG = timedelta(hours=1)
-FAR_SILENT = timedelta(hours=2)
-UNANSWERED_LONG = timedelta(minutes=30)
-UNCLEARED_LONG = timedelta(minutes=10)
-_NAMED = 5
 _BEATS_MISSED = 4
+_LATE = (
+    phrase("jest po terminie przesłania do KSeF."),
+    phrase("są po terminie przesłania do KSeF."),
+    "jest po terminie przesłania do KSeF.",
+)
 SHOWN = 50
 """Rows of the queue on the page; the spool is asked for one more, to know whether there are others."""
-
-
-@dataclass(frozen=True)
-class Far:
-    """A remote unit: when its computer was heard of last, and how much waits for it."""
-
-    unit: str
-    seen_at: datetime | None
-    waiting: int
-
-
-@dataclass(frozen=True)
-class Lingering:
-    """How many documents are where none should stay long: counted by the spool, told by `findings`."""
-
-    without_upo: int = 0
-    undelivered: int = 0
-    unanswered: Mapping[str, int] = field(default_factory=dict)
-    without_due: int = 0
-    owed: int = 0
-    ceased_for_nothing: int = 0
-    set_aside: Sequence[str] = ()
-    homeless: Mapping[str, int] = field(default_factory=dict)
-    far: Sequence[Far] = ()
-    uncleared: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +54,7 @@ class Snapshot:
     received_total: int
     unassigned: int
     latest: Sequence[Received]
-    lingering: Lingering = Lingering()
+    lingering: Lingering = Lingering()  # noqa: RUF009 - frozen
     outages: Sequence[Outage] = ()
     alarms: Sequence[Alarm] = ()
     unsent: Sequence[Mail] = ()
@@ -122,10 +99,10 @@ def findings(snapshot: Snapshot) -> list[Finding]:
         *_silent(snapshot),
     ]
     found += [
-        Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence, w.code)
+        Finding(Level.ALARM if w.grave else Level.LOOK, w.sentence, w.code, kept=w.kept)
         for w in told(snapshot.alarms, snapshot.unsent)
     ]
-    found += [*_lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot), *_left(snapshot)]
+    found += [*lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot), *_left(snapshot)]
     found += far_away(snapshot.lingering.far, snapshot.at)
     found += upkeep(snapshot.upkeep, snapshot.at)
     seen = (snapshot.outages, snapshot.conditions, snapshot.at)
@@ -147,12 +124,13 @@ def _disks(snapshot: Snapshot) -> list[Finding]:
     """A full disk, one without inodes, one that became read-only (faults F04 to F06)."""
     found = []
     if snapshot.shortage:
-        text = f"Nowych faktur Śluza nie przyjmuje, przyjęte wysyła dalej. {snapshot.shortage}"
-        found.append(Finding(Level.ALARM, text, "disk:spool"))
+        text = say("Nowych faktur Śluza nie przyjmuje, przyjęte wysyła dalej. {kept}", kept=snapshot.shortage)
+        found.append(Finding(Level.ALARM, text, "disk:spool", kept=snapshot.shortage))
     told = snapshot.condition("", DISK_OF_FOLDERS)
     if told is not None:
-        text = f"Wyników nie można teraz zapisać w folderach; czekają bezpiecznie. {said(told)}"
-        found.append(Finding(Level.ALARM, text, DISK_OF_FOLDERS))
+        kept = said(told)
+        text = say("Wyników nie można teraz zapisać w folderach; czekają bezpiecznie. {kept}", kept=kept)
+        found.append(Finding(Level.ALARM, text, DISK_OF_FOLDERS, kept=kept))
     return found
 
 
@@ -161,56 +139,63 @@ def _deadlines(snapshot: Snapshot) -> list[Finding]:
     near = sum(soon(d, snapshot.at) for d in snapshot.queue)
     found = []
     if late:
-        more = "Co najmniej " if late >= SHOWN else ""
-        be = plural(late, ("jest", "są", "jest"))
-        found.append(
-            Finding(Level.ALARM, f"{more}{counted(late)} {be} po terminie przesłania do KSeF.", "deadline:late")
-        )
+        many = say("Co najmniej {many}", many=counted(late)) if late >= SHOWN else counted(late)
+        text = say("{many} {what}", many=many, what=plural(late, _LATE))
+        found.append(Finding(Level.ALARM, text, "deadline:late"))
     if near:
-        found.append(
-            Finding(
-                Level.LOOK, f"Za mniej niż 2 godziny mija termin: {counted(near)} bez numeru KSeF.", "deadline:near"
-            )
-        )
+        text = say("Za mniej niż 2 godziny mija termin: {many} bez numeru KSeF.", many=counted(near))
+        found.append(Finding(Level.LOOK, text, "deadline:near"))
     return found
 
 
 def _contexts(snapshot: Snapshot) -> list[Finding]:
     found: list[Finding] = []
     for condition in snapshot.conditions:
-        name, since = condition.context, moment(condition.at, snapshot.at)
+        name, since, kept = condition.context, moment(condition.at, snapshot.at), said(condition)
+        words = {"name": name, "since": since, "kept": kept}
         if condition.name == "paused":
-            text = f"Wysyłka „{name}” jest wstrzymana od {since}. {said(condition)}"
-            found.append(Finding(Level.ALARM, text.strip(), f"paused:{name}"))
+            text = say("Wysyłka „{name}” jest wstrzymana od {since}. {kept}", **words)
+            found.append(Finding(Level.ALARM, text, f"paused:{name}", kept=kept))
         elif condition.name == "reachable" and unreachable(condition):
-            text = f"KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same."
+            text = say(
+                "KSeF nie odpowiada od {since} („{name}”). Faktury czekają bezpiecznie i zostaną wysłane same.", **words
+            )
             found.append(Finding(Level.LOOK, text, f"unreachable:{name}"))
         elif condition.name == "strange":
-            text = (
-                f"KSeF odpowiada od {since} inaczej, niż zna ta wersja Śluzy („{name}”). Faktury czekają bezpiecznie, "
-                f"a terminy biegną: proszę sprawdzić, czy jest nowsza wersja programu. {said(condition)}"
+            text = say(
+                "KSeF odpowiada od {since} inaczej, niż zna ta wersja Śluzy („{name}”). Faktury czekają bezpiecznie, "
+                "a terminy biegną: proszę sprawdzić, czy jest nowsza wersja programu. {kept}",
+                **words,
             )
-            found.append(Finding(Level.ALARM, text.strip(), f"strange:{name}"))
+            found.append(Finding(Level.ALARM, text, f"strange:{name}", kept=kept))
         elif condition.name == "packages_fail":
-            text = f"KSeF odrzucił ostatnią paczkę faktur w całości („{name}”, od {since}): idą pojedynczo, wolniej."
-            found.append(Finding(Level.LOOK, f"{text} {said(condition)}".strip(), f"packages:{name}"))
+            text = say(
+                "KSeF odrzucił ostatnią paczkę faktur w całości („{name}”, od {since}): idą pojedynczo, wolniej. "
+                "{kept}",
+                **words,
+            )
+            found.append(Finding(Level.LOOK, text, f"packages:{name}", kept=kept))
         elif condition.name.startswith("damaged"):
-            text = f"Zapisana treść dokumentu {condition.value.get('document')} jest uszkodzona i nie zostanie wysłana."
-            found.append(Finding(Level.ALARM, text, f"damaged:{condition.value.get('document')}"))
+            document = condition.value.get("document")
+            text = say("Zapisana treść dokumentu {id} jest uszkodzona i nie zostanie wysłana.", id=document)
+            found.append(Finding(Level.ALARM, text, f"damaged:{document}"))
         elif condition.name == RECONCILE_FIRST:
-            found.append(Finding(Level.ALARM, not_compared(condition, since), f"reconcile:{name}"))
+            found.append(Finding(Level.ALARM, not_compared(condition, since), f"reconcile:{name}", kept=kept))
         elif condition.name == "clock":
-            found.append(Finding(Level.ALARM, _clock(condition), f"clock:{name}"))
+            found.append(Finding(Level.ALARM, _clock(condition), f"clock:{name}", kept=kept))
     return found
 
 
 def not_compared(condition: Condition, since: str) -> str:
     """Nothing is sent until KSeF was compared with the spool (faults F11, F12)."""
     of = f" „{condition.context}”" if condition.context else ""
-    cure = "Zostanie wznowiona po porównaniu z KSeF, które agent robi sam; można je też uruchomić: sluza reconcile."
+    cure = say(
+        "Zostanie wznowiona po porównaniu z KSeF, które agent robi sam; można je też uruchomić: sluza reconcile."
+    )
     if _by_a_person(condition):
-        cure = "Jeśli poprzedni serwer na pewno już nie działa, proszę uruchomić: sluza reconcile."
-    return f"Wysyłka{of} jest wstrzymana od {since}. {said(condition)} {cure}"
+        cure = say("Jeśli poprzedni serwer na pewno już nie działa, proszę uruchomić: sluza reconcile.")
+    why = said(condition)
+    return say("Wysyłka{of} jest wstrzymana od {since}. {kept} {cure}", of=of, since=since, kept=why, cure=cure)
 
 
 def _by_a_person(condition: Condition) -> bool:
@@ -232,15 +217,16 @@ def _silent(snapshot: Snapshot) -> list[Finding]:
     alive = snapshot.condition("", ALIVE)
     if alive is not None and _agent_is_silent(snapshot):
         since = moment(alive.at, snapshot.at)
-        text = f"Program wysyłający (agent) nie działa od {since}. Nic nie jest wysyłane."
+        text = say("Program wysyłający (agent) nie działa od {since}. Nic nie jest wysyłane.", since=since)
         if alive.at > snapshot.at:
-            text = (
+            text = say(
                 "Nie wiadomo, czy program wysyłający (agent) działa: jego ostatni znak życia ma godzinę, "
-                f"której jeszcze nie było ({since}). Proszę sprawdzić zegar serwera."
+                "której jeszcze nie było ({since}). Proszę sprawdzić zegar serwera.",
+                since=since,
             )
         return [Finding(Level.ALARM, text, "agent")]
     return [
-        Finding(Level.LOOK, f"Agent nie połączył się jeszcze z KSeF („{context}”).", f"agent:{context}")
+        Finding(Level.LOOK, say("Agent nie połączył się jeszcze z KSeF („{name}”).", name=context), f"agent:{context}")
         for context in snapshot.contexts
         if snapshot.condition(context, "reachable") is None and snapshot.condition(context, "paused") is None
     ]
@@ -248,64 +234,16 @@ def _silent(snapshot: Snapshot) -> list[Finding]:
 
 def _clock(condition: Condition) -> str:
     """The agent compares our clock with KSeF's (faults F14)."""
-    seconds = condition.value.get("seconds")
-    apart = f" o {abs(seconds)} s" if isinstance(seconds, int) else ""
-    text = f"Zegar tego serwera różni się od zegara KSeF{apart}. Proszę włączyć synchronizację czasu. {said(condition)}"
-    return text.strip()
-
-
-def _lingering(seen: Lingering) -> list[Finding]:
-    """Documents that should have gone on by themselves and did not."""
-    found = []
-    if seen.without_upo:
-        text = f"{counted(seen.without_upo)}: numer KSeF od ponad godziny, a UPO jeszcze nie pobrano."
-        found.append(Finding(Level.LOOK, text, "without_upo"))
-    if seen.undelivered:
-        text = f"{counted(seen.undelivered)}: numer KSeF i UPO są, ale od ponad godziny brak ich w folderze jednostki."
-        found.append(Finding(Level.ALARM, text, "undelivered"))
-    if count := seen.unanswered.get(State.SUBMITTED, 0):
-        text = f"{counted(count)}: KSeF przetwarza od ponad 30 minut. Nie wysyłamy drugi raz, czekamy na wynik."
-        found.append(Finding(Level.LOOK, text, "unanswered:submitted"))
-    if count := seen.unanswered.get(State.UNKNOWN, 0):
-        text = f"{counted(count)}: wynik wysyłki jest nieznany od ponad 30 minut. Nie wysyłamy drugi raz bez pewności."
-        found.append(Finding(Level.ALARM, text, "unanswered:unknown"))
-    if seen.owed:
-        text = (
-            f"{counted(seen.owed)}: KSeF odrzucił po wystawieniu offline, a termin biegnie. Trzeba poprawić i wysłać."
+    seconds, kept = condition.value.get("seconds"), said(condition)
+    if not isinstance(seconds, int):
+        return say(
+            "Zegar tego serwera różni się od zegara KSeF. Proszę włączyć synchronizację czasu. {kept}", kept=kept
         )
-        found.append(Finding(Level.ALARM, text, "deadline:owed"))
-    if seen.without_due:
-        text = f"{counted(seen.without_due)} bez terminu przesłania. Proszę sprawdzić te dokumenty."
-        found.append(Finding(Level.ALARM, text, "deadline:none"))
-    if seen.ceased_for_nothing:
-        text = (
-            f"{counted(seen.ceased_for_nothing)}: obowiązek przesłania uznano za wygasły, ale komunikat o awarii "
-            "całkowitej odwołano. Same nie zostaną wysłane, a termin biegnie: sluza queue list --state CEASED, potem "
-            "sluza queue retry ID --reason POWÓD."
-        )
-        found.append(Finding(Level.ALARM, text, "ceased_for_nothing"))
-    return [*found, *_stuck(seen)]
-
-
-def _stuck(seen: Lingering) -> list[Finding]:
-    """What a person has to move: set aside, left in another's folder, or of a unit that is configured no more."""
-    found = []
-    if seen.set_aside:
-        named = _some(seen.set_aside)
-        text = f"Odłożono na bok, bo przerywa pracę programu: {named}. Przywraca: sluza queue retry ID."
-        found.append(Finding(Level.ALARM, text, "set_aside"))
-    if seen.uncleared:
-        named = _some([f"„{owner}”" for owner in seen.uncleared])
-        text = f"Faktura przydzielona innej jednostce nadal leży w folderze: {named}. Śluza usunie ją później."
-        found.append(Finding(Level.ALARM, text, "uncleared"))
-    for unit, count in sorted(seen.homeless.items()):
-        text = f"{counted(count)}: jednostki „{unit}” nie ma już w konfiguracji, więc wyników nie można jej oddać."
-        found.append(Finding(Level.LOOK, text, f"homeless:{unit}"))
-    return found
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (" i inne" if len(names) > _NAMED else "")
+    return say(
+        "Zegar tego serwera różni się od zegara KSeF o {apart} s. Proszę włączyć synchronizację czasu. {kept}",
+        apart=abs(seconds),
+        kept=kept,
+    )
 
 
 def _receiving(snapshot: Snapshot) -> list[Finding]:
@@ -321,12 +259,15 @@ def _receiving(snapshot: Snapshot) -> list[Finding]:
         if unreachable(snapshot.condition(context, "reachable")):
             continue
         if failing is not None:
-            since = moment(_since(failing), snapshot.at)
-            text = f"Nie udaje się odbierać faktur zakupowych z KSeF („{context}”) od {since}. {said(failing)}"
-            found.append(Finding(Level.ALARM, text.strip(), f"receiving:{context}"))
+            since, why = moment(_since(failing), snapshot.at), said(failing)
+            text = say(
+                "Nie udaje się odbierać faktur zakupowych z KSeF („{name}”) od {since}. {kept}",
+                name=context, since=since, kept=why,
+            )  # fmt: skip
+            found.append(Finding(Level.ALARM, text, f"receiving:{context}", kept=why))
         elif last is not None and snapshot.at - last.at > max(RECEIVE_QUIET, 4 * _interval(last)):
             since = moment(last.at, snapshot.at)
-            text = f"Faktur zakupowych z KSeF („{context}”) nie odbierano od {since}."
+            text = say("Faktur zakupowych z KSeF („{name}”) nie odbierano od {since}.", name=context, since=since)
             found.append(Finding(Level.ALARM, text, f"receiving:{context}"))
     return found
 
@@ -345,18 +286,6 @@ def _interval(last: Condition) -> timedelta:
     return timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)
 
 
-def far_away(units: Sequence[Far], now: datetime) -> list[Finding]:
-    """Remote units whose computers are silent: their own program warns there, this is for who can lift a telephone."""
-    found = []
-    for one in units:
-        if one.seen_at is not None and abs(now - one.seen_at) < FAR_SILENT:
-            continue
-        since = f"nie łączy się od {moment(one.seen_at, now)}" if one.seen_at else "jeszcze się nie połączył"
-        rest = f" Czeka na niego: {one.waiting}." if one.waiting else ""
-        found.append(Finding(Level.LOOK, f"Komputer jednostki zdalnej „{one.unit}” {since}.{rest}", f"far:{one.unit}"))
-    return found
-
-
 def unavailable_folders(snapshot: Snapshot) -> list[str]:
     """The units whose folder is not there (the central tray and the whole root among them), by what the watch wrote."""
     return [c.name.removeprefix(FOLDER) for c in snapshot.conditions if c.context == "" and c.name.startswith(FOLDER)]
@@ -368,10 +297,12 @@ def _folders(snapshot: Snapshot) -> list[Finding]:
     if not units:
         return []
     if "" in units:
-        text = "Foldery jednostek są niedostępne. Wyniki czekają bezpiecznie, pliki nie giną."
+        text = say("Foldery jednostek są niedostępne. Wyniki czekają bezpiecznie, pliki nie giną.")
         return [Finding(Level.ALARM, text, "folders")]
-    names = _some([f"„{unit}”" for unit in units])
-    text = f"Niedostępny folder: {names}. Pliki i wyniki czekają; proszę sprawdzić, czy zasób jest podłączony."
+    text = say(
+        "Niedostępny folder: {units}. Pliki i wyniki czekają; proszę sprawdzić, czy zasób jest podłączony.",
+        units=some([f"„{unit}”" for unit in units]),
+    )
     return [Finding(Level.ALARM, text, "folders")]
 
 
@@ -380,12 +311,14 @@ def _left(snapshot: Snapshot) -> list[Finding]:
     found = []
     for condition in snapshot.conditions:
         if condition.name.startswith(LEFT):
-            named = condition.value.get("named", [])
-            more = " i inne" if condition.value.get("count", 0) > len(named) else ""
-            text = (
-                f"W „do-wyslania” jednostki „{condition.value.get('unit')}” leży coś, co nie jest plikiem i nie "
-                f"zostanie wysłane: {', '.join(named)}{more}. Proszę to usunąć, a faktury zapisać w „do-wyslania”."
-            )
+            named = ", ".join(condition.value.get("named", []))
+            if condition.value.get("count", 0) > len(condition.value.get("named", [])):
+                named = say("{names} i inne", names=named)
+            text = say(
+                "W „do-wyslania” jednostki „{unit}” leży coś, co nie jest plikiem i nie zostanie wysłane: {named}. "
+                "Proszę to usunąć, a faktury zapisać w „do-wyslania”.",
+                unit=condition.value.get("unit"), named=named,
+            )  # fmt: skip
             found.append(Finding(Level.ALARM, text, condition.name))
     return found
 

@@ -10,19 +10,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jinja2
-from aiohttp import web
-from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po
 from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
 
 POLISH, ENGLISH = "pl", "en"
 LANGUAGES = {POLISH: "Polski", ENGLISH: "English"}
 """Each by its own name, as the switch shows it."""
 CATALOGUE = Path(__file__).parent / "locale" / ENGLISH / "LC_MESSAGES" / "messages.po"
-COOKIE = "sluza-jezyk"
-_YEAR_S = 365 * 86_400
 _SPOKEN: ContextVar[str] = ContextVar("language", default=POLISH)
 
 
@@ -33,7 +31,9 @@ class Said(str):
 
 
 @cache
-def _english() -> Catalog:
+def _english() -> "Catalog":
+    from babel.messages.pofile import read_po  # here, because the command line never speaks English
+
     with CATALOGUE.open("rb") as file:
         return read_po(file, locale=ENGLISH)
 
@@ -60,7 +60,7 @@ def say(text: str, **values: object) -> str:
     """
     found = _english().get(text) if spoken() == ENGLISH and text else None
     pattern = str(found.string) if found is not None else text
-    full = pattern.format(**values) if values else pattern
+    full = pattern.format(**values).strip() if values else pattern  # the last value may be empty
     return Said(full) if found is not None or spoken() == POLISH else full
 
 
@@ -74,35 +74,7 @@ def lang(text: str) -> str:
     return "" if isinstance(text, Said) or spoken() == POLISH else Markup(' lang="pl"')
 
 
-def asked_for(request: web.Request) -> str:
-    """What the person chose in this browser; Polish until then, whatever the browser itself prefers."""
-    chosen = request.cookies.get(COOKIE, "")
-    return chosen if chosen in LANGUAGES else POLISH
-
-
-def remember(response: web.StreamResponse, language: str, *, secure: bool) -> None:
-    """The browser keeps the choice for a year: people stay who they are, sessions end."""
-    response.set_cookie(COOKIE, language, httponly=True, samesite="Lax", secure=secure, path="/", max_age=_YEAR_S)
-
-
 def other() -> dict[str, str]:
     """The language that the switch offers."""
     code = POLISH if spoken() == ENGLISH else ENGLISH
     return {"code": code, "name": LANGUAGES[code]}
-
-
-def teach(environment: jinja2.Environment) -> None:
-    """Give templates `{% trans %}`, `_()` and the filter `lang`.
-
-    Polish has three forms of number where gettext's source has two, so counted words come from `words.counted` and
-    `{% pluralize %}` is not used.
-    """
-    environment.policies["ext.i18n.trimmed"] = True
-    environment.add_extension("jinja2.ext.i18n")
-    environment.install_gettext_callables(say, _plural, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters["lang"] = lang
-    environment.globals["language"] = spoken
-
-
-def _plural(one: str, _many: str, _count: int) -> str:
-    raise NotImplementedError(one)

@@ -21,9 +21,11 @@ def alarms(outages: Sequence[Outage], conditions: Sequence[Condition], now: date
     found = [
         (
             f"outage_unconfirmed:{o.announcement.id}",
-            (
-                f"Latarnia podaje awarię całkowitą KSeF od {moment(o.announcement.start, now)}. Niczego nie zmienia, "
-                f"dopóki człowiek jej nie potwierdzi: sluza outage confirm {o.announcement.id}"
+            say(
+                "Latarnia podaje awarię całkowitą KSeF od {since}. Niczego nie zmienia, dopóki człowiek jej nie "
+                "potwierdzi: sluza outage confirm {id}",
+                since=moment(o.announcement.start, now),
+                id=o.announcement.id,
             ),
         )
         for o in outages
@@ -32,9 +34,10 @@ def alarms(outages: Sequence[Outage], conditions: Sequence[Condition], now: date
     found += [
         (
             f"{NO_CERTIFICATE}:{c.context}",
-            (
-                f"Dokumenty offline kontekstu „{c.context}” nie mają KODU II: brak ważnego certyfikatu KSeF typu 2 "
-                "(offline). Proszę ustawić offline_cert i offline_key."
+            say(
+                "Dokumenty offline kontekstu „{name}” nie mają KODU II: brak ważnego certyfikatu KSeF typu 2 "
+                "(offline). Proszę ustawić offline_cert i offline_key.",
+                name=c.context,
             ),
         )
         for c in conditions
@@ -54,9 +57,10 @@ def notes(outages: Sequence[Outage], conditions: Sequence[Condition], now: datet
             continue
         began = datetime.fromisoformat(str(since))
         if now - began > _BEACON_QUIET:
-            text = (
-                f"Latarnia (komunikaty o awariach KSeF) nie odpowiada od {moment(began, now)}. Wysyłki to nie "
-                "wstrzymuje; komunikaty proszę sprawdzać w BIP i w razie potrzeby wpisać: sluza outage add."
+            text = say(
+                "Latarnia (komunikaty o awariach KSeF) nie odpowiada od {since}. Wysyłki to nie wstrzymuje; "
+                "komunikaty proszę sprawdzać w BIP i w razie potrzeby wpisać: sluza outage add.",
+                since=moment(began, now),
             )
             found.append((f"beacon:{condition.name.removeprefix(BEACON)}", text))
     return found
@@ -77,11 +81,16 @@ def _running(outage: Outage, now: datetime) -> str:
     period = outage.announcement
     since = moment(period.start, now)
     if period.category is Category.MAINTENANCE:
-        until = f" do {moment(period.end, now)}" if period.end else ""
-        return f"Ogłoszona niedostępność KSeF (prace serwisowe) od {since}{until}. Faktury czekają i pójdą same."
+        span = _span(since, moment(period.end, now) if period.end else "")
+        return say("Ogłoszona niedostępność KSeF (prace serwisowe) {span}. Faktury czekają i pójdą same.", span=span)
     if period.category is Category.FAILURE:
-        return f"Ogłoszona awaria KSeF od {since}. Nowe terminy policzymy, gdy się skończy; próbujemy wysyłać dalej."
-    return f"Potwierdzona awaria całkowita KSeF od {since}. Faktur z tego czasu nie przesyła się do KSeF."
+        return say(
+            "Ogłoszona awaria KSeF od {since}. Nowe terminy policzymy, gdy się skończy; próbujemy wysyłać dalej.",
+            since=since,
+        )
+    return say(
+        "Potwierdzona awaria całkowita KSeF od {since}. Faktur z tego czasu nie przesyła się do KSeF.", since=since
+    )
 
 
 def rows(outages: Sequence[Outage], now: datetime) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from gateway.alarms.settings import Alerts
 from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
-from gateway.settings import GatewaySettings
+from gateway.settings import GatewaySettings, Proxy
 from gateway.web.guard import Gate
 from spool.access import Spool
 from spool.clock import Clock, system_clock
@@ -30,7 +30,8 @@ class AdminParts:
 
     `settings` None: pages about the configuration say nothing (tests). `wall` is the clock of sessions: a training's
     clock that jumps must not throw people out. `requests` are those of the drop-point by status. `pairs` counts wrong
-    passwords by address and account, `addresses` by address alone, behind which a whole town hall may sit.
+    passwords by address and account, `addresses` by address alone, behind which a whole town hall may sit. `proxy` may
+    vouch for people; `rounds` counts by account what it opened and no request has used yet.
     """
 
     spool: Spool
@@ -42,12 +43,14 @@ class AdminParts:
     drawing: Workers
     rules: Rules
     settings: GatewaySettings | None = None
+    proxy: Proxy | None = None
     secure: bool = False
     hasher: PasswordHasher = HASHER
     wall: Clock = system_clock
     requests: Counter[int] = field(default_factory=Counter)
     pairs: Throttle = field(default_factory=lambda: Throttle(allowed=6, window_s=300))
     addresses: Throttle = field(default_factory=lambda: Throttle(allowed=60, window_s=300))
+    rounds: Throttle = field(default_factory=lambda: Throttle(allowed=30, window_s=300))
 
     @property
     def alerts(self) -> Alerts:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from gateway.web.finding import Finding, Level
+from gateway.web.languages import say
 from gateway.web.words import moment
 from spool.domain.backups import standing, worry
 from spool.domain.ledger import Condition
@@ -13,14 +14,17 @@ def findings(condition: Condition | None, now: datetime) -> list[Finding]:
     if condition is None:
         return []
     said = standing(condition.value)
-    last = f"ostatnia dobra jest z {moment(said.good_at, now)}" if said.good_at else "nie ma ani jednej dobrej"
+    last = say("nie ma ani jednej dobrej")
+    if said.good_at:
+        last = say("ostatnia dobra jest z {at}", at=moment(said.good_at, now))
     why = " ".join(part for part in (said.reason, said.hint) if part)
     match worry(said, now):
         case "old":
-            text = f"Od ponad dwóch dni nie ma nowej kopii zapasowej: {last}. {why}".strip()
-            return [Finding(Level.ALARM, text, "backup", 2)]
+            text = say("Od ponad dwóch dni nie ma nowej kopii zapasowej: {last}. {kept}", last=last, kept=why)
+            return [Finding(Level.ALARM, text, "backup", 2, kept=why)]
         case "failed":
-            return [Finding(Level.ALARM, f"Kopia zapasowa się nie udała; {last}. {why}", "backup", 1)]
+            text = say("Kopia zapasowa się nie udała; {last}. {kept}", last=last, kept=why)
+            return [Finding(Level.ALARM, text, "backup", 1, kept=why)]
     return []
 
 

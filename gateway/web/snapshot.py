@@ -11,15 +11,8 @@ from aiohttp import web
 
 from certs import credentials
 from certs.credentials import Known
-from gateway.web.health import (
-    NUMBERED_LONG,
-    SHOWN,
-    UNANSWERED_LONG,
-    UNCLEARED_LONG,
-    Far,
-    Lingering,
-    Snapshot,
-)
+from gateway.web.health import SHOWN, Snapshot
+from gateway.web.lingering import NUMBERED_LONG, UNANSWERED_LONG, UNCLEARED_LONG, Far, Lingering
 from gateway.web.upkeep import MOST as NEGLECTED
 from gateway.web.upkeep import Upkeep
 from gateway.web.warned import MOST, UNSENT_SHOWN

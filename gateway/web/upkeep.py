@@ -9,6 +9,7 @@ from datetime import datetime
 
 from certs.credentials import Known
 from gateway.web.finding import Finding, Level
+from gateway.web.languages import say
 from gateway.web.words import WAITS, counted, plural
 from spool.domain.calendar import WARSAW
 
@@ -30,16 +31,19 @@ def upkeep(seen: Upkeep, now: datetime) -> list[Finding]:
     """The findings, in the order of the fields."""
     found = [finding for known in seen.known if (finding := _ending(known, now)) is not None]
     if seen.unmended:
-        most = "Co najmniej " if seen.unmended >= MOST else ""
-        wait = plural(seen.unmended, WAITS)
-        text = (
-            f"{most}{counted(seen.unmended)} {wait} na poprawę od co najmniej {seen.unmended_days} dni: odrzucono, "
-            "a pod tym samym numerem nic nie przyszło. Proszę przypomnieć jednostkom: sluza queue list --state REFUSED."
-        )
+        many = counted(seen.unmended)
+        if seen.unmended >= MOST:
+            many = say("Co najmniej {many}", many=many)
+        text = say(
+            "{many} {wait} na poprawę od co najmniej {days} dni: odrzucono, a pod tym samym numerem nic nie przyszło. "
+            "Proszę przypomnieć jednostkom: sluza queue list --state REFUSED.",
+            many=many, wait=plural(seen.unmended, WAITS), days=seen.unmended_days,
+        )  # fmt: skip
         found.append(Finding(Level.LOOK, text, "unmended"))
     for login in seen.guessed:
-        text = (
-            f"Na konto „{login}” wielokrotnie podano błędne hasło. Jeśli to nie ta osoba: sluza user disable {login}."
+        text = say(
+            "Na konto „{login}” wielokrotnie podano błędne hasło. Jeśli to nie ta osoba: sluza user disable {login}.",
+            login=login,
         )
         found.append(Finding(Level.LOOK, text, f"passwords:{login}"))
     return found

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from gateway.results import local
 from gateway.web import outages
 from gateway.web.finding import Finding, Level
 from gateway.web.health import SHOWN, Snapshot, findings, in_order, overdue, said, soon, unreachable
-from gateway.web.languages import phrase, say
+from gateway.web.languages import POLISH, Said, phrase, say, speaking, spoken
 from gateway.web.words import clock, counted, left, moment, number
 from spool.domain.document import MODE_LABELS, Mode
 from spool.domain.environments import BY_NAME
@@ -48,14 +48,14 @@ class Row:
 
 def page(snapshot: Snapshot, municipality: Municipality, scope: Collection[str] | None = None) -> dict[str, Any]:
     """Everything the template needs; with a `scope` only of these units."""
-    found = findings(snapshot)
+    found = _findings(snapshot)
     level = found[0].level if found else Level.FINE
     rows = [_row(d, snapshot.at, municipality) for d in snapshot.queue[:SHOWN]]
     return {
         "tone": TONES[level],
-        "headline": found[0].sentence if found else say("Wszystko w porządku."),
+        "headline": _told(found[0]) if found else {"parts": [say("Wszystko w porządku.")]},
         "second": in_order(snapshot),
-        "others": [{"tone": TONES[f.level], "sentence": f.sentence} for f in found[1:]],
+        "others": [_told(f) for f in found[1:]],
         "at": clock(snapshot.at),
         "at_iso": local(snapshot.at),
         "queue": rows,
@@ -69,6 +69,24 @@ def page(snapshot: Snapshot, municipality: Municipality, scope: Collection[str] 
         "units_open": len(municipality.units) <= _OPENED_UNITS,
         "whole": scope is None,
     }
+
+
+def _findings(snapshot: Snapshot) -> list[Finding]:
+    """In the language of the page; one that is not wholly translated as it is in Polish, never half and half."""
+    found = findings(snapshot)
+    if spoken() == POLISH:
+        return found
+    with speaking(POLISH):
+        kept = [replace(finding, sentence=str(finding.sentence)) for finding in findings(snapshot)]
+    return [said if isinstance(said.sentence, Said) else polish for said, polish in zip(found, kept, strict=True)]
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    """A finding in parts, so that what it quotes can be marked as Polish."""
+    before, quoted, after = finding.sentence.partition(finding.kept) if finding.kept else (finding.sentence, "", "")
+    said = [Said(part) if isinstance(finding.sentence, Said) else part for part in (before, after)]
+    parts = [part for part in (said[0], quoted, said[1]) if part.strip()]
+    return {"tone": TONES[finding.level], "parts": parts}
 
 
 def details(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:

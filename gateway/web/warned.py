@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gateway.web.languages import say
 from spool.domain.alarms import Alarm, Mail
 from spool.domain.ladder import ON_CALL
 
@@ -18,21 +19,28 @@ UNSENT = "unsent"
 
 @dataclass(frozen=True)
 class Warned:
-    """One sentence; `grave` when it is an alarm, not only worth a look; `code` as of a finding."""
+    """One sentence; `grave` when it is an alarm, not only worth a look; `code` and `kept` as of a finding."""
 
     grave: bool
     sentence: str
     code: str = "deadline:told"
+    kept: str = ""
 
 
 def told(alarms: Sequence[Alarm], unsent: Sequence[Mail]) -> list[Warned]:
     """The gravest alarms in words, of more only that there are some; then the mail."""
     by_urgency = sorted(alarms, key=lambda alarm: (alarm.step not in ON_CALL, alarm.due))
-    found = [Warned(a.step in ON_CALL, f"Ostrzeżenie: {a.sentence}") for a in by_urgency]
+    found = [
+        Warned(a.step in ON_CALL, say("Ostrzeżenie: {kept}", kept=a.sentence), kept=a.sentence) for a in by_urgency
+    ]
     if len(found) > _NAMED:
-        text = "Ostrzeżeń o terminach jest więcej; wszystkie pokaże polecenie: sluza alerts list"
+        text = say("Ostrzeżeń o terminach jest więcej; wszystkie pokaże polecenie: sluza alerts list")
         found[_NAMED:] = [Warned(found[_NAMED].grave, text)]
     return found + _mail(unsent)
+
+
+def _warning(alarm: Alarm) -> Warned:
+    return Warned(alarm.step in ON_CALL, say("Ostrzeżenie: {kept}", kept=alarm.sentence), kept=alarm.sentence)
 
 
 def _mail(unsent: Sequence[Mail]) -> list[Warned]:
@@ -40,6 +48,9 @@ def _mail(unsent: Sequence[Mail]) -> list[Warned]:
     if not unsent:
         return []
     last, count = unsent[0], len(unsent)
-    most = "co najmniej " if count >= MOST else ""
-    more = f" Takich wiadomości jest więcej: {most}{count}." if count > 1 else ""
-    return [Warned(True, f"Nie udało się wysłać ostrzeżenia e-mailem do {last.address}. {last.error}{more}", UNSENT)]
+    text = say("Nie udało się wysłać ostrzeżenia e-mailem do {address}. {kept}", address=last.address, kept=last.error)
+    if count >= MOST:
+        text = say("{sentence} Takich wiadomości jest więcej: co najmniej {count}.", sentence=text, count=count)
+    elif count > 1:
+        text = say("{sentence} Takich wiadomości jest więcej: {count}.", sentence=text, count=count)
+    return [Warned(True, text, UNSENT, last.error)]

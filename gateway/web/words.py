@@ -2,8 +2,6 @@
 
 from datetime import date, datetime, timedelta
 
-from babel.dates import format_date, format_datetime
-
 from gateway.render.text import amount
 from gateway.web.languages import ENGLISH, Said, phrase, say, spoken
 from spool.domain.calendar import WARSAW
@@ -58,22 +56,27 @@ def moment(at: datetime, now: datetime) -> str:
         return Said(f"{say(_NEAR[days])} {there:%H:%M}")
     if spoken() == ENGLISH:
         pattern = "EEE d MMM, HH:mm" if there.year == here.year else "EEE d MMM y, HH:mm"
-        return Said(format_datetime(there, pattern, tzinfo=WARSAW, locale=_ENGLISH))
+        return Said(_in_english(there, pattern))
     year = f".{there:%Y}" if there.year != here.year else ""
     return Said(f"{_WEEKDAYS[there.weekday()]} {there:%d.%m}{year}, {there:%H:%M}")
 
 
 def day(at: date) -> str:
     """`27.11.2026`, `27 Nov 2026`. A datetime is taken as it stands, so it is handed in as Warsaw time."""
-    return format_date(at, "d MMM y", locale=_ENGLISH) if spoken() == ENGLISH else f"{at:%d.%m.%Y}"
+    return _in_english(at, "d MMM y") if spoken() == ENGLISH else f"{at:%d.%m.%Y}"
 
 
 def day_of_year(at: date) -> str:
     """`27.11`, `27 Nov`, where the year is known."""
-    return format_date(at, "d MMM", locale=_ENGLISH) if spoken() == ENGLISH else f"{at:%d.%m}"
+    return _in_english(at, "d MMM") if spoken() == ENGLISH else f"{at:%d.%m}"
 
 
-_ENGLISH = "en_GB"
+def _in_english(at: date, pattern: str) -> str:
+    from babel.dates import format_date, format_datetime  # here, because the command line never speaks English
+
+    if isinstance(at, datetime):
+        return format_datetime(at, pattern, tzinfo=at.tzinfo, locale="en_GB")
+    return format_date(at, pattern, locale="en_GB")
 
 
 def actor(name: str) -> str:
@@ -92,7 +95,7 @@ def clock(now: datetime) -> str:
     """`pt. 20.11.2026, 22:20:05`, so that a monitor which stopped can be told."""
     here = now.astimezone(WARSAW)
     if spoken() == ENGLISH:
-        return format_datetime(here, "EEE d MMM y, HH:mm:ss", tzinfo=WARSAW, locale=_ENGLISH)
+        return _in_english(here, "EEE d MMM y, HH:mm:ss")
     return f"{_WEEKDAYS[here.weekday()]} {here:%d.%m.%Y, %H:%M:%S}"
 
 

@@ -95,21 +95,30 @@ class Account:
 
 @dataclass(frozen=True)
 class LoginSession:
-    """Somebody is in. `token` guards every form of this session (faults X19); the cookie itself is not kept."""
+    """Somebody is in. `token` guards every form of this session (faults X19); the cookie itself is not kept.
+
+    `vouched`: no password was asked, a reverse proxy named the person, and has to with every request.
+    """
 
     account: Account
     token: str
     opened_at: datetime
     seen_at: datetime
+    vouched: bool = False
 
     def over(self, now: datetime) -> bool:
         """Unused for too long, or a day old."""
         return now - self.seen_at > SESSION_IDLE or now - self.opened_at > SESSION_LIFE
 
 
+def is_login(text: str) -> bool:
+    """True when an account may be called so."""
+    return _LOGIN.fullmatch(text) is not None
+
+
 def check_account(login: str, role: Role, units: tuple[str, ...], known: frozenset[str]) -> None:
     """Raises ConfigError for a login, or a set of units, that cannot be."""
-    if not _LOGIN.fullmatch(login):
+    if not is_login(login):
         raise ConfigError(
             f"Login „{login}” jest niepoprawny.",
             "Małe litery bez polskich znaków, cyfry, kropka, myślnik; od 2 do 32 znaków, na początku litera.",

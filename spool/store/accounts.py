@@ -95,23 +95,34 @@ class Accounts(Base):
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
-    def open_login(self, cookie_hash: str, login: str, token: str, now: datetime, address: str) -> None:
-        """Somebody has come in. What has ended by itself is swept out on the way."""
+    def open_login(
+        self, cookie_hash: str, login: str, token: str, now: datetime, address: str, *, vouched: bool = False
+    ) -> None:
+        """Somebody has come in, `vouched`: by the word of a reverse proxy. What has ended is swept out on the way."""
         self._db.execute("DELETE FROM login WHERE opened_at < ?", (stamp(now - SESSION_LIFE),))
-        self._insert("login", hash=cookie_hash, account=login, token=token, opened_at=stamp(now), seen_at=stamp(now))
-        self._account_event(login, "signed_in", now, login, "Zalogowano.", {"address": address})
+        self._insert(
+            "login", hash=cookie_hash, account=login, token=token, opened_at=stamp(now), seen_at=stamp(now),
+            vouched=int(vouched),
+        )  # fmt: skip
+        note = "Zalogowano: tożsamość potwierdził serwer pośredniczący." if vouched else "Zalogowano."
+        data = {"address": address, "way": "proxy"} if vouched else {"address": address}
+        self._account_event(login, "signed_in", now, login, note, data)
 
     def login(self, cookie_hash: str) -> LoginSession | None:
         """The session behind a cookie, with its account as it is now; None for an unknown one or a disabled account."""
         row = self._one(
-            """SELECT a.*, l.token, l.opened_at, l.seen_at FROM login l JOIN account a ON a.login = l.account
+            """SELECT a.*, l.token, l.opened_at, l.seen_at, l.vouched FROM login l JOIN account a ON a.login = l.account
                WHERE l.hash = ? AND a.disabled_at IS NULL""",
             cookie_hash,
         )
         if row is None:
             return None
         return LoginSession(
-            rows.account(row), row["token"], rows.instant(row["opened_at"]), rows.instant(row["seen_at"])
+            rows.account(row),
+            row["token"],
+            rows.instant(row["opened_at"]),
+            rows.instant(row["seen_at"]),
+            bool(row["vouched"]),
         )
 
     def login_used(self, cookie_hash: str, now: datetime) -> None:

@@ -68,6 +68,13 @@ class Pages(Lookup):
         )
         return {r["state"]: r["n"] for r in found}
 
+    def counts_by_unit(self) -> dict[str, dict[str, int]]:
+        """How many documents of each unit are in each state; units and states without any are left out."""
+        found: dict[str, dict[str, int]] = {}
+        for row in self._db.execute("SELECT unit, state, n FROM tally WHERE n > 0"):
+            found.setdefault(row["unit"], {})[row["state"]] = row["n"]
+        return found
+
     def find_received(
         self, units: Units, *, text: str = "", tray: bool = False, before: int = 0, limit: int = 50
     ) -> list[Received]:

@@ -157,6 +157,9 @@ def test_story_of_the_month(visits: Visits, home: House, day: Day, camera: Camer
     anna.link("Konta i logowania")
     anna.link("Wszystko")
     camera.take(anna.page, "historia-zmian")
+    anna.link(day.received[None] or "", within="main")
+    anna.see("Zakład Ślusarski Jan Bąk")
+    anna.page.go_back()
     with anna.page.expect_download() as saved:
         anna.link("Pobierz jako CSV")
     assert saved.value.suggested_filename == "historia.csv"

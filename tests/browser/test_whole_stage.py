@@ -107,9 +107,9 @@ def test_story_of_an_outage(visits: Visits, stage: Stage, camera: Camera) -> Non
     """The banner says that KSeF fails, an invoice waits, its date moves to the seventh working day, all turns green."""
     admin = visits.somebody()
     admin.sign_in("admin", stage.password)
-    for label, name in (("Certyfikaty", "certyfikaty"), ("Jednostki", "jednostki")):
+    for label in ("Certyfikaty", "Jednostki", "Ustawienia"):
         admin.link(label)
-        camera.take(admin.page, name)
+        camera.take(admin.page, label.lower())
     admin.link("Przegląd")
     camera.take(admin.page, "przeglad-w-porzadku")
     control(stage, "faults", {"endpoint": "ksef", "kind": "http_503"})
@@ -136,6 +136,8 @@ def test_story_of_an_outage(visits: Visits, stage: Stage, camera: Camera) -> Non
     control(stage, "faults", None, "DELETE")
     _green(admin)
     camera.take(admin.page, "przeglad-po-awarii")
+    admin.link("Alarmy")
+    camera.take(admin.page, "alarmy")
 
 
 def _due(told: Path) -> str | None:

@@ -374,6 +374,10 @@ async def test_an_outage_is_entered_confirmed_and_cancelled_on_a_page(bench: Ben
 async def test_fault_X11_the_audit_trail_can_be_taken_along(bench: Bench, stocked: Any) -> None:
     """As CSV with every event, a spreadsheet's formulas made text (X11)."""
     await bench.spool.write(lambda store: store.log("unit:sp1", "x", NOW, "=cmd|' /C calc'!A0", "+1"))
+    page = (await bench.admin("/historia")).body.decode()
+    for place in (f"/faktury/{stocked[SCHOOL]['id']}", f"/odebrane/{stocked['']['number']}"):
+        assert f'<a href="{place}">' in page
+    assert re.findall(r'<a href="[^"]*">unit:sp1', page) == []
     raw = (await bench.admin("/historia.csv")).body
     assert raw.startswith(b"\xef\xbb\xbfnumer;kiedy;kto;")
     assert "'=cmd|" in raw.decode()

@@ -11,7 +11,7 @@ from aiohttp import web
 from yarl import URL
 
 from gateway.http.problems import ROWS, HttpProblem
-from gateway.web import doorman, languages, shown
+from gateway.web import doorman, languages, shown, switch
 from gateway.web.doorman import Answers
 from gateway.web.languages import say
 from gateway.web.pages import forms
@@ -22,11 +22,39 @@ from spool.domain.errors import ConfigError
 SIGN_IN, PASSWORD = "/logowanie", "/haslo"
 
 
+async def way_in(request: web.Request) -> web.StreamResponse:
+    """What somebody without a session gets: in at once by the word of the proxy, or to the door."""
+    if request.method not in {"GET", "HEAD"}:
+        raise HttpProblem("sign_in_first")
+    try:
+        account = await doorman.vouched_for(request)
+    except HttpProblem:
+        raise web.HTTPSeeOther(SIGN_IN) from None  # which says why
+    if account is None:
+        raise web.HTTPSeeOther(SIGN_IN)
+    cookie, here = await doorman.let_in(request, account), str(request.rel_url)
+    if request.headers.get("Sec-Fetch-Site") in {"same-origin", "none"}:
+        response = web.HTTPSeeOther(here)
+        doorman.give_cookie(request.app[PARTS], response, cookie)
+        raise response
+    # Led here by another site, a browser would not bring the new cookie along a redirect, only on a page's own way.
+    page = shown.bare(request, "vouched.html", {"login": account.login, "here": here})
+    page.headers["Refresh"] = f"0; url={here}"
+    doorman.give_cookie(request.app[PARTS], page, cookie)
+    return page
+
+
 async def ask(request: web.Request) -> web.StreamResponse:
-    """GET /logowanie."""
+    """GET /logowanie. For whom the proxy vouches it is where one comes out, and asks for no password."""
     if await doorman.viewer_of(request) is not None:
         raise web.HTTPSeeOther("/")
-    return await _door(request)
+    try:
+        account = await doorman.vouched_for(request)
+    except HttpProblem as found:
+        return await _door(request, found)
+    return (
+        shown.bare(request, "vouched.html", {"login": account.login, "here": ""}) if account else await _door(request)
+    )
 
 
 async def enter(request: web.Request) -> web.StreamResponse:
@@ -65,7 +93,7 @@ async def choose_language(request: web.Request) -> web.StreamResponse:
     if language not in languages.LANGUAGES:
         raise HttpProblem("bad_request")
     response = web.HTTPSeeOther(before)
-    languages.remember(response, language, secure=request.app[PARTS].secure)
+    switch.remember(response, language, secure=request.app[PARTS].secure)
     raise response
 
 

@@ -1,5 +1,6 @@
 """What concerns the whole municipality: units, certificates, settings with the orders behind them, the audit trail."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.web.sight import look
 from gateway.web.snapshot import LOOKER
 from gateway.web.words import day
 from spool.domain.environments import BY_NAME
+from spool.domain.identifiers import ksef_number_is_valid
 from spool.domain.ledger import FOLDER, Event
 from spool.domain.municipality import Context, Policy
 from spool.domain.policies import QUESTIONS, decided
@@ -25,6 +27,7 @@ from spool.domain.states import LIVE, NUMBERED, State
 from spool.settings import LOCAL_RULE
 
 _ROWS = 100
+_DOCUMENT = re.compile(r"[0-9a-f]{23}")
 _PAGE = 5_000
 _SUBJECTS = {
     "": phrase("Wszystko"),
@@ -39,11 +42,11 @@ async def units(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /jednostki: every unit with what waits, what was refused, and whether its folder is there."""
     parts = request.app[PARTS]
     snapshot = await request.app[LOOKER].look(None)
-    counts = await parts.spool.read(lambda s: {u: s.counts_of([u]) for u in parts.municipality.units})
+    counts = await parts.spool.read(lambda s: s.counts_by_unit())
     missing = {c.context for c in snapshot.conditions if c.name == FOLDER}
     rows = []
     for unit in parts.municipality.units.values():
-        found = counts[unit.id]
+        found = counts.get(unit.id, {})
         waiting = sum(found.get(state, 0) for state in LIVE - NUMBERED)
         rows.append(
             {
@@ -149,7 +152,16 @@ async def trail(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 
 
 def _told(event: Event, now: datetime) -> dict[str, str]:
-    return told_event(event, now) | {"subject": event.subject}
+    return told_event(event, now) | {"subject": event.subject, "place": _place(event.subject)}
+
+
+def _place(subject: str) -> str:
+    """The page about what an entry is about; empty where there is none."""
+    if _DOCUMENT.fullmatch(subject):
+        return f"/faktury/{subject}"
+    if ksef_number_is_valid(subject):
+        return f"/odebrane/{subject}"
+    return "/awarie" if subject.startswith("outage:") else ""
 
 
 async def exported(request: web.Request, _viewer: Viewer) -> web.StreamResponse:
