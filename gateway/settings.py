@@ -1,4 +1,4 @@
-"""The gateway's tables of the configuration: [http], [admin], [folders], [shares], [policy], [alerts], [backup]."""
+"""The gateway's tables: [http], [admin], [folders], [shares], [policy], [alerts], [backup], [archive]."""
 
 import re
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from spool.domain.municipality import Policy
 from spool.domain.policies import OFFLINE24, QUESTIONS
 from spool.settings import LOCAL_RULE, Settings, policy
 from spool.toml import Table
+from spool.volumes import settings as archive_settings
+from spool.volumes.settings import Archive
 
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,15}")
@@ -97,6 +99,7 @@ class GatewaySettings:
     policies: Policies
     alerts: Alerts
     backup: Backup = Backup()  # noqa: RUF009 - frozen
+    archive: Archive = Archive()  # noqa: RUF009 - frozen
 
 
 def read(shared: Settings, root: Table) -> GatewaySettings:
@@ -105,7 +108,7 @@ def read(shared: Settings, root: Table) -> GatewaySettings:
     return GatewaySettings(
         shared, _http(root.table("http")), _admin(root.table("admin")), _folders(root.table("folders")),
         _shares(root.table("shares")), _policies(root.table("policy")), alarm_settings.read(root),
-        backup_settings.read(root),
+        backup_settings.read(root), archive_settings.read(root),
     )  # fmt: skip
 
 
