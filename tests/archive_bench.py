@@ -62,9 +62,11 @@ class OldTown(Town):
 
         return self.write(work)
 
-    def purchase(self, number: str, at: datetime = OLD, *, unit: str | None = "sp1", mirrored: bool = True) -> str:
+    def purchase(
+        self, number: str, at: datetime = OLD, *, unit: str | None = "sp1", mirrored: bool = True, filling: str = ""
+    ) -> str:
         """A supplier's invoice; returns its SHA-256."""
-        raw = f"<Faktura>bought {number}</Faktura>".encode()
+        raw = f"<Faktura>bought {number}{filling}</Faktura>".encode()
         facts = Facts(seller_nip="5250000015", kind="VAT", number=number, issue_date=at.date())
         ksef = f"5250000015-{number}"
         got = NewReceived(ksef, "gmina", sha256_hex(raw), facts, {}, at, at, unit, "podmiot3", "Reguła.")

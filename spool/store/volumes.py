@@ -9,7 +9,7 @@ from datetime import datetime
 from spool import rows
 from spool.domain.volumes import NAME, Volume
 from spool.rows import stamp
-from spool.store.base import ENDED, Base, marks
+from spool.store.base import ENDED, Base
 
 # What a row must be for its bytes to go: old, over, shown where it belongs, and nothing about it open. What a person
 # keeps longer than others stays where every backup has it. A year ends in winter, one hour before it does in UTC.
@@ -75,12 +75,16 @@ class Volumes(Base):
         return True
 
     def send_away(self, volume: str, hashes: Sequence[str], before: datetime) -> int:
-        """These bodies, which lie in the volume, leave the spool where they still may; returns how many did."""
-        done = self._db.execute(
-            f"""UPDATE body SET volume = ?, packed = x'' WHERE volume IS NULL AND sha256 IN ({marks(hashes)})
+        """These bodies, which lie in the volume, leave the spool where they still may; returns how many did.
+
+        Each row moves to the end of its table: emptied in place it would leave a hole in its page, and no page free.
+        """
+        done = self._db.executemany(
+            f"""UPDATE body SET rowid = (SELECT max(rowid) + 1 FROM body), volume = ?, packed = x''
+                WHERE volume IS NULL AND sha256 = ?
                 AND NOT EXISTS (SELECT 1 FROM document WHERE document.sha256 = body.sha256
                 AND (state NOT IN ('DELIVERED', {ENDED[1:]} OR acquisition_date >= ?))""",  # noqa: S608 - our own words
-            (volume, *hashes, stamp(before)),
+            [(volume, sha256, stamp(before)) for sha256 in hashes],
         )
         return int(done.rowcount)
 

@@ -323,15 +323,19 @@ def test_restore_leaves_sound_volumes_and_sets_a_damaged_one_aside(town: OldTown
     assert town.damaged() == {}
 
 
-def test_a_backup_has_no_empty_pages(town: OldTown) -> None:
-    """What bodies left behind in the spool's file is not copied for ten years."""
-    raw = os.urandom(60_000).hex().encode()
-    town.write(lambda store: [store.put_body(raw + bytes([n])) for n in range(20)])
-    before = town.make().manifest.size
-    town.write(lambda store: store._db.execute("DELETE FROM body WHERE size > 50000"))
-    made = town.make(at=NOW + timedelta(days=1))
-    assert made.manifest.size < before / 2
-    assert (town.state / FILE).stat().st_size > made.manifest.size
+def test_what_bodies_left_behind_is_used_again_and_not_copied(town: OldTown) -> None:
+    """Bodies that shared their pages leave free pages: later ones take them, and no backup carries them."""
+    for year in (2023, 2024):
+        at = datetime(year, 3, 3, tzinfo=UTC)
+        for n in range(30):
+            town.purchase(f"{year}/{n}", at, filling=os.urandom(2000).hex())
+    before, file = town.make().manifest.size, (town.state / FILE).stat().st_size
+    assert town.archive().moved == 60
+    assert before - town.make(at=NOW + timedelta(days=1)).manifest.size > 60 * 2000
+    for n in range(40):
+        town.purchase(f"new/{n}", NOW, filling=os.urandom(2000).hex())
+    assert (town.state / FILE).stat().st_size <= file + 40 * 500
+    assert findings(town) == []
 
 
 def test_the_command_runs_lists_and_checks(town: OldTown) -> None:
