@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("intake", "grouping", "validation", "scale", "folders", "packing", "backlog", "render", "pages")
+NAMES = ("intake", "grouping", "validation", "scale", "folders", "packing", "backlog", "render", "pages", "years")
 """The modules of this package that measure, in the order in which they are run."""
 
 

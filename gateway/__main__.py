@@ -24,6 +24,7 @@ from gateway import settings as gateway_settings
 from gateway.alarms.post import Post
 from gateway.alarms.troubles import Troubles
 from gateway.alarms.watch import Alarms, Patience
+from gateway.archives import Archives
 from gateway.backups import Backups, backup_workers
 from gateway.folders.leftovers import Leftovers
 from gateway.folders.presence import Presence
@@ -148,6 +149,7 @@ async def _run(
         brakes = shared.throttle, pages.gate.throttle, pages.pairs
         parts |= _registers(settings, desk, registers, clock, brakes, stop)
         parts["backups"] = Backups(desk, copying, settings.backup, settings.shared, clock).run(stop)
+        parts["archives"] = Archives(desk, copying, settings.archive, clock).run(stop)
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)

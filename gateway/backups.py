@@ -5,18 +5,18 @@ the same twice.
 """
 
 import asyncio
-import contextlib
 
 import structlog
 
+from gateway.chores import repeat
 from spool.access import Spool
 from spool.backup import make, record
-from spool.backup.make import Failed, Plan
+from spool.backup.make import Plan
 from spool.backup.settings import Backup
 from spool.clock import Clock
 from spool.domain.backups import due
 from spool.domain.built import too_early
-from spool.domain.errors import SluzaError
+from spool.domain.errors import Failed
 from spool.settings import Settings
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 
@@ -49,27 +49,7 @@ class Backups:
 
     async def run(self, stop: asyncio.Event, every_s: float = _LOOK_EVERY_S) -> None:
         """Until `stop`, which may come in the middle of a backup: it is given up then, and nothing of it stays."""
-        stopped = asyncio.ensure_future(stop.wait())
-        try:
-            while not stop.is_set():
-                step = asyncio.ensure_future(self.step())
-                await asyncio.wait([step, stopped], return_when=asyncio.FIRST_COMPLETED)
-                step.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._ended(step)
-                await asyncio.wait([stopped], timeout=every_s)
-        finally:
-            stopped.cancel()
-            self._workers.close()
-
-    async def _ended(self, step: "asyncio.Future[None]") -> None:
-        """What broke a step is written to the log; a backup that fails ends nobody."""
-        try:
-            await step
-        except (OSError, SluzaError) as error:
-            _log.warning("backup_waits", cause=str(error))
-        except Exception:
-            _log.exception("backup_waits")
+        await repeat("backup_waits", self.step, stop, every_s)
 
     async def step(self) -> None:
         """Make the backup if it is due."""

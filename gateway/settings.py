@@ -1,4 +1,4 @@
-"""The gateway's tables of the configuration: [http], [admin], [folders], [shares], [policy], [alerts], [backup]."""
+"""The gateway's tables: [http], [admin], [folders], [shares], [policy], [alerts], [backup], [archive]."""
 
 import re
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ from spool.domain.municipality import Policy
 from spool.domain.policies import OFFLINE24, QUESTIONS
 from spool.settings import LOCAL_RULE, Settings, policy
 from spool.toml import Table
+from spool.volumes import settings as archive_settings
+from spool.volumes.settings import Archive
 
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _NOT_FOR_LOGINS = frozenset({"accept", "authorization", "cookie", "from", "host", "origin", "referer", "user-agent"})
@@ -111,6 +113,7 @@ class GatewaySettings:
     policies: Policies
     alerts: Alerts
     backup: Backup = Backup()  # noqa: RUF009 - frozen
+    archive: Archive = Archive()  # noqa: RUF009 - frozen
 
 
 def read(shared: Settings, root: Table) -> GatewaySettings:
@@ -119,7 +122,7 @@ def read(shared: Settings, root: Table) -> GatewaySettings:
     return GatewaySettings(
         shared, _http(root.table("http")), _admin(root.table("admin")), _folders(root.table("folders")),
         _shares(root.table("shares")), _policies(root.table("policy")), alarm_settings.read(root),
-        backup_settings.read(root),
+        backup_settings.read(root), archive_settings.read(root),
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ VERBS = {
     "reconcile": "reconcile",
     "backup": "backup",
     "restore": "restore",
+    "archive": "archive",
     "shares": "shares",
     "check-config": "check_config",
     "policy": "policy",

@@ -93,7 +93,15 @@ BACKUPS = {
 }
 """Points of `sluza backup`, also in the gateway's worker, and of `sluza restore`, beside those of files."""
 
-POINTS = GATEWAY | AGENT | BOTH | REMOTE | BACKUPS
+ARCHIVES = {
+    "volume.written": "a volume is written, synced and verified, it has no name yet (key: its name)",
+    "volume.named": "the volume has its name, the spool does not know it (key: its name)",
+    "volume.entered": "the spool knows the volume, every body is still in the spool (key: its name)",
+    "volume.moved": "a group of bodies has left the spool (key: the volume)",
+}
+"""Points of the yearly archives, in the gateway, its worker, and `sluza archive run`."""
+
+POINTS = GATEWAY | AGENT | BOTH | REMOTE | BACKUPS | ARCHIVES
 
 
 @dataclass

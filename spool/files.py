@@ -5,6 +5,7 @@ sees the old file or the whole new one, never a part, and after a power cut the 
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
@@ -58,6 +59,20 @@ def produce(path: Path, fill: Callable[[IO[bytes]], object], mode: int = 0o640) 
             Path(name).unlink()
         raise
     sync_directory(path.parent)
+
+
+def unfinished(path: Path) -> Path:
+    """Where what will be `path` may lie until it is whole, for who cannot write through a handle: `sweep` knows it."""
+    return path.with_name(_own_prefix() + path.name)
+
+
+def digest(path: Path, *, from_disk: bool = False) -> str:
+    """SHA-256 of a file's content, hex; `from_disk`, not from memory, as far as the system lets us. Raises OSError."""
+    with path.open("rb") as content:
+        if from_disk:
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(content.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def make_directory(path: Path, mode: int = 0o777) -> None:

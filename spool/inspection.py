@@ -13,7 +13,9 @@ from spool import bodies
 from spool.domain import invariants, registered
 from spool.domain.invariants import MEANING, REPORT, RESTORE, SPOOL, Around, Finding
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S
+from spool.domain.volumes import PUT_BACK
 from spool.store import LONGEST_PAUSE, Store, Unreadable
+from spool.volumes import look
 
 T = TypeVar("T")
 Tell = Callable[[str, int, int], None]
@@ -66,7 +68,7 @@ class Report:
 def inspect(store: Store, now: datetime, tell: Tell) -> Report:
     """Everything that the spool by itself can answer for."""
     report = Report()
-    for step in (_file, _bodies, _missing, _lives, _lost, _double, _deadlines, _received, _history, _counts):
+    for step in (_file, _bodies, _archives, _missing, _lives, _lost, _double, _deadlines, _received, _history, _counts):
         try:
             step(store, report, now, tell)
         except _DAMAGED as error:
@@ -100,6 +102,19 @@ def _bodies(store: Store, report: Report, _now: datetime, tell: Tell) -> None:
             of = store.users_of(sha256)
             text = f"Zapisana treść {sha256[:12]}… {wrong}."
             report.add([Finding("I8", of[0] if of else sha256, text, "Nie zostanie wysłana. " + RESTORE)])
+
+
+def _archives(store: Store, report: Report, _now: datetime, tell: Tell) -> None:
+    """I8 and I1 for what has left the spool: every volume is what was sealed, and has what was given to it."""
+    directory = store.archives()
+    for volume in _counted("tomy archiwum", iter(store.volumes()), store.rows_in("volume"), tell, every=1):
+        report.saw("I8", count=volume.bodies)
+        if wrong := look.trouble(directory, volume, read=True):
+            report.add([Finding("I8", f"volume:{volume.name}", f"Tom archiwum {volume.name} {wrong}.", PUT_BACK)])
+    for sha256, name in look.astray(store):
+        of = store.users_of(sha256)
+        text = f"W tomie archiwum {name} brakuje zapisanej treści {sha256[:12]}…."
+        report.add([Finding("I1", of[0] if of else sha256, text, PUT_BACK)])
 
 
 def _missing(store: Store, report: Report, _now: datetime, tell: Tell) -> None:
@@ -200,8 +215,8 @@ def _counts(store: Store, report: Report, _now: datetime, tell: Tell) -> None:
         report.add([Finding("I17", "spool", f"Liczby dokumentów się nie zgadzają ({said}).", RESTORE)])
 
 
-def _counted(what: str, things: Iterator[T], total: int, tell: Tell) -> Iterator[T]:
+def _counted(what: str, things: Iterator[T], total: int, tell: Tell, every: int = _TOLD_EVERY) -> Iterator[T]:
     for done, thing in enumerate(things):
-        if done % _TOLD_EVERY == 0:
+        if done % every == 0:
             tell(what, done, total)
         yield thing

@@ -10,6 +10,7 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from spool.domain.errors import AlreadyRunning
@@ -114,3 +115,17 @@ def _is_still(descriptor: int, path: Path) -> bool:
         return os.fstat(descriptor).st_ino == path.stat().st_ino
     except FileNotFoundError:
         return False
+
+
+@contextlib.contextmanager
+def alone(directory: Path, busy: str) -> Iterator[None]:
+    """One of its kind at a time works in this directory, which must exist. Raises AlreadyRunning with that sentence."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(busy, "Proszę poczekać, aż się skończy.") from None
+        yield
+    finally:
+        os.close(descriptor)

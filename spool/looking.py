@@ -15,6 +15,8 @@ from spool.room import QUEUE, full, look
 from spool.store import Store
 
 T = TypeVar("T")
+_WORTH_IT = 0.1
+"""The part of its pages that must be empty before a copy is written once more without them."""
 _PAGES_AT_ONCE = 1024
 """Of a copy: between two such steps the interpreter lives, and Ctrl-C is heard."""
 
@@ -84,6 +86,24 @@ class Looking:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def compact(copy: Path) -> None:
+    """A copy that nobody else has open, without the empty pages that bodies left behind which went into an archive.
+
+    Where they are few, or there is no room for another copy, it stays as it is. Raises SpoolError.
+    """
+    with _readable(copy), contextlib.closing(pysqlite3.connect(copy, isolation_level=None)) as connection:
+        free, pages, size = (
+            int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("freelist_count", "page_count", "page_size")
+        )
+        if free < pages * _WORTH_IT or look(copy.parent).free < 2 * (pages - free) * size:
+            return
+        smaller = copy.with_suffix(".compact")
+        smaller.touch(0o600)
+        connection.execute("VACUUM INTO ?", (str(smaller),))
+    smaller.replace(copy)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from spool.schema_accounts import ACCOUNTS, PAGES
 from spool.schema_alerts import REFUSALS, TROUBLES
 from spool.schema_purchases import PURCHASES
 from spool.schema_registers import PEOPLE, REGISTERS
+from spool.schema_volumes import VOLUMES
 
 steps = Migrations("sluza")
 
@@ -159,6 +160,13 @@ def m0023_troubles(db: Database) -> None:
 def m0024_refusals_by_age(db: Database) -> None:
     """Refused documents by age."""
     db.execute(REFUSALS)
+
+
+@steps()
+def m0030_volumes(db: Database) -> None:
+    """Yearly archives, and which bodies lie in them."""
+    for statement in _statements(VOLUMES):
+        db.execute(statement)
 
 
 @steps()

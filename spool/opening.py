@@ -11,7 +11,7 @@ import pysqlite3
 import sqlite_utils
 
 from spool import integrity, migrations
-from spool.domain.errors import SpoolDamaged, SpoolError, SpoolTooNew
+from spool.domain.errors import ConfigError, SpoolDamaged, SpoolError, SpoolTooNew
 from spool.integrity import Witness
 from spool.store import Store
 
@@ -63,6 +63,12 @@ def migrate(path: Path, witness: Witness, enter: Callable[[pysqlite3.Connection]
                 witness.close()
         finally:
             connection.close()
+
+
+def owner_only(path: Path, command: str) -> None:
+    """What makes files beside the spool is run by its owner, who must be able to use them. Raises ConfigError."""
+    if os.geteuid() != path.stat().st_uid:
+        raise ConfigError("To polecenie wykonuje właściciel spoolu.", f"Proszę: sudo -u {path.owner()} {command}")
 
 
 def refuse_newer(applied: set[str]) -> None:

@@ -17,6 +17,7 @@ from spool.domain.ledger import Condition, Document, Event, Outage, Received, Se
 from spool.domain.states import State
 from spool.domain.terms import DueState
 from spool.domain.troubles import Seen, Trouble
+from spool.domain.volumes import Volume
 
 
 def stamp(moment: datetime) -> str:
@@ -161,6 +162,12 @@ def account(row: pysqlite3.Row) -> Account:
         row["login"], row["name"], Role(row["role"]), tuple(json.loads(row["units"])), bool(row["must_change"]),
         bool(row["totp"]), instant(row["created_at"]), _maybe(row["disabled_at"]),
     )  # fmt: skip
+
+
+def volume(row: pysqlite3.Row) -> Volume:
+    """A row of `volume`."""
+    made_at = instant(row["made_at"])
+    return Volume(row["name"], row["size"], row["sha256"], row["bodies"], made_at, bool(row["moved"]))
 
 
 def _list(text: str) -> list[Any]:

@@ -22,7 +22,7 @@ from spool.toml import Table, load
 DEFAULT_PATH = Path("/etc/sluza/sluza.toml")
 _TABLES = (
     "municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "shares", "policy",
-    "calendar", "latarnia", "alerts", "retention", "backup",
+    "calendar", "latarnia", "alerts", "retention", "backup", "archive",
 )  # fmt: skip
 LOCAL_RULE = "maintenance_after_offline24"
 """The policy about maintenance announced within an offline24 term (deadlines K3); read here, for both programs."""

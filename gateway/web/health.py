@@ -29,6 +29,7 @@ from spool.domain.ledger import (
     Received,
 )
 from spool.domain.states import LIVE, State
+from spool.domain.volumes import ARCHIVE
 
 SOON = timedelta(hours=2)
 RECEIVE_QUIET = timedelta(hours=2)
@@ -109,6 +110,7 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     found += [Finding(Level.ALARM, text, code) for code, text in outages.alarms(*seen)]
     found += [Finding(Level.LOOK, text, code) for code, text in outages.notes(*seen)]
     found += saved.findings(snapshot.condition("", BACKUP), snapshot.at)
+    found += saved.archives(snapshot.condition("", ARCHIVE))
     lets_go = snapshot.condition("", KSEF_LETS_GO)
     found += [Finding(Level.LOOK, text, code) for code, text in kept.notes(snapshot.permissions_over, lets_go)]
     return sorted(found, key=lambda f: -f.level)

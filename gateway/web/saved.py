@@ -1,10 +1,11 @@
-"""What is said about backups: on the page, in `sluza status`. Pure."""
+"""What is said about backups and yearly archives: on the page, in `sluza status`. Pure."""
 
 from datetime import datetime
 
 from gateway.web.finding import Finding, Level
 from gateway.web.languages import say
 from gateway.web.words import moment
+from spool.domain import volumes
 from spool.domain.backups import standing, worry
 from spool.domain.ledger import Condition
 
@@ -26,6 +27,21 @@ def findings(condition: Condition | None, now: datetime) -> list[Finding]:
             text = say("Kopia zapasowa się nie udała; {last}. {kept}", last=last, kept=why)
             return [Finding(Level.ALARM, text, "backup", 1, kept=why)]
     return []
+
+
+def archives(condition: Condition | None) -> list[Finding]:
+    """An alarm for every volume that is not what was sealed, and what became of the last look."""
+    if condition is None:
+        return []
+    said = volumes.standing(condition.value)
+    found = [
+        Finding(Level.ALARM, f"Archiwum: tom {name} {wrong}. {volumes.PUT_BACK}", f"archive_damaged:{name}")
+        for name, wrong in sorted((said.damaged or {}).items())
+    ]
+    if said.reason:
+        text = f"Archiwum: nocny przegląd się nie udał. {said.reason} {said.hint}".strip()
+        found.append(Finding(Level.LOOK, text, "archive"))
+    return found
 
 
 def line(condition: Condition | None, now: datetime) -> str:

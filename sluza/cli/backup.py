@@ -78,6 +78,8 @@ def _as_dict(made: Made) -> dict[str, Any]:
         "counts": said.counts,
         "left_out": list(said.left_out),
         "removed": list(made.removed),
+        "archives": [{"name": one.name, "sha256": one.sha256, "size": one.size} for one in said.volumes],
+        "archives_copied": list(made.copied),
         "warning": made.warning,
     }
 
@@ -95,5 +97,7 @@ def _show(made: Made) -> None:
         )
         for path in said.left_out:
             out.print(f"    {plain(path)}")
+    if said.volumes:
+        out.print(f"  Tomy archiwum obok kopii: {len(said.volumes)}, w tym nowe: {len(made.copied)}.")
     if made.removed:
         out.print(f"  Usunięte starsze kopie: {len(made.removed)}.")

@@ -52,6 +52,8 @@ def _as_dict(done: Restored, *, only_check: bool) -> dict[str, Any]:
         "moved_aside": str(done.aside) if done.aside else None,
         "files": str(done.files) if done.files else None,
         "left_out": list(said.left_out),
+        "archives": [one.name for one in said.volumes],
+        "archives_missing": list(done.missing),
     }
 
 
@@ -62,6 +64,10 @@ def _show(done: Restored, *, only_check: bool) -> None:
     out.print(f"[bold green]{what}:[/] stan z {plain(said.made_at)}, {counts}.")
     if not done.described:
         out.print("[yellow]Obok kopii nie ma jej opisu (.json); sprawdzono ją sumami z jej wnętrza.[/]")
+    if said.volumes:
+        out.print(f"  Tomy archiwum: {len(said.volumes)}.")
+    for text in done.missing:
+        out.print(f"  [bold yellow]Brakuje tomu archiwum[/] {plain(text)}")
     if only_check:
         return
     if done.aside:

@@ -2,6 +2,7 @@
 
 contents ─ what belongs into one            manifest ─ what it says of itself
 archive ─ the file: tar, for a recipient inside age     sealing ─ the encryption
-disks ─ is it another disk, is there room   make, kept ─ making one, and which older ones go
+disks ─ is it another disk, is there room   make ─ making one, and which older ones go
+volumes ─ the yearly archives beside them
 restore ─ putting one back                  settings ─ the table [backup]
 """

@@ -28,7 +28,7 @@ def write(into: IO[bytes], manifest: Manifest, sources: list[Path], to: str) -> 
 
     Raises OSError, `ChangedError` among them.
     """
-    counting = _Counting(into)
+    counting = Counting(into)
     stream = _Reader(_tar(manifest, sources))
     if to:
         sealing.seal(stream.read, counting, to)
@@ -130,7 +130,7 @@ class _Reader:
         return taken
 
 
-class _Counting:
+class Counting:
     """Passes bytes on, and knows how many and which they were."""
 
     def __init__(self, into: IO[bytes]) -> None:

@@ -6,8 +6,6 @@ leaves nothing half-done; a killed process leaves temporary files that the next 
 
 import contextlib
 import errno
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,14 +16,17 @@ from typing import IO
 
 from spool import files, integrity, migrations
 from spool.access import FILE
-from spool.backup import archive, disks, manifest
+from spool.backup import archive, disks, manifest, volumes
 from spool.backup.contents import SPOOL, Belonging, belongings
 from spool.backup.manifest import Manifest
 from spool.backup.settings import Backup
 from spool.crashpoint import reached
 from spool.domain.backups import NAME, Keep, name_at, superseded
-from spool.domain.errors import AlreadyRunning, ConfigError, NoRoom, SluzaError, SpoolDamaged, SpoolError
-from spool.looking import Looking
+from spool.domain.errors import Failed, NoRoom, SluzaError, SpoolDamaged, SpoolError
+from spool.domain.volumes import DIRECTORY, PUT_BACK
+from spool.lock import alone
+from spool.looking import Looking, compact
+from spool.opening import owner_only
 from spool.store import Store
 
 WORK = "backup"
@@ -48,21 +49,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Made:
-    """A backup that was written, read again and found whole; names of those it replaced; a warning or nothing."""
+    """A backup that was written, read again and found whole; names of those it replaced; a warning or nothing; the
+    volumes of the yearly archives that were not at the target before."""
 
     path: Path
     manifest: Manifest
     removed: tuple[str, ...] = ()
     warning: str = ""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Why there is none, as data that crosses processes."""
-
-    code: str
-    reason: str
-    hint: str
+    copied: tuple[str, ...] = ()
 
 
 def planned(backup: Backup, state: Path, config: Path, now: datetime) -> Plan | None:
@@ -77,7 +71,7 @@ def attempt(plan: Plan) -> Made | Failed:
     try:
         return make(plan)
     except SluzaError as error:
-        return Failed(error.code, str(error), error.hint)
+        return Failed.of(error)
 
 
 def make(plan: Plan) -> Made:
@@ -86,9 +80,7 @@ def make(plan: Plan) -> Made:
     Raises ConfigError (directory, disk, recipient), AlreadyRunning, NoRoom, SpoolDamaged, SpoolError.
     """
     warning = disks.elsewhere(plan.state, plan.directory, same_disk=plan.same_disk)
-    if os.geteuid() != (plan.state / FILE).stat().st_uid:
-        owner = (plan.state / FILE).owner()
-        raise ConfigError("Kopię robi właściciel spoolu.", f"Proszę wykonać: sudo -u {owner} sluza backup")
+    owner_only(plan.state / FILE, "sluza backup")
     try:
         with _work(plan.state) as work:
             files.sweep(plan.directory)
@@ -96,7 +88,7 @@ def make(plan: Plan) -> Made:
             removed = _retire(plan, made.manifest) if plan.keep else ()
     except OSError as error:
         raise _meant(error, plan.directory) from error
-    return replace(made, removed=removed, warning=warning)
+    return replace(made, removed=removed, warning=" ".join(filter(None, (warning, made.warning))))
 
 
 @contextlib.contextmanager
@@ -104,19 +96,12 @@ def _work(state: Path) -> Iterator[Path]:
     """An empty directory of ours beside the spool, for one backup at a time. Raises AlreadyRunning."""
     work = state / WORK
     files.make_directory(work, 0o700)
-    descriptor = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning("Kopia zapasowa już się robi.", "Proszę poczekać, aż się skończy.") from None
+    with alone(work, "Kopia zapasowa już się robi."):
         _empty(work)
         try:
             yield work
         finally:
             _empty(work)
-    finally:
-        os.close(descriptor)
 
 
 def _empty(work: Path) -> None:
@@ -134,19 +119,35 @@ def _make(plan: Plan, work: Path) -> Made:
     snapshot.touch(0o600)
     with contextlib.closing(Looking(spool)) as looking:
         looking.copy_to(snapshot)
+    compact(snapshot)
     reached("backup.copied")
+    copied, warning = _copy_volumes(plan, snapshot)
     left_out = tuple(str(one.path) for one in found if one not in taken)
     inside = _described(plan, snapshot, taken, left_out)
     sources = [snapshot, *(one.path for one in taken)]
     target = _free_name(plan)
     for tried in range(_TRIES):
         try:
-            return Made(target, _written(target, inside, sources, plan.recipient))
+            said = _written(target, inside, sources, plan.recipient)
+            return Made(target, said, warning=warning, copied=copied)
         except archive.ChangedError:  # a certificate was renewed just now
             if tried + 1 == _TRIES:
                 raise
             inside = _described(plan, snapshot, taken, left_out)
     raise AssertionError("a try returns or raises")
+
+
+def _copy_volumes(plan: Plan, snapshot: Path) -> tuple[tuple[str, ...], str]:
+    """The volumes that the target lacks, before the backup that needs them has a name; which, and a warning."""
+    with contextlib.closing(Looking(snapshot)) as looking:
+        needed = volumes.kept(looking.read_now(lambda store: store.volumes()))
+    missing = volumes.to_copy(needed, plan.directory, plan.recipient)
+    disks.make_sure(plan.state, plan.directory, 0, sum(one.size for one in missing))
+    if (plan.directory / DIRECTORY).is_dir():
+        files.sweep(plan.directory / DIRECTORY)
+    copied = tuple(one.name for one in missing if volumes.copy(one, plan.state, plan.directory, plan.recipient))
+    left = [one.name for one in missing if one.name not in copied]
+    return copied, f"Nie skopiowano uszkodzonych tomów archiwum: {', '.join(left)}. {PUT_BACK}" if left else ""
 
 
 def _described(plan: Plan, snapshot: Path, taken: list[Belonging], left_out: tuple[str, ...]) -> Manifest:
@@ -157,12 +158,13 @@ def _described(plan: Plan, snapshot: Path, taken: list[Belonging], left_out: tup
             text = f"Kopii nie zrobiono, bo spool jest uszkodzony: {wrong}. Poprzednie kopie są nietknięte."
             raise SpoolDamaged(text, integrity.CURE)
         instance, history, counts = looking.read_now(_facts)
+        needed = volumes.kept(looking.read_now(lambda store: store.volumes()))
     parts = [manifest.part(SPOOL, snapshot, plan.state / FILE)]
     parts += [manifest.part(one.name, one.path, one.path) for one in taken]
     at = plan.at.astimezone(UTC).isoformat(timespec="seconds")
     return Manifest(
         at, metadata.version("sluza"), max(migrations.names()), instance, history, counts, tuple(parts), left_out,
-        plan.recipient,
+        plan.recipient, volumes=needed,
     )  # fmt: skip
 
 
@@ -202,9 +204,7 @@ def _written(target: Path, inside: Manifest, sources: list[Path], recipient: str
 
 def _read_again(target: Path, said: Manifest) -> None:
     """From the disk, not from memory, as far as the system lets us. Raises SpoolError."""
-    with contextlib.suppress(OSError), target.open("rb") as handle:
-        os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    if target.stat().st_size != said.size or manifest.digest(target) != said.sha256:
+    if target.stat().st_size != said.size or files.digest(target, from_disk=True) != said.sha256:
         raise SpoolError(f"Dysk oddał kopię {target.name} inną, niż zapisano.", "Proszę sprawdzić dysk z kopiami.")
 
 

@@ -1,20 +1,21 @@
 """What a backup says of itself: once inside (the parts), once in the JSON file beside it (the file as well)."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from spool import files
 from spool.domain.backups import NAME
 from spool.domain.errors import SpoolError
+from spool.domain.volumes import Kept
 
-FORMAT = 1
+FORMAT = 2
+"""2: names the volumes of the yearly archives, which lie beside."""
 ENDING = ".json"
 INSIDE = "manifest.json"
 OTHER = "Proszę użyć innej kopii; tę zachować do wyjaśnienia."
-_CHUNK = 1 << 20
 _LARGEST = 1_000_000
 
 
@@ -33,7 +34,8 @@ class Manifest:
     """Everything about one backup; `size` and `sha256` are those of its file, unknown inside of it.
 
     `made_at` is an instant (ISO, UTC), `schema` the newest step of the spool, `history` number, hash and instant of
-    its last row. `left_out` are files that would be needed, too, and are secret, in a backup without encryption.
+    its last row. `left_out` are files that would be needed, too, and are secret, in a backup without encryption;
+    `volumes` the yearly archives that its spool needs, which lie beside the backups.
     """
 
     made_at: str
@@ -48,6 +50,7 @@ class Manifest:
     file: str = ""
     size: int = 0
     sha256: str = ""
+    volumes: tuple[Kept, ...] = ()
     format: int = FORMAT
 
     @property
@@ -72,7 +75,9 @@ def read(raw: bytes) -> Manifest:
             raise SpoolError("Tę kopię zapisała nowsza wersja programu.", "Proszę użyć tej nowszej wersji.")
         parts = tuple(Part(str(p["name"]), int(p["size"]), str(p["sha256"]), str(p["origin"])) for p in said["parts"])
         seq, link, at = said["history"]
-        found = Manifest(**said | {"parts": parts, "history": (seq, link, at), "left_out": tuple(said["left_out"])})
+        volumes = tuple(Kept(**one) for one in said.get("volumes", ()))
+        lists = {"parts": parts, "left_out": tuple(said["left_out"]), "volumes": volumes}
+        found = Manifest(**said | lists | {"history": (seq, link, at)})
         assert found.at.tzinfo is not None
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
         raise SpoolError("Opis kopii (manifest) jest nieczytelny.", OTHER) from error
@@ -112,12 +117,6 @@ def whole(directory: Path, instance: str = "") -> list[Manifest]:
     return found
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file's content, hex. Raises OSError."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
 def part(name: str, path: Path, origin: Path) -> Part:
     """This file as a part. Raises OSError."""
-    return Part(name, path.stat().st_size, digest(path), str(origin))
+    return Part(name, path.stat().st_size, files.digest(path), str(origin))

@@ -16,27 +16,30 @@ from typing import Any
 
 from spool import files, identity, integrity, process, room
 from spool.access import FILE, Spool
-from spool.backup import archive, manifest, sealing
+from spool.backup import archive, manifest, sealing, volumes
 from spool.backup.contents import SPOOL, TLS
 from spool.backup.manifest import OTHER, Manifest
 from spool.crashpoint import reached
 from spool.domain.errors import AlreadyRunning, ConfigError, SpoolDamaged, SpoolError
+from spool.domain.volumes import DIRECTORY
 from spool.integrity import Witness
 
 ROLES = ("gateway", "agent", "reconcile")
 _WORK = "restore-work"
 _SEALED = b"age-encryption.org/"
 _MARGIN = 64_000_000
-_STAYS = frozenset({TLS, room.FILE, _WORK, identity.RESTORED, "lost+found"})
+_STAYS = frozenset({TLS, DIRECTORY, room.FILE, _WORK, identity.RESTORED, "lost+found"})
 _OF_THE_SPOOL = (f"{FILE}-wal", f"{FILE}-shm")
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What was put back; where the old state lies now, and the other files of the backup, if there are any of these."""
+    """What was put back; which volumes of the yearly archives are `missing`, and why; where the old state lies now, and
+    the other files of the backup, if there are any of these."""
 
     manifest: Manifest
     described: bool
+    missing: tuple[str, ...] = ()
     aside: Path | None = None
     files: Path | None = None
 
@@ -54,15 +57,16 @@ def restore(backup: Path, state: Path, key: Path | None, now: datetime, *, only_
             raise SpoolError("Opis obok kopii należy do innej kopii.", OTHER)
         _look_at(work / SPOOL)
         if only_check:
-            return Restored(inside, said is not None)
+            return Restored(inside, said is not None, volumes.lacking(inside.volumes, backup.parent, directory))
         stamp = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         aside, beside = directory / f"before-restore-{stamp}", directory / f"from-backup-{stamp}"
         if aside.exists() or beside.exists():
             raise ConfigError(f"Katalog {aside} już istnieje.", "Proszę powtórzyć polecenie za chwilę.")
         had_files = _lay_out(work, inside, directory, beside)
+        missing = volumes.bring(inside.volumes, backup.parent, directory, key)
         _mark(directory, backup, inside, now)
         had_state = _exchange(work / SPOOL, directory, aside)
-        return Restored(inside, said is not None, aside if had_state else None, beside if had_files else None)
+        return Restored(inside, said is not None, missing, aside if had_state else None, beside if had_files else None)
 
 
 def _beside(backup: Path) -> Manifest | None:
@@ -71,7 +75,7 @@ def _beside(backup: Path) -> Manifest | None:
         raise ConfigError(f"Nie ma pliku kopii {backup}.")
     said = manifest.look(backup)
     try:
-        if said is not None and (backup.stat().st_size, manifest.digest(backup)) != (said.size, said.sha256):
+        if said is not None and (backup.stat().st_size, files.digest(backup)) != (said.size, said.sha256):
             raise SpoolDamaged(f"Plik kopii {backup.name} jest uszkodzony: nie zgadza się z opisem obok.", OTHER)
     except OSError as error:
         raise SpoolError(f"Nie można odczytać kopii {backup}: {error.strerror}.", OTHER) from error

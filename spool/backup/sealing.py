@@ -10,6 +10,9 @@ from typing import IO, Any, Protocol
 
 from spool.domain.errors import ConfigError, SpoolError
 
+ENDING = ".age"
+"""Of the name of what is encrypted."""
+
 
 class Writer(Protocol):
     """What is written into."""
@@ -65,7 +68,7 @@ def seal(read: Callable[[int], bytes], into: Writer, to: str) -> None:
         raise line.failed
 
 
-def unseal(source: IO[bytes], into: IO[bytes], keys: list[Any]) -> None:
+def unseal(source: IO[bytes], into: Writer, keys: list[Any]) -> None:
     """Decrypt to the end, where age proves that nothing is missing. Raises SpoolError; OSError of the disk."""
     import pyrage
 

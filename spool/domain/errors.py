@@ -1,6 +1,7 @@
 """Every error of ours, on one screen.
 
     Problem                  one thing wrong with one document: code, field, line, sentence, cure (data, not raised)
+    Failed                   an error that crossed from a worker process (data, not raised)
     SluzaError               base of everything we raise; carries a stable code, a Polish sentence and a hint
     ├── ClockWrong           this machine's clock says a time that cannot be
     ├── ConfigError          the configuration file or a credential is wrong; names field and value
@@ -55,6 +56,20 @@ class SluzaError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An error of ours as data that crosses processes."""
+
+    code: str
+    reason: str
+    hint: str
+
+    @classmethod
+    def of(cls, error: SluzaError) -> "Failed":
+        """What was raised over there."""
+        return cls(error.code, str(error), error.hint)
 
 
 class ConfigError(SluzaError):

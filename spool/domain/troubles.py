@@ -20,6 +20,7 @@ _LASTS: Mapping[str, timedelta] = MappingProxyType(
     {
         "disk": _AT_ONCE,
         "damaged": _AT_ONCE,
+        "archive_damaged": _AT_ONCE,
         "own_clock": _AT_ONCE,
         "certificate": _AT_ONCE,
         "passwords": _AT_ONCE,

@@ -14,6 +14,7 @@ commit). A history row goes with every change.
     recovery ─ what KSeF has and the spool has forgotten    crashes ─ what a process died with
     people ─ internal ids and who has them    entries ─ permissions, statements, incidents
     registers ─ the monthly registers        letters ─ what else people are told
+    volumes ─ the yearly archives, of which `volume_file` is one
 """
 
 from spool.store.accounts import Accounts
@@ -34,12 +35,16 @@ from spool.store.remote import RemoteUnits
 from spool.store.series import LONGEST_PAUSE
 from spool.store.tokens import KEEP_KEYS, Tokens
 from spool.store.tray import Tray
+from spool.store.volume_file import Sealed, SealedUnreadable, fill
+from spool.store.volumes import Volumes
 
-__all__ = ["FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Owner", "Store", "Unreadable"]
+__all__ = [
+    "FIRST_HASH", "KEEP_KEYS", "LONGEST_PAUSE", "Owner", "Sealed", "SealedUnreadable", "Store", "Unreadable", "fill",
+]  # fmt: skip
 
 
 class Store(
     Packages, Recovery, Outages, Tray, RemoteUnits, Entries, Registers, Letters, Tokens, Crashes, Inspection,
-    Register, Fences, Accounts, Pages,
+    Register, Fences, Accounts, Pages, Volumes,
 ):  # fmt: skip
     """Named queries over one connection. Instants in, instants out; nothing here calls a clock."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pysqlite3
@@ -12,7 +13,9 @@ from spool import bodies, rows
 from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import Event
 from spool.domain.states import State
+from spool.domain.volumes import DIRECTORY, PUT_BACK, file_of
 from spool.rows import dump, stamp
+from spool.store.volume_file import Sealed, SealedUnreadable
 
 ENDED = "('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"
 """As the partial indexes spell it, word for word: otherwise SQLite does not see that they fit."""
@@ -36,17 +39,39 @@ class Base:
         """Keep these exact bytes; returns their SHA-256. Keeping the same bytes again changes nothing."""
         sha256 = bodies.sha256_hex(raw)
         self._db.execute(
-            "INSERT INTO body (sha256, size, packed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            """INSERT INTO body (sha256, size, packed) VALUES (?, ?, ?)
+               ON CONFLICT DO UPDATE SET packed = excluded.packed, volume = NULL WHERE volume IS NOT NULL""",
             (sha256, len(raw), bodies.pack(raw)),
-        )
+        )  # what comes again is needed again: then it is here, whatever has become of the archive
         return sha256
 
     def body(self, sha256: str) -> bytes:
-        """The exact bytes. Raises BodyDamaged when they are missing or no longer match their hash."""
-        row = self._one("SELECT packed FROM body WHERE sha256 = ?", sha256)
+        """The exact bytes, from wherever they lie: here, or in a yearly archive.
+
+        Raises BodyDamaged when they are missing or no longer match their hash.
+        """
+        row = self._one("SELECT packed, volume FROM body WHERE sha256 = ?", sha256)
         if row is None:
             raise BodyDamaged(f"Brakuje zapisanej treści {sha256[:12]}….")
-        return bodies.unpack(row["packed"], sha256)
+        packed = row["packed"] if row["volume"] is None else self._archived(row["volume"], sha256)
+        return bodies.unpack(packed, sha256)
+
+    def _archived(self, volume: str, sha256: str) -> bytes:
+        """The packed bytes of a body that has left the spool."""
+        try:
+            with Sealed(self.archives() / file_of(volume)) as opened:
+                packed = opened.packed(sha256)
+        except SealedUnreadable as error:
+            raise BodyDamaged(f"Nie można odczytać tomu archiwum {volume}: {error}.", PUT_BACK) from error
+        if packed is None:
+            raise BodyDamaged(f"W tomie archiwum {volume} brakuje treści {sha256[:12]}….", PUT_BACK)
+        return packed
+
+    def archives(self) -> Path:
+        """The directory of the yearly archives: beside the file of this spool."""
+        row = self._one("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        assert row is not None
+        return Path(row["file"]).parent / DIRECTORY
 
     # -- history -----------------------------------------------------------------------------------------------
 

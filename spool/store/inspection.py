@@ -60,8 +60,8 @@ class Inspection(Base):
     # -- bodies ------------------------------------------------------------------------------------------------
 
     def stored_bodies(self) -> Iterator[tuple[str, int, bytes]]:
-        """Every body: hash, size, packed bytes."""
-        for row in self._db.execute("SELECT sha256, size, packed FROM body"):
+        """Every body that lies in the spool: hash, size, packed bytes."""
+        for row in self._db.execute("SELECT sha256, size, packed FROM body WHERE volume IS NULL"):
             yield row["sha256"], row["size"], row["packed"]
 
     def users_of(self, sha256: str) -> list[str]:

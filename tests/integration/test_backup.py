@@ -17,12 +17,13 @@ import pysqlite3
 import pytest
 
 from gateway.web import saved
+from spool import files
 from spool.access import FILE, Spool
 from spool.backup import archive, disks, manifest, record
-from spool.backup.make import Failed, attempt
+from spool.backup.make import attempt
 from spool.backup.restore import restore
 from spool.domain.backups import BACKUP, Keep
-from spool.domain.errors import AlreadyRunning, ConfigError, NoRoom, SpoolError
+from spool.domain.errors import AlreadyRunning, ConfigError, Failed, NoRoom, SpoolError
 from spool.lock import RoleLock
 from spool.looking import Looking
 from tests.backup_bench import NOW, SECRET, Town
@@ -56,7 +57,7 @@ def test_a_backup_beside_an_open_spool_has_what_was_committed(town: Town, tmp_pa
     assert {stat.S_IMODE((town.copies / name).stat().st_mode) for name in town.names()} == {0o600}
     said = json.loads((town.copies / f"{made.path.name}.json").read_bytes())
     assert (said["size"], said["counts"]["document"]) == (made.path.stat().st_size, 2)
-    assert said["sha256"] == manifest.digest(made.path)
+    assert said["sha256"] == files.digest(made.path)
     done = restore(made.path, tmp_path / "other", None, NOW)
     assert town.numbers(tmp_path / "other") == ["FIRST", "IN THE WAL"]
     assert (done.aside, done.manifest.history[0]) == (None, said["history"][0])
@@ -311,7 +312,7 @@ def test_fault_F04_a_disk_that_fills_up_while_writing_leaves_nothing(
     def full(*_: object) -> int:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(archive._Counting, "write", full)
+    monkeypatch.setattr(archive.Counting, "write", full)
     with pytest.raises(NoRoom, match="zabrakło miejsca"):
         town.make(recipient=key[0] if sealed else "", at=NOW + timedelta(days=1))
     assert town.names() == [before.path.name, f"{before.path.name}.json"]
@@ -323,7 +324,7 @@ def test_fault_F01_a_killed_backup_leaves_the_last_good_one(town: Town, point: s
     before = town.make()
     town.killed_at(point, "from spool.backup.make import make; make(plan)")
     for one in manifest.whole(town.copies):
-        assert manifest.digest(town.copies / one.file) == one.sha256
+        assert files.digest(town.copies / one.file) == one.sha256
     assert before.path.exists()
     town.make(keep=Keep())
     whole = {one.file for one in manifest.whole(town.copies)}

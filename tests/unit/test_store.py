@@ -2,29 +2,41 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-import pysqlite3
 import pytest
 
-from spool.access import FILE, Spool
+from spool.access import Spool
 from spool.bodies import sha256_hex
 from spool.domain.document import Facts
-from spool.domain.errors import BodyDamaged, MoveRefused, SpoolTooNew
+from spool.domain.errors import BodyDamaged, LeaseLost, MoveRefused, SpoolTooNew
 from spool.domain.ledger import Document, NewReceived
 from spool.domain.states import State
 from spool.lock import AlreadyRunning, RoleLock
 from spool.store import Store
 from tests.documents import due, new
+from tests.store_engines import ENGINES, NOW, Engine
 
-NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine that there is: here another one is plugged in."""
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
+def spool(engine: Engine, tmp_path: Path) -> Iterator[Spool]:
     """An empty spool."""
-    opened = Spool(tmp_path / FILE)
+    opened = engine.open(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def other(engine: Engine, spool: Spool, tmp_path: Path) -> Iterator[Spool]:
+    """A second way into the same spool: another program, on another node where the engine allows it."""
+    opened = engine.open(tmp_path)
     yield opened
     opened.close()
 
@@ -41,14 +53,10 @@ def test_bytes_come_back_exactly(spool: Spool) -> None:
     assert spool.read_now(lambda s: s.body(document.sha256)) == raw
 
 
-def test_a_damaged_body_is_not_handed_out(spool: Spool) -> None:
+def test_a_damaged_body_is_not_handed_out(engine: Engine, spool: Spool, tmp_path: Path) -> None:
     """Bytes that no longer match their hash raise BodyDamaged (fault F10)."""
     document = add(spool)
-    connection = pysqlite3.connect(spool.path)
-    connection.execute("UPDATE body SET packed = (SELECT packed FROM body) || x'00'")
-    connection.execute("UPDATE body SET packed = zeroblob(20)")
-    connection.commit()
-    connection.close()
+    engine.behind(tmp_path, "UPDATE body SET packed = zeroblob(20)")
     with pytest.raises(BodyDamaged):
         spool.read_now(lambda s: s.body(document.sha256))
 
@@ -112,33 +120,27 @@ def test_an_attempt_is_written_before_the_call(spool: Spool) -> None:
     assert spool.read_now(lambda s: s.attempt_started_at(document.id)) == NOW
 
 
-def test_fault_X28_the_chain_shows_tampering(spool: Spool) -> None:
+def test_fault_X28_the_chain_shows_tampering(engine: Engine, spool: Spool, tmp_path: Path) -> None:
     """A changed history row breaks the chain at that row (attack X28)."""
     document = add(spool)
     spool.write_now(lambda s: s.move(document.id, State.HELD, NOW, "Anna", "Wstrzymane."))
     assert spool.read_now(lambda s: s.broken_link()) is None
-    connection = pysqlite3.connect(spool.path)
-    connection.execute("DROP TRIGGER event_never_changes")
-    connection.execute("UPDATE event SET actor = 'Ewa' WHERE seq = 2")
-    connection.commit()
-    connection.close()
+    engine.behind(tmp_path, "DROP TRIGGER event_never_changes", "UPDATE event SET actor = 'Ewa' WHERE seq = 2")
     assert spool.read_now(lambda s: s.broken_link()) == 2
 
 
 @pytest.mark.parametrize("statement", ["UPDATE event SET note = ''", "DELETE FROM event"])
-def test_history_is_append_only(spool: Spool, statement: str) -> None:
+def test_history_is_append_only(engine: Engine, spool: Spool, tmp_path: Path, statement: str) -> None:
     """The database itself refuses to change or delete history (invariant I15)."""
     add(spool)
-    connection = pysqlite3.connect(spool.path)
-    with pytest.raises(pysqlite3.IntegrityError):
-        connection.execute(statement)
-    connection.close()
+    with pytest.raises(engine.Refused):
+        engine.behind(tmp_path, statement)
 
 
-def test_a_number_is_held_once(spool: Spool) -> None:
+def test_a_number_is_held_once(engine: Engine, spool: Spool) -> None:
     """The database refuses a second live document with the same seller, kind and number, whatever the unit."""
     add(spool, b"<a/>")
-    with pytest.raises(pysqlite3.IntegrityError):
+    with pytest.raises(engine.Refused):
         add(spool, b"<b/>", unit="gops")
 
 
@@ -211,16 +213,14 @@ def test_a_revoked_token_lets_nobody_in(spool: Spool) -> None:
     assert spool.read_now(lambda s: s.unit_of_token("h", NOW)) is None
 
 
-def test_a_newer_spool_is_not_touched(spool: Spool) -> None:
+def test_a_newer_spool_is_not_touched(engine: Engine, spool: Spool, tmp_path: Path) -> None:
     """An older program refuses a schema it does not know (fault F17)."""
-    connection = pysqlite3.connect(spool.path)
-    connection.execute(
-        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sluza', 'm9999_future', '')"
+    engine.behind(
+        tmp_path,
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('sluza', 'm9999_future', '')",
     )
-    connection.commit()
-    connection.close()
     with pytest.raises(SpoolTooNew):
-        Spool(spool.path)
+        engine.open(tmp_path)
 
 
 def test_one_process_per_role(tmp_path: Path) -> None:
@@ -249,3 +249,51 @@ def test_the_tally_counts_what_is_there(spool: Spool) -> None:
     by_unit = spool.read_now(lambda store: store.counts_by_unit())
     assert by_unit == {unit: spool.read_now(lambda store, u=unit: store.counts_of([u])) for unit in by_unit}  # type: ignore[misc]
     assert by_unit["gops"] == {"QUEUED": 1}
+
+
+# -- two ways into one spool: what more nodes than one must not break (decision 0042) ---------------------------------
+
+
+async def test_two_writers_leave_one_chain(spool: Spool, other: Spool) -> None:
+    """Entries of two programs at once follow each other: none twice, none beside another (invariant I15)."""
+    jobs = [
+        way.write(lambda s, n=n: s.log(f"d{n}", "note", NOW, "agent", "x")) for n in range(40) for way in (spool, other)
+    ]  # type: ignore[misc]
+    await asyncio.gather(*jobs)
+    assert spool.read_now(lambda s: s.broken_link()) is None
+    assert spool.read_now(lambda s: s.last_event()[0]) == 80
+
+
+async def test_two_senders_never_begin_the_same_document(spool: Spool, other: Spool) -> None:
+    """Both choose the same one; one intent is written, the other send is refused (invariant I6)."""
+    documents = [add(spool, b"%d" % n, number=str(n)) for n in range(20)]
+    sends = [way.write(lambda s, d=d: s.begin_attempt(d, "SO", NOW)) for d in documents for way in (spool, other)]  # type: ignore[misc]
+    done = await asyncio.gather(*sends, return_exceptions=True)
+    assert sum(isinstance(one, Document) for one in done) == 20
+    assert sum(isinstance(one, MoveRefused) for one in done) == 20
+    assert spool.read_now(lambda s: s.rows_in("attempt")) == 20
+    assert other.read_now(lambda s: s.counts()) == {"SENDING": 20}
+
+
+async def test_two_writers_hold_a_number_once(spool: Spool, other: Spool) -> None:
+    """The same business number from two units at the same moment: one has it (invariant I4)."""
+    held = [
+        way.write(lambda s, u=unit: s.add(new(u.encode(), NOW, unit=u), u.encode(), "a", NOW))  # type: ignore[misc]
+        for way, unit in ((spool, "sp1"), (other, "gops"))
+    ]
+    done = await asyncio.gather(*held, return_exceptions=True)
+    assert sum(isinstance(one, Document) for one in done) == 1
+    assert spool.read_now(lambda s: s.counts()) == {"QUEUED": 1}
+
+
+async def test_who_was_replaced_writes_nothing(engine: Engine, tmp_path: Path) -> None:
+    """A newer number of the role ends the older run's writing, whatever it had waiting (invariant I14)."""
+    old = engine.open(tmp_path, "agent")
+    await old.write(lambda s: s.put_body(b"before"))
+    young = engine.open(tmp_path, "agent")
+    with pytest.raises(LeaseLost):
+        await old.write(lambda s: s.put_body(b"after"))
+    assert await young.write(lambda s: s.put_body(b"young")) == sha256_hex(b"young")
+    assert young.read_now(lambda s: s.rows_in("body")) == 2
+    old.close()
+    young.close()
