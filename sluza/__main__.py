@@ -32,6 +32,7 @@ VERBS = {
     "reconcile": "reconcile",
     "backup": "backup",
     "restore": "restore",
+    "undo-upgrade": "undo_upgrade",
     "shares": "shares",
     "check-config": "check_config",
     "policy": "policy",

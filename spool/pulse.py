@@ -32,7 +32,7 @@ async def beat(role: str, stopping: Callable[[], bool]) -> None:
             if descriptor >= 0:
                 count += 1
                 with contextlib.suppress(OSError):  # the page is there already; a directory that has gone has no reader
-                    os.pwrite(descriptor, f"{os.getpid()} {count}".ljust(_WIDTH).encode(), 0)
+                    os.pwrite(descriptor, f"{os.getpid()} {count}".ljust(_WIDTH).encode() + b"\n", 0)
             await asyncio.sleep(_EVERY_S)
 
 

@@ -3,5 +3,6 @@
 contents ─ what belongs into one            manifest ─ what it says of itself
 archive ─ the file: tar, for a recipient inside age     sealing ─ the encryption
 disks ─ is it another disk, is there room   make, kept ─ making one, and which older ones go
-restore ─ putting one back                  settings ─ the table [backup]
+restore ─ putting one back                  undo ─ the spool of before an upgrade
+settings ─ the table [backup]
 """
