@@ -15,6 +15,7 @@ import click
 from spool import files
 from spool.domain.calendar import WARSAW
 from spool.domain.environments import BY_NAME, SANDBOX
+from spool.domain.errors import ConfigError
 from spool.domain.identifiers import nip_is_valid
 
 _SECOND_UNIT = re.compile(r'\[\[unit\]\]\nid = "sp1".*?(?=\n\n# ---)', re.DOTALL)
@@ -79,8 +80,11 @@ def ask(today: date) -> dict[str, str]:
 
 
 def _ask(question: str, check: Callable[[str], str], default: str | None = None) -> str:
-    said: str = click.prompt(question, default=default, value_proc=check, err=True, show_default=bool(default))
-    return said
+    while True:
+        try:
+            return check(click.prompt(question, default=default, err=True, show_default=bool(default)))
+        except ConfigError as error:
+            _say(f"  {error}")
 
 
 def _say(text: str) -> None:
@@ -89,20 +93,20 @@ def _say(text: str) -> None:
 
 def _text(said: str) -> str:
     if not said.strip() or not said.isprintable():
-        raise click.UsageError("Proszę wpisać tekst.")
+        raise ConfigError("Proszę wpisać tekst.")
     return said.strip()
 
 
 def _nip(said: str) -> str:
     digits = re.sub(r"[\s-]", "", said).removeprefix("PL")
     if not nip_is_valid(digits):
-        raise click.UsageError("To nie jest NIP: zła cyfra kontrolna albo liczba cyfr.")
+        raise ConfigError("To nie jest NIP: zła cyfra kontrolna albo liczba cyfr.")
     return digits
 
 
 def _environment(said: str) -> str:
     if said not in BY_NAME or said == SANDBOX.name:
-        raise click.UsageError("Proszę wpisać prod, demo albo test.")
+        raise ConfigError("Proszę wpisać prod, demo albo test.")
     return said
 
 
@@ -110,12 +114,12 @@ def _day(said: str) -> str:
     try:
         return date.fromisoformat(said.strip()).isoformat()
     except ValueError:
-        raise click.UsageError("Proszę wpisać datę, np. 2026-11-01.") from None
+        raise ConfigError("Proszę wpisać datę, np. 2026-11-01.") from None
 
 
 def _mail(said: str) -> str:
     if said and not re.fullmatch(r"[^@\s\"\\]+@[^@\s\"\\]+", said):
-        raise click.UsageError("Proszę wpisać jeden adres e-mail albo nic.")
+        raise ConfigError("Proszę wpisać jeden adres e-mail albo nic.")
     return said
 
 
