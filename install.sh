@@ -6,14 +6,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 venv="$here/.venv"
 wheels=""
 config=""
-release=""
 upgrade=""
 with_shares=""
 
 test_packages="poppler-utils zbar-tools chromium fonts-dejavu-core gcc libc6-dev samba smbclient"
-smb_conf=/etc/samba/smb.conf
-shares_file=/etc/samba/sluza.conf
-shares_line="include = $shares_file"
 
 usage() {
   cat <<'TEXT'
@@ -24,11 +20,13 @@ usage() {
   ./install.sh --test [opcje]   pełny zestaw testów (opcje trafiają do pytest)
   ./install.sh --lint           ruff i mypy
   sudo ./install.sh             instalacja: użytkownik sluza, /opt/sluza, /etc/sluza, /var/lib/sluza, usługa systemd
-       --config PLIK            gotowa konfiguracja zamiast wzoru
+       --config PLIK            gotowa konfiguracja; o nic nie pyta (bez niej za pierwszym razem kilka pytań)
        --wheels KATALOG         instalacja bez internetu, z paczek w katalogu
-       --upgrade                to samo; poprzednia wersja działa aż do przełączenia
+       --upgrade                to samo; poprzednia wersja działa aż do przełączenia i wraca, gdy nowa nie wstanie
        --shares                 także foldery jednostek jako udziały Samby; gdy program już jest, tylko udziały
                                 (raz włączone, zostają przy następnych instalacjach)
+  sudo ./install.sh --rollback [--give-up]  wróć do poprzedniej wersji; --give-up: także gdy po aktualizacji przyjęto
+                                faktury, których jej spool nie zna (ich pliki są odkładane)
   sudo ./install.sh --uninstall [--purge]   usuń program (z --purge także dane)
 TEXT
 }
@@ -67,14 +65,14 @@ make_venv() {
   fi
 }
 
-# install_package DIRECTORY [-e]: our own package into that environment, built with the locked setuptools.
+# install_package DIRECTORY [-e] SOURCE: our own package into that environment, built with the locked setuptools.
 install_package() {
   local directory=$1; shift
   if command -v uv >/dev/null 2>&1 && uv --version >/dev/null 2>&1; then
-    uv pip install --quiet --python "$directory/bin/python" --no-deps --no-index --no-build-isolation "$@" "$here"
+    uv pip install --quiet --python "$directory/bin/python" --no-deps --no-index --no-build-isolation "$@"
   else
     "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-index \
-      --no-build-isolation "$@" "$here"
+      --no-build-isolation "$@"
   fi
 }
 
@@ -91,7 +89,7 @@ prepare_clone() {
   say "Przygotowuję środowisko w $venv ($("$python" --version))…"
   rm -f "$venv/.sluza-stamp"
   make_venv "$python" "$venv" "$here/$1"
-  install_package "$venv" -e
+  install_package "$venv" -e "$here"
   printf '%s' "$stamp" > "$venv/.sluza-stamp"
 }
 
@@ -115,170 +113,9 @@ test_system_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-install_appliance() {
-  [ "$(id -u)" -eq 0 ] || die "instalacja wymaga uprawnień administratora: sudo ./install.sh (pokaz: ./install.sh --demo)"
-  command -v systemctl >/dev/null 2>&1 || die "nie znaleziono systemd"
-  local python
-  # The system's own Python: one under somebody's home could not be run by the user sluza.
-  python=$(find_python "${SLUZA_PYTHON:-}" /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 /usr/bin/python3) \
-    || need_python
-  [ -z "$config" ] || [ -r "$config" ] || die "nie można odczytać pliku konfiguracji $config"
-
-  id sluza >/dev/null 2>&1 || useradd --system --user-group --home-dir /var/lib/sluza --no-create-home \
-    --shell /usr/sbin/nologin sluza
-  install -d -m 0755 /opt/sluza /opt/sluza/releases
-  install -d -m 0750 -o root -g sluza /etc/sluza
-  install -d -m 0700 -o sluza -g sluza /var/lib/sluza
-  install -d -m 0770 -o sluza -g sluza /srv/sluza
-
-  # A release is complete before the link moves to it; an interrupted run leaves the previous one in place.
-  release="/opt/sluza/releases/$(date -u +%Y%m%d%H%M%S)-$$"
-  trap interrupted EXIT
-  say "Instaluję program w $release…"
-  make_venv "$python" "$release" "$here/requirements.lock"
-  install_package "$release"
-  "$release/bin/sluza" --version >/dev/null
-
-  write_configuration
-  ln -sfn "$release" /opt/sluza/current.new
-  mv -T /opt/sluza/current.new /opt/sluza/current
-  trap - EXIT
-  ln -sfn /opt/sluza/current/bin/sluza /usr/local/bin/sluza
-  install_help
-  install -m 0644 "$here/systemd/sluza.service" /etc/systemd/system/sluza.service
-  find /opt/sluza/releases -mindepth 1 -maxdepth 1 -type d | sort | head -n -2 | xargs -r rm -rf
-  start_service
-  if [ -n "$with_shares" ] || shares_are_on; then enable_shares; fi
-}
-
-# The manual page and the completions, made by the release itself; without them everything works.
-install_help() {
-  local share=/usr/local/share
-  install -d -m 0755 $share/man/man1 $share/bash-completion/completions $share/zsh/site-functions \
-    $share/fish/vendor_completions.d
-  {
-    "$release/bin/python" -I -m sluza.man > $share/man/man1/sluza.1 &&
-    "$release/bin/sluza" completion bash > $share/bash-completion/completions/sluza &&
-    "$release/bin/sluza" completion zsh > $share/zsh/site-functions/_sluza &&
-    "$release/bin/sluza" completion fish > $share/fish/vendor_completions.d/sluza.fish
-  } || say "Uwaga: nie udało się zapisać podręcznika (man sluza) albo podpowiedzi powłoki."
-}
-
-interrupted() {
-  rm -rf "$release"
-  say "Błąd: instalacja przerwana. Poprzednia wersja, jeśli była, działa bez zmian."
-}
-
-write_configuration() {
-  if [ -n "$config" ]; then
-    install -m 0640 -o root -g sluza "$config" /etc/sluza/sluza.toml
-  elif [ ! -e /etc/sluza/sluza.toml ]; then
-    install -m 0640 -o root -g sluza "$here/systemd/sluza.toml" /etc/sluza/sluza.toml
-  fi
-  if [ ! -e /etc/sluza/admin.token ]; then
-    (umask 077; head -c 24 /dev/urandom | base64 | tr -d '+/=\n' > /etc/sluza/admin.token)
-    chown root:sluza /etc/sluza/admin.token
-    chmod 0640 /etc/sluza/admin.token
-  fi
-}
-
-start_service() {
-  local running=""
-  systemctl daemon-reload 2>/dev/null && running=yes
-  systemctl enable --quiet sluza.service
-  if ! /opt/sluza/current/bin/sluza --config /etc/sluza/sluza.toml check-config; then
-    say "Program jest zainstalowany. Proszę uzupełnić /etc/sluza/sluza.toml i uruchomić: systemctl restart sluza"
-    return 0
-  fi
-  if [ -n "$running" ]; then
-    systemctl restart sluza.service
-    say "Śluza działa. Stan: sluza status, strony: http://127.0.0.1:8444/ (pierwsze konto: sluza user add LOGIN --name \"Imię Nazwisko\" --role admin)"
-  else
-    say "Śluza wystartuje razem z systemem (systemd teraz nie działa)."
-  fi
-}
-
-shares_are_on() { [ -r "$smb_conf" ] && grep -qxF "$shares_line" "$smb_conf"; }
-
-# The shares of the units: accounts, fragment, one line in smb.conf. Done again at every installation that has them, so
-# that new units get theirs; nothing else that Samba had is changed, and no password is set twice.
-enable_shares() {
-  local account accounts sluza=(/opt/sluza/current/bin/sluza --config /etc/sluza/sluza.toml)
-  [ "$(id -u)" -eq 0 ] || die "udziały wymagają uprawnień administratora: sudo ./install.sh --shares"
-  need_samba
-  if ! accounts=$("${sluza[@]}" shares --write "$shares_file.new" --users); then
-    say "Udziały powstaną, gdy konfiguracja będzie poprawna: sluza check-config, potem sudo ./install.sh --shares"
-    return 0
-  fi
-  for account in $accounts; do
-    id "$account" >/dev/null 2>&1 || useradd --system --no-create-home --home-dir /nonexistent \
-      --shell /usr/sbin/nologin "$account"
-  done
-  testparm -s "$shares_file.new" >/dev/null 2>&1 || die "Samba nie przyjmuje pliku $shares_file.new; udziały bez zmian"
-  mv -T "$shares_file.new" "$shares_file"
-  if ! shares_are_on; then
-    cp -p "$smb_conf" "$smb_conf.przed-sluza-$(date -u +%Y%m%d%H%M%S)"
-    printf '\n%s\n' "$shares_line" >> "$smb_conf"
-  fi
-  for account in $accounts; do give_password "$account"; done
-  reload_samba
-  say "Udziały są gotowe; ich listę podaje: sluza shares --json. Nowe hasło: smbpasswd KONTO"
-}
-
-need_samba() {
-  if ! command -v smbd >/dev/null 2>&1; then
-    is_debian || die "nie znaleziono Samby (smbd); proszę ją zainstalować i powtórzyć: sudo ./install.sh --shares"
-    say "apt-get install -y --no-install-recommends samba"
-    apt-get -o DPkg::Lock::Timeout=300 update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends samba >/dev/null
-  fi
-  [ -e "$smb_conf" ] || die "nie ma pliku $smb_conf; proszę przywrócić konfigurację Samby"
-}
-
-# A password for an account that Samba does not know yet; shown once, kept nowhere.
-give_password() {
-  local password
-  pdbedit -u "$1" >/dev/null 2>&1 && return 0
-  password=$(head -c 48 /dev/urandom | base64 | tr -d '+/=\n' | cut -c1-20)
-  printf '%s\n%s\n' "$password" "$password" | smbpasswd -s -a "$1" >/dev/null
-  printf 'Konto %s, hasło (pokazywane tylko raz): %s\n' "$1" "$password"
-}
-
-# A running Samba reads its configuration again; open files stay open.
-reload_samba() {
-  smbcontrol smbd reload-config >/dev/null 2>&1 && return 0
-  systemctl enable --now --quiet smbd.service 2>/dev/null || say "Samba teraz nie działa: systemctl enable --now smbd"
-}
-
-disable_shares() {
-  if shares_are_on; then
-    sed -i "\\|^$shares_line\$|d" "$smb_conf"
-    smbcontrol smbd reload-config >/dev/null 2>&1 || true
-    say "Wyłączono udziały. Konta jednostek zostały: pdbedit -x -u KONTO i userdel KONTO usuwają je."
-  fi
-  rm -f "$shares_file"
-}
-
-uninstall() {
-  [ "$(id -u)" -eq 0 ] || die "odinstalowanie wymaga uprawnień administratora"
-  disable_shares
-  systemctl disable --now --quiet sluza.service 2>/dev/null || true
-  rm -f /etc/systemd/system/sluza.service /usr/local/bin/sluza /usr/local/share/man/man1/sluza.1 \
-    /usr/local/share/bash-completion/completions/sluza /usr/local/share/zsh/site-functions/_sluza \
-    /usr/local/share/fish/vendor_completions.d/sluza.fish
-  rm -rf /opt/sluza
-  systemctl daemon-reload 2>/dev/null || true
-  if [ "$1" = purge ]; then
-    rm -rf /etc/sluza /var/lib/sluza /var/log/sluza /srv/sluza
-    userdel sluza 2>/dev/null || true
-    say "Usunięto program i wszystkie dane."
-  else
-    say "Usunięto program. Dane zostały w /var/lib/sluza i /srv/sluza, konfiguracja w /etc/sluza."
-  fi
-}
-
 action=appliance
 purge=keep
+give_up=""
 rest=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -287,6 +124,8 @@ while [ $# -gt 0 ]; do
     --lint) action=lint ;;
     --upgrade) action=appliance; upgrade=yes ;;
     --uninstall) action=uninstall ;;
+    --rollback) action=rollback ;;
+    --give-up) give_up=--give-up ;;
     --shares) with_shares=yes ;;
     --purge) purge=purge ;;
     --wheels) [ $# -gt 1 ] || die "--wheels wymaga katalogu"; wheels=$(cd "$2" && pwd); shift ;;
@@ -317,8 +156,16 @@ case $action in
     ;;
   *)
     [ ${#rest[@]} -eq 0 ] || { usage; die "nieznana opcja: ${rest[*]}"; }
+    [ "$(id -u)" -eq 0 ] || die "potrzebne są uprawnienia administratora: sudo ./install.sh (pokaz: ./install.sh --demo)"
+    # shellcheck source=systemd/shares.sh
+    . "$here/systemd/shares.sh"
+    # shellcheck source=systemd/appliance.sh
+    . "$here/systemd/appliance.sh"
+    alone
     if [ "$action" = uninstall ]; then
       uninstall "$purge"
+    elif [ "$action" = rollback ]; then
+      roll_back "$give_up"
     elif [ -n "$with_shares" ] && [ -z "$upgrade$config$wheels" ] && [ -x /opt/sluza/current/bin/sluza ]; then
       enable_shares
     else

@@ -17,7 +17,7 @@ from agent.latarnia import BEACON_TIMES, Beacon, beacons
 from agent.law import keep_the_law
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings
-from spool import process
+from spool import process, pulse
 from spool.domain.errors import NoRoom
 from spool.domain.exits import Exit
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S
@@ -74,6 +74,7 @@ async def _work(house: House, listeners: list[Beacon]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_watch(house, offices))
+            group.create_task(pulse.beat(ROLE, lambda: house.bell.stopping))
             group.create_task(_with_room(house, lambda: _beat(house)))
             group.create_task(_with_room(house, lambda: keep_the_law(house)))
             for beacon in listeners:

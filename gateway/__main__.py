@@ -47,7 +47,7 @@ from gateway.settings import GatewaySettings
 from gateway.uploads import Uploads
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate, read_token
-from spool import process
+from spool import process, pulse
 from spool.access import Spool
 from spool.clock import Clock, system_clock
 from spool.domain.errors import LeaseLost, SluzaError
@@ -151,6 +151,7 @@ async def _run(
         parts["backups"] = Backups(desk, copying, settings.backup, settings.shared, clock).run(stop)
         parts["archives"] = Archives(desk, copying, settings.archive, clock).run(stop)
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
+        parts["pulse"] = pulse.beat(ROLE, stop.is_set)
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)
         _say_ready(drop_point, admin, material if settings.http.tls else None)

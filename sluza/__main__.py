@@ -33,6 +33,7 @@ VERBS = {
     "backup": "backup",
     "restore": "restore",
     "archive": "archive",
+    "undo-upgrade": "undo_upgrade",
     "shares": "shares",
     "check-config": "check_config",
     "policy": "policy",

@@ -10,15 +10,13 @@ import sqlite_utils
 
 from spool import migrations
 from spool.domain.errors import SpoolError
-from spool.opening import LOST, refuse_newer
-from spool.room import QUEUE, full, look
+from spool.opening import LOST, copy_snapshot, refuse_newer
+from spool.room import look
 from spool.store import Store
 
 T = TypeVar("T")
 _WORTH_IT = 0.1
 """The part of its pages that must be empty before a copy is written once more without them."""
-_PAGES_AT_ONCE = 1024
-"""Of a copy: between two such steps the interpreter lives, and Ctrl-C is heard."""
 
 
 class Looking:
@@ -64,24 +62,9 @@ class Looking:
             return job(Store(self._connection))
 
     def copy_to(self, target: Path) -> None:
-        """One snapshot of the whole spool into a new file, page by page, synced. Raises SpoolError, NoRoom.
-
-        Programs go on writing meanwhile: a reader of a WAL holds nobody up, and because the snapshot is held, their
-        commits never make the copy begin anew. Only what they write in this time stays in the WAL until it ends.
-        """
-        with _readable(self.path), contextlib.closing(pysqlite3.connect(target, isolation_level=None)) as copy:
-            copy.execute("PRAGMA synchronous=FULL")
-            self._connection.execute("BEGIN")
-            try:
-                self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-                self._connection.backup(copy, pages=_PAGES_AT_ONCE, sleep=0.01)
-            except pysqlite3.Error as error:
-                if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
-                    raise full(QUEUE, look(target.parent).free) from error
-                raise
-            finally:
-                with contextlib.suppress(pysqlite3.Error):
-                    self._connection.execute("ROLLBACK")
+        """`copy_snapshot` of the whole spool. Raises SpoolError, NoRoom."""
+        with _readable(self.path):
+            copy_snapshot(self._connection, target)
 
     def close(self) -> None:
         """Close the connection."""

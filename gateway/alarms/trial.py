@@ -1,4 +1,4 @@
-"""A trial message on every way that is set up, with what the other side said: page and `sluza alerts test`."""
+"""A message at once on every way that is set up, with what the other side said: such is a trial of page and command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,20 +28,27 @@ class Answer:
 
 async def trial(alerts: Alerts, units: Sequence[Unit], clock: Clock) -> list[Answer]:
     """Send them, and wait for the answers. Raises ConfigError when no way is set up."""
+    addresses = [*alerts.recipients, *alerts.on_call, *alerts.summary.recipients]
+    addresses += [address for unit in units for address in unit.alerts]
+    return await tell_now(alerts, addresses, _SUBJECT, _TEXT, TRIAL, clock)
+
+
+async def tell_now(
+    alerts: Alerts, addresses: Sequence[str], subject: str, text: str, kind: str, clock: Clock
+) -> list[Answer]:
+    """One message past the spool to each address and to the webhook. Raises ConfigError when no way is set up."""
     if alerts.smtp is None and alerts.webhook is None:
-        text = "Nie ma przez co wysłać: pola „alerts.smtp” i „alerts.webhook” są puste."
-        raise ConfigError(text, "Proszę uzupełnić tabelę [alerts].")
+        sentence = "Nie ma przez co wysłać: pola „alerts.smtp” i „alerts.webhook” są puste."
+        raise ConfigError(sentence, "Proszę uzupełnić tabelę [alerts].")
     now = clock()
     found = []
     if alerts.smtp is not None:
-        addresses = [*alerts.recipients, *alerts.on_call, *alerts.summary.recipients]
-        addresses += [address for unit in units for address in unit.alerts]
-        letters = [Letter("0", address, _SUBJECT, _TEXT, now) for address in dict.fromkeys(addresses)]
+        letters = [Letter("0", address, subject, text, now) for address in dict.fromkeys(addresses)]
         async for letter, outcome in send(alerts.smtp, letters):
             found.append(Answer(MAIL, letter.address, outcome.taken, outcome.answer))
     if alerts.webhook is not None:
         host = alerts.webhook.host
-        message = Mail(0, host, _SUBJECT, _TEXT, now, 0, "", None, way=WEBHOOK, kind=TRIAL)
+        message = Mail(0, host, subject, text, now, 0, "", None, way=WEBHOOK, kind=kind)
         async for _, outcome in webhook.send(alerts.webhook, [message], clock):
             found.append(Answer(WEBHOOK, host, outcome.taken, outcome.answer))
     return found

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from gateway.alarms.stopped import tell
 from gateway.alarms.trial import trial
 from gateway.results import local
 from sluza import options
@@ -15,6 +16,7 @@ from spool.domain.alarms import Alarm, Mail
 from spool.domain.exits import Exit
 from spool.domain.ladder import LABELS
 from spool.domain.letters import Letter
+from spool.domain.stopped import PROGRAMS, Why
 from spool.domain.troubles import Trouble
 
 _ROWS = 100
@@ -94,6 +96,21 @@ def test(config: str | None, own_config: str | None, as_json: bool) -> None:
         colour = "green" if answer.sent else "red"
         out.print(f"[{colour}]•[/] {plain(answer.address)}: {plain(answer.answer)}")
     if not all(answer.sent for answer in answers):
+        raise SystemExit(Exit.REFUSED)
+
+
+@alerts.command("stopped", hidden=True)
+@click.argument("program", type=click.Choice(PROGRAMS))
+@click.argument("why", type=click.Choice([why.value for why in Why]))
+@options.config
+@click.pass_obj
+def stopped(config: str | None, own_config: str | None, program: str, why: str) -> None:
+    """Powiadom, że program nie działa; uruchamia to nadzorca, nie człowiek."""
+    settings = read_settings(options.chosen(config, own_config))
+    answers = asyncio.run(tell(settings.alerts, program, Why(why), process.clock_for(settings.shared.clock_url)))
+    for answer in answers:
+        click.echo(f"{answer.address}: {answer.answer}", err=True)
+    if answers and not any(answer.sent for answer in answers):
         raise SystemExit(Exit.REFUSED)
 
 

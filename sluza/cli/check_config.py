@@ -1,11 +1,14 @@
 """`sluza check-config`: read the whole configuration and say what is wrong, by field name."""
 
+from typing import Any
+
 import click
 
 from agent import settings as agent_settings
 from certs import keyring
 from gateway import settings as gateway_settings
 from gateway import shares
+from gateway.settings import GatewaySettings
 from sluza import options
 from sluza.console import emit, out, plain
 from spool import settings
@@ -33,7 +36,7 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
     town, mail = shared.municipality, {"mail": alerts.smtp is not None}
     if as_json:
         counts = {"units": len(town.units), "contexts": len(town.contexts)}
-        emit({"ok": True, "file": str(shared.source)} | counts | mail | {"warnings": loose})
+        emit({"ok": True, "file": str(shared.source)} | counts | mail | {"warnings": loose} | _needs(own))
         return
     out.print(f"[green]Konfiguracja jest poprawna[/]: {plain(shared.source)}")
     out.print(f"{plain(town.name)}, NIP {town.nip}: jednostek {len(town.units)}, kontekstów KSeF {len(town.contexts)}.")
@@ -42,3 +45,14 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
         out.print(f"Ostrzeżenia o terminach będą tylko {where}: pole alerts.smtp jest puste.")
     for warning in loose:
         out.print(f"[yellow]Uwaga:[/] {plain(warning)}")
+
+
+def _needs(own: GatewaySettings) -> dict[str, Any]:
+    """What the installer has to open: directories that the service writes into, the addresses it listens at."""
+    paths, backup = own.shared.paths, own.backup.directory
+    writes = [paths.state, paths.folders, *([backup] if backup else [])]
+    return {
+        "writes": [str(path.absolute()) for path in writes],
+        "listen": f"{own.http.listen.host}:{own.http.listen.port}",
+        "pages": f"{own.admin.listen.host}:{own.admin.listen.port}",
+    }

@@ -2,7 +2,8 @@
 
 contents ─ what belongs into one            manifest ─ what it says of itself
 archive ─ the file: tar, for a recipient inside age     sealing ─ the encryption
-disks ─ is it another disk, is there room   make ─ making one, and which older ones go
 volumes ─ the yearly archives beside them
-restore ─ putting one back                  settings ─ the table [backup]
+disks ─ is it another disk, is there room   make, kept ─ making one, and which older ones go
+restore ─ putting one back                  undo ─ the spool of before an upgrade
+settings ─ the table [backup]
 """

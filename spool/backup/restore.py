@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from spool import files, identity, integrity, process, room
+from spool import files, identity, integrity, process, room, upgrading
 from spool.access import FILE, Spool
 from spool.backup import archive, manifest, sealing, volumes
 from spool.backup.contents import SPOOL, TLS
@@ -28,7 +28,7 @@ ROLES = ("gateway", "agent", "reconcile")
 _WORK = "restore-work"
 _SEALED = b"age-encryption.org/"
 _MARGIN = 64_000_000
-_STAYS = frozenset({TLS, DIRECTORY, room.FILE, _WORK, identity.RESTORED, "lost+found"})
+_STAYS = frozenset({TLS, DIRECTORY, room.FILE, _WORK, identity.RESTORED, upgrading.DIRECTORY, "lost+found"})
 _OF_THE_SPOOL = (f"{FILE}-wal", f"{FILE}-shm")
 
 
@@ -51,7 +51,7 @@ def restore(backup: Path, state: Path, key: Path | None, now: datetime, *, only_
     for a backup that is not whole, SpoolTooNew, NoRoom; then the old state is as it was.
     """
     said = _beside(backup)
-    with _state(state) as directory, _work(directory) as work:
+    with hold(state) as directory, work_in(directory) as work:
         inside = _taken_out(backup, work, key)
         if said is not None and said.of_file("", 0, "") != inside:
             raise SpoolError("Opis obok kopii należy do innej kopii.", OTHER)
@@ -64,8 +64,8 @@ def restore(backup: Path, state: Path, key: Path | None, now: datetime, *, only_
             raise ConfigError(f"Katalog {aside} już istnieje.", "Proszę powtórzyć polecenie za chwilę.")
         had_files = _lay_out(work, inside, directory, beside)
         missing = volumes.bring(inside.volumes, backup.parent, directory, key)
-        _mark(directory, backup, inside, now)
-        had_state = _exchange(work / SPOOL, directory, aside)
+        mark(directory, backup.name, inside.made_at, now, history=inside.history)
+        had_state = exchange(work / SPOOL, directory, aside)
         return Restored(inside, said is not None, missing, aside if had_state else None, beside if had_files else None)
 
 
@@ -83,7 +83,7 @@ def _beside(backup: Path) -> Manifest | None:
 
 
 @contextlib.contextmanager
-def _state(state: Path) -> Iterator[Path]:
+def hold(state: Path) -> Iterator[Path]:
     """The state directory with every role in our hands, so that no program begins meanwhile."""
     files.make_directory(state, 0o700)
     if state.stat().st_uid != os.geteuid():
@@ -104,7 +104,7 @@ def _state(state: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _work(state: Path) -> Iterator[Path]:
+def work_in(state: Path) -> Iterator[Path]:
     work = state / _WORK
     shutil.rmtree(work, ignore_errors=True)  # of a restore that was killed
     work.mkdir(0o700)
@@ -171,14 +171,14 @@ def _lay_out(work: Path, inside: Manifest, state: Path, beside: Path) -> bool:
     return bool(parts)
 
 
-def _mark(state: Path, backup: Path, inside: Manifest, now: datetime) -> None:
+def mark(state: Path, name: str, made_at: str, now: datetime, **more: Any) -> None:
     """Before the spool is another one: from here on nothing is sent without a comparison."""
     at = now.astimezone(UTC).isoformat(timespec="seconds")
-    told: dict[str, Any] = {"file": backup.name, "made_at": inside.made_at, "restored_at": at}
-    files.write(state / identity.RESTORED, json.dumps(told | {"history": inside.history}).encode(), 0o600)
+    told: dict[str, Any] = {"file": name, "made_at": made_at, "restored_at": at}
+    files.write(state / identity.RESTORED, json.dumps(told | more).encode(), 0o600)
 
 
-def _exchange(spool: Path, state: Path, aside: Path) -> bool:
+def exchange(spool: Path, state: Path, aside: Path) -> bool:
     """The restored spool in place of the old one, which is kept with all that belonged to it. True when there was one.
 
     The old file keeps its name until the new one has it: no moment without a spool, in which an empty one would be
@@ -211,4 +211,4 @@ def _exchange(spool: Path, state: Path, aside: Path) -> bool:
 
 
 def _kept_before(path: Path) -> bool:
-    return path.name.startswith(("before-restore-", "from-backup-"))
+    return path.name.startswith(("before-restore-", "from-backup-", "before-undo-", "after-upgrade-"))

@@ -7,8 +7,8 @@ from typing import Any
 
 MAIL, WEBHOOK = "mail", "webhook"
 """The ways of a letter."""
-TROUBLE, SUMMARY, DEADLINE, TRIAL = "trouble", "summary", "deadline", "trial"
-"""The kinds of a letter. A trial is never kept."""
+TROUBLE, SUMMARY, DEADLINE, TRIAL, STOPPED = "trouble", "summary", "deadline", "trial", "stopped"
+"""The kinds of a letter. A trial is never kept; nor that a program has stopped: who would keep it may be that one."""
 Way = tuple[str, str]
 """One of the ways, and an address there; of a webhook its host."""
 

@@ -101,6 +101,16 @@ class Lookup(SeriesOrder):
             )
         )
 
+    def last_document(self) -> int:
+        """The number of the document that was taken in last; 0 where there is none."""
+        row = self._one("SELECT ifnull(max(seq), 0) AS seq FROM document")
+        return int(row["seq"]) if row else 0
+
+    def documents_after(self, seq: int) -> list[Document]:
+        """The documents that were taken in after that one, in order; refused ones among them."""
+        found = self._db.execute("SELECT * FROM document WHERE seq > ? ORDER BY seq", (seq,))
+        return [rows.document(r) for r in found]
+
     def documents(
         self, *, unit: str | None = None, states: Iterable[str] = (), after: int = 0, limit: int = 100
     ) -> list[Document]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from spool.domain.exits import Exit
+
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "systemd" / "sluza.service"
 
@@ -30,12 +32,15 @@ def test_the_unit_is_hardened() -> None:
 
 
 def test_supervisor_runs_exactly_the_products_programs() -> None:
-    """Gateway and agent, nothing else; a configuration error or a second start is not repeated."""
+    """Gateway and agent, and what watches over them; only a configuration error is not repeated (fault of a person)."""
     programs = {name: supervisor()[name] for name in supervisor().sections() if name.startswith("program:")}
     assert set(programs) == {"program:gateway", "program:agent"}
     for settings in programs.values():
         assert settings["autorestart"] == "unexpected"
-        assert settings["exitcodes"] == "0,2,3"
+        assert settings["exitcodes"] == str(Exit.USAGE.value)
+        assert settings["startsecs"] == "0", "supervisord forgets the exit code of what ends before"
+    listeners = [name for name in supervisor().sections() if name.startswith("eventlistener:")]
+    assert listeners == ["eventlistener:overseer"]
 
 
 def test_a_wrong_configuration_does_not_restart_the_unit() -> None:
