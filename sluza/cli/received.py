@@ -12,6 +12,7 @@ from gateway import evidence
 from gateway.folders.mirror import said
 from sluza import by_hand, options
 from sluza.cli.register import receipt
+from sluza.cli.verify import verify
 from sluza.console import emit, moment, out, plain, table
 from sluza.workbench import Bench, bench
 from spool import purchases
@@ -169,6 +170,7 @@ def remirror(config: str | None, own_config: str | None, ksef_numbers: tuple[str
 
 
 received.add_command(receipt, "receipt-date")
+received.add_command(verify)
 
 
 @received.command("letter")

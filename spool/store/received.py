@@ -8,10 +8,11 @@ from spool import rows
 from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived, Received
 from spool.rows import dump, stamp
-from spool.store.base import Base, marks, where
+from spool.store.base import marks, where
+from spool.store.papers import Papers
 
 
-class ReceivedInvoices(Base):
+class ReceivedInvoices(Papers):
     """Purchases."""
 
     def add_received(self, new: NewReceived, raw: bytes, now: datetime) -> bool:
