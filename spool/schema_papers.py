@@ -5,8 +5,8 @@ _MARK = f"""INSERT INTO register_stale (kind, unit, month)
         VALUES ('paper', new.unit, substr(new.received_on, 1, 7)), ('paper', '*', substr(new.received_on, 1, 7))
         {_AGAIN};"""  # noqa: S608 - our own words
 """In a trigger of `paper`: the register of its unit and that of the municipality."""
-_OF_THESE = """FROM paper WHERE ksef_number = new.ksef_number
-        OR (seller_nip <> '' AND seller_nip = new.seller_nip AND number_key = new.number_key)"""
+_OF_THESE = """FROM paper WHERE id IN (SELECT id FROM paper WHERE ksef_number = new.ksef_number UNION
+        SELECT id FROM paper WHERE seller_nip <> '' AND seller_nip = new.seller_nip AND number_key = new.number_key)"""
 _MARK_BESIDE = f"""INSERT INTO register_stale (kind, unit, month)
         SELECT 'paper', unit, substr(received_on, 1, 7) {_OF_THESE}
         UNION SELECT 'paper', '*', substr(received_on, 1, 7) {_OF_THESE}
@@ -46,6 +46,7 @@ CREATE INDEX paper_month ON paper (received_on, id);
 CREATE INDEX paper_number ON paper (seller_nip, number_key);
 CREATE INDEX paper_awaited ON paper (code_sha256) WHERE ksef_number IS NULL AND code_sha256 <> '';
 CREATE INDEX paper_open ON paper (kind) WHERE decision = '' AND ksef_number IS NULL;
+CREATE INDEX paper_found ON paper (ksef_number) WHERE ksef_number IS NOT NULL;
 CREATE UNIQUE INDEX paper_code ON paper (unit, code_sha256) WHERE code_sha256 <> '' AND decision <> 'withdrawn';
 
 CREATE TABLE attachment (             -- a file that belongs to a purchase and came beside KSeF (JST rule P14)

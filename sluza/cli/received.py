@@ -10,7 +10,9 @@ import click
 
 from gateway import evidence
 from gateway.folders.mirror import said
+from gateway.papers import as_event
 from sluza import by_hand, options
+from sluza.cli.paper import paper
 from sluza.cli.register import receipt
 from sluza.cli.verify import verify
 from sluza.console import emit, moment, out, plain, table
@@ -18,7 +20,7 @@ from sluza.workbench import Bench, bench
 from spool import purchases
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import ConfigError, MoveRefused
-from spool.domain.ledger import TRAY, Event
+from spool.domain.ledger import TRAY
 from spool.purchases import Purchase, hop, look
 from spool.store import Store
 
@@ -80,7 +82,7 @@ def show(config: str | None, own_config: str | None, ksef_number: str, as_json: 
     with bench(options.chosen(config, own_config)) as opened:
         purchase, history = _read(opened, ksef_number, lambda s: (s.history(ksef_number),))
     if as_json:
-        emit(_as_dict(purchase) | {"history": [_event(e) for e in history]})
+        emit(_as_dict(purchase) | {"history": [as_event(e) for e in history]})
         return
     invoice, facts = purchase.invoice, purchase.invoice.facts
     for label, value in (
@@ -171,6 +173,7 @@ def remirror(config: str | None, own_config: str | None, ksef_numbers: tuple[str
 
 received.add_command(receipt, "receipt-date")
 received.add_command(verify)
+received.add_command(paper)
 
 
 @received.command("letter")
@@ -261,9 +264,3 @@ def _as_dict(purchase: Purchase) -> dict[str, Any]:
         "assigned_by": invoice.assigned_by or None,
         "alike": list(purchase.alike),
     }
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "at": event.at.isoformat(), "event": event.move, "actor": event.actor, "note": event.note, "data": event.data,
-    }  # fmt: skip

@@ -52,13 +52,16 @@ def read(what: str) -> Scan:
     """The codes of a file, or the link itself. Raises ConfigError, NotAScan."""
     if "://" in what:
         return Scan((what.strip(),))
-    path = Path(what)
+    return asyncio.run(_scan(bytes_of(Path(what))))
+
+
+def bytes_of(path: Path) -> bytes:
+    """A file as it is, at most one byte more than a scan may have. Raises ConfigError."""
     try:
         with path.open("rb") as handle:
-            raw = handle.read(scans.LARGEST + 1)
+            return handle.read(scans.LARGEST + 1)
     except OSError as error:
         raise ConfigError(f"Nie można odczytać pliku {path}: {error.strerror}.", "Proszę sprawdzić ścieżkę.") from error
-    return asyncio.run(_scan(raw))
 
 
 async def _scan(raw: bytes) -> Scan:

@@ -39,6 +39,7 @@ class ReceivedInvoices(Papers):
         )
         data = {"unit": new.unit, "rule": new.rule, "remarks": [r.code for r in new.remarks]}
         self.log(new.ksef_number, "received", now, "agent", new.why, data)
+        self.match_papers(new.sha256, new.ksef_number, now)
         return True
 
     def alike(self, facts: Facts, ksef_number: str) -> list[str]:
