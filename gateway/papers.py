@@ -3,6 +3,7 @@
 from typing import Any
 
 from spool.domain.ledger import Event
+from spool.domain.papers import Attachment
 from spool.papers import Desk
 
 
@@ -36,10 +37,16 @@ def as_dict(desk: Desk) -> dict[str, Any]:
         "jpk_mark": standing.jpk_mark or None,
         "seller_due": desk.due.last_day.isoformat() if desk.due.last_day else None,
         "contact_from": desk.contact_from.isoformat() if desk.contact_from else None,
-        "attachments": [
-            {"name": a.name, "sha256": a.sha256, "size": a.size, "place": a.place} for a in desk.attachments
-        ],
+        "attachments": [as_attachment(a) for a in desk.attachments],
     }
+
+
+def as_attachment(found: Attachment) -> dict[str, Any]:
+    """A file beside a purchase."""
+    return {
+        "name": found.name, "sha256": found.sha256, "size": found.size, "place": found.place,
+        "linked_at": found.linked_at.isoformat(), "linked_by": found.linked_by,
+    }  # fmt: skip
 
 
 def as_event(event: Event) -> dict[str, Any]:

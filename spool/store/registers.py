@@ -182,7 +182,7 @@ class Registers(Base):
         self._db.execute(
             """INSERT INTO register_stale (kind, unit, month)
                SELECT 'paper', unit, substr(received_on, 1, 7) FROM paper
-               UNION SELECT 'paper', '*', substr(received_on, 1, 7) FROM paper
+               UNION SELECT 'paper', '*', substr(received_on, 1, 7) FROM paper WHERE true
                ON CONFLICT DO UPDATE SET changes = changes + 1"""
         )
         for month in ("acquisition_date", "datetime(acquisition_date, '+2 hours')"):
