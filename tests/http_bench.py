@@ -302,6 +302,7 @@ async def running(
         wall=wall,
         hasher=CHEAP,  # type: ignore[arg-type]
         requests=parts.requests,
+        scanning=workers,  # type: ignore[arg-type]
     )
     admin = Listener(create_admin_app(admin_parts), Listen("127.0.0.1", 0), None)
     await drop_point.start()

@@ -118,9 +118,9 @@ def kod1(raw: bytes = RAW, seller: str = SELLER, issued: date = ISSUED, portal: 
     return kod1_url(portal, seller, issued, sha256_hex(raw))
 
 
-def kod2(raw: bytes = RAW, seller: str = SELLER) -> str:
+def kod2(raw: bytes = RAW, seller: str = SELLER, portal: str = QR) -> str:
     """The link below KOD II of these bytes, its signature as long as an RSA key makes it."""
-    unsigned = kod2_unsigned(QR, "Nip", seller, seller, "01F20A5D352AE590", sha256_hex(raw))
+    unsigned = kod2_unsigned(portal, "Nip", seller, seller, "01F20A5D352AE590", sha256_hex(raw))
     return f"https://{unsigned}/{'aB3-' * 85}xx"
 
 

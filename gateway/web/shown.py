@@ -49,6 +49,8 @@ NOTICES = {
     "codes": phrase("Ustawienie kodów jednorazowych zapisano."),
     "assign": phrase("Fakturę przydzielono."),
     "remirror": phrase("Kopia zostanie zapisana w folderze ponownie."),
+    "paper": phrase("Dokument zapisano w rejestrze."),
+    "decided": phrase("Decyzję zapisano."),
     "receipt": phrase("Dzień otrzymania zapisano."),
 }
 """What a page says after something was done; the address carries the word only, so nobody's text is reflected."""
