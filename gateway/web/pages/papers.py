@@ -160,12 +160,12 @@ def _new(form: forms.Form, unit: str, given: _Given, parts: AdminParts) -> NewPa
 
 
 async def show(request: web.Request, viewer: Viewer) -> web.StreamResponse:
-    """GET /odebrane/papier/{id}."""
+    """GET /odebrane/papier/{paper}."""
     return await _one(request, viewer)
 
 
 async def _one(request: web.Request, viewer: Viewer, error: str = "") -> web.Response:
-    parts, number = request.app[PARTS], request.match_info["id"]
+    parts, number = request.app[PARTS], request.match_info["paper"]
     now = parts.clock()
     desk, events = await look(parts, viewer, lambda sight: sight.paper(number, parts.rules, now))
     letter = ""
@@ -210,9 +210,9 @@ def _facts(desk: Desk, now: datetime, parts: AdminParts) -> list[tuple[str, str]
 
 
 async def decide(request: web.Request, viewer: Viewer) -> web.StreamResponse:
-    """POST /odebrane/papier/{id}/{verb}: let it be booked (who decides for the municipality), or withdraw the entry."""
+    """POST /odebrane/papier/{paper}/{verb}: let it be booked (whoever decides for the municipality), or withdraw it."""
     parts, form = request.app[PARTS], await request.post()
-    verb, number = request.match_info["verb"], request.match_info["id"]
+    verb, number = request.match_info["verb"], request.match_info["paper"]
     decision, now = _VERBS.get(verb), parts.clock()
     if decision is None:
         raise HttpProblem("not_found")
@@ -228,8 +228,8 @@ async def decide(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 
 
 async def scan(request: web.Request, viewer: Viewer) -> web.StreamResponse:
-    """GET /odebrane/papier/{id}/skan: the file exactly as it was entered, to be saved, never shown in a browser."""
-    parts, number = request.app[PARTS], request.match_info["id"]
+    """GET /odebrane/papier/{paper}/skan: the file exactly as it was entered, to be saved, never shown in a browser."""
+    parts, number = request.app[PARTS], request.match_info["paper"]
     now = parts.clock()
 
     def work(sight: Sight) -> tuple[Desk, bytes | None]:

@@ -36,6 +36,7 @@ _SUBJECTS = {
     "outage:": phrase("Komunikaty o awariach"),
     "context:": phrase("Konteksty KSeF"),
     "unit:": phrase("Jednostki"),
+    "paper:": phrase("Zakupy spoza KSeF"),
 }
 
 
