@@ -1,5 +1,6 @@
 """JST rules P10, D5–D9: what came outside KSeF is registered, watched for, locked, and told twice to nobody else."""
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,17 +10,31 @@ from typing import Any
 
 import pysqlite3
 import pytest
+from click.testing import CliRunner
+from pypdf import PdfReader
 
+from gateway.registers.gather import Sources, rows
+from gateway.render.card import draw_card, names_of, sentence
+from gateway.web.finding import Level
+from gateway.web.health import findings
+from gateway.web.snapshot import take, take_for_units
+from sluza.cli.unit import unit as unit_verbs
 from spool import papers
+from spool.bodies import sha256_hex
 from spool.domain.announcements import Category
-from spool.domain.errors import MoveRefused, RegisterRefused
-from spool.domain.municipality import Policy
-from spool.domain.papers import Decision, Kind, NewPaper, Paper, amount
+from spool.domain.errors import ConfigError, MoveRefused, RegisterRefused
+from spool.domain.municipality import Policy, Unit
+from spool.domain.papers import AWAITED, Decision, Kind, NewPaper, Paper, amount
+from spool.domain.registers import PAPERS
+from spool.domain.retention import Classes
 from spool.law import Law, Rules
+from spool.purchases import paper_beside
 from spool.store.papers import subject
+from spool.store.registers import WHOLE
 from tests.purchase_desk import ISSUED, NOW, NUMBER, RAW, SELLER, Desk, desk_at, kod1, kod2, printed, town
 
 BOTH = (kod1(), kod2())
+OTHER = b"<Faktura>other bytes</Faktura>"
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY = (date(2026, 11, day) for day in (23, 24, 25, 26))
 """Behind ISSUED, a Friday."""
 
@@ -337,3 +352,109 @@ def test_the_desk_decides_under_a_name(desk: Desk) -> None:
     assert "Skarbnik" in desk.run("paper", "show", paper.id).output
     assert "wycofane" in desk.run("paper", "withdraw", paper.id, "--reason", "pomyłka").output
     assert desk.run("paper", "show", 99).exception is not None
+
+
+def test_rule_P14_attachments_are_linked_by_hash(desk: Desk, tmp_path: Path) -> None:
+    """To an invoice of KSeF or to an entry, by whom and where the file lies; the same file once, none without its
+    document."""
+    desk.receive()
+    paper = enter(desk, number="F/2")
+    (tmp_path / "protokol.pdf").write_bytes(b"protokol")
+    words = ("attach", tmp_path / "protokol.pdf", "--place", "teczka 5", "--name", "Anna", "--json")
+    for what in (NUMBER, paper.id):
+        done = desk.run(words[0], what, *words[1:])
+        assert json.loads(done.stdout)["sha256"] == [sha256_hex(b"protokol")], done.output
+    [linked] = json.loads(desk.run("show", NUMBER, "--json").stdout)["attachments"]
+    assert (linked["name"], linked["place"], linked["linked_by"]) == ("protokol.pdf", "teczka 5", "Anna")
+    assert sha256_hex(b"protokol") in desk.run("paper", "show", paper.id).output
+    assert moves(desk, paper) == ["paper", "attachment"]
+    assert isinstance(desk.run(words[0], NUMBER, *words[1:]).exception, RegisterRefused)
+    assert isinstance(desk.run(words[0], 99, *words[1:]).exception, ConfigError)
+    assert isinstance(desk.run("attach", NUMBER, tmp_path / "brak", "--place", "x").exception, ConfigError)
+
+
+def test_rule_P10_list_and_show_of_the_invoice_name_the_paper(desk: Desk) -> None:
+    """And the JSON in a unit's folder only its own."""
+    own, other = enter(desk), enter(desk, unit="gops")
+    desk.receive()
+    told = json.loads(desk.run("show", NUMBER, "--json").stdout)
+    assert told["paper_ids"] == [own.id, other.id]
+    assert told["papers"] == [paper_beside(own)]
+    assert f"Wpis nr {other.id} " in desk.run("show", NUMBER).output
+
+
+async def test_rule_P10_the_monthly_register_of_a_unit_says_nothing_of_others(desk: Desk) -> None:
+    """Marked by the database itself: by an entry, by a decision, by an invoice that came, by one that moved."""
+    paper = enter(desk, *BOTH)
+    sources = Sources(desk.spool, None, desk.rules.municipality, Classes(), clock=lambda: NOW)  # type: ignore[arg-type]
+
+    async def row(unit: str) -> dict[str, Any]:
+        [found] = [found async for found in rows(sources, "paper", unit, "2026-11")]
+        return dict(zip(PAPERS.keys, found, strict=True))
+
+    def marked() -> set[str]:
+        stale = desk.spool.read_now(lambda s: [m for m in s.stale_registers() if m.kind == "paper"])
+        for mark in stale:
+            desk.spool.write_now(lambda s, mark=mark: s.register_written(mark))
+        return {mark.unit for mark in stale}
+
+    assert marked() == {"sp1", WHOLE}
+    desk.receive(unit="gops")
+    assert marked() == {"sp1", WHOLE}
+    assert [(await row(u))["ksef_number"] for u in ("sp1", WHOLE)] == [None, NUMBER]
+    assert (await row("sp1"))["status"] == AWAITED
+    desk.spool.write_now(lambda s: s.assign(NUMBER, "sp1", NOW, "anna", ""))
+    assert marked() == {"sp1", WHOLE}
+    assert ((await row("sp1"))["ksef_number"], (await row("sp1"))["bookable"]) == (NUMBER, "nie")
+    desk.spool.write_now(lambda s: s.decide_paper(paper.id, Decision.WITHDRAWN, "pomyłka", NOW, "anna"))
+    assert marked() == {"sp1", WHOLE}
+    assert (await row(WHOLE))["status"] == "wycofane"
+    desk.spool.write_now(lambda s: s.mark_all_registers())
+    assert marked() == {"sp1", WHOLE}
+    assert [found async for found in rows(sources, "paper", "gops", "2026-11")] == []
+
+
+def test_rule_P10_what_a_person_must_see_to_is_told(desk: Desk) -> None:
+    """One sentence for each kind, again for each new entry; for the municipality's people only."""
+    duplicate = enter(desk)
+    desk.receive()
+    waiting = enter(desk, kod1(OTHER), kod2(OTHER), number="F/2")
+    desk.received_up_to(noon(THURSDAY))
+    seen = desk.spool.read_now(lambda s: take(s, ["gmina"], noon(THURSDAY), {"sp1", "gops"}, rules=desk.rules))
+    told = {f.code: f for f in findings(seen)}
+    assert f"Wpisy: {duplicate.id} " in told["papers_alike"].sentence
+    assert f"Wpisy: {waiting.id} " in told["papers_contact"].sentence
+    assert (told["papers_contact"].grade, told["papers_contact"].level) == (1, Level.LOOK)
+    assert "papers_elsewhere" not in told
+    own = desk.spool.read_now(lambda s: take_for_units(s, ["gmina"], noon(THURSDAY), frozenset({"sp1"})))
+    assert not [f for f in findings(own) if f.code.startswith("papers")]
+
+
+# -- the card ---------------------------------------------------------------------------------------------------
+
+
+def test_rule_P07_the_card_says_what_to_ask_for() -> None:
+    """The municipality buys, the unit receives; a taxpayer of its own buys itself; somebody's own IDWew is named."""
+    school, centre = town().units["sp1"], town().units["gops"]
+    own = sentence(names_of(town(), school))
+    assert "Nabywca: Gmina Przykładowa, NIP 5080014460." in own
+    assert "Szkoła Podstawowa nr 1, NIP 5250000015, rola 8" in own
+    assert "Odbiorca" not in sentence(names_of(town(), centre))
+    assert "IDWew 5080014460-00072" in sentence(names_of(town(), centre, "5080014460-00072", "Jan Kowalski"))
+    theatre = Unit("teatr", "Teatr", "gmina", nip="5250000021", taxpayer=True)
+    assert sentence(names_of(town(), theatre)).startswith("Proszę o fakturę w KSeF. Nabywca: Teatr, NIP 5250000021.")
+    assert draw_card(names_of(town(), school)) == draw_card(names_of(town(), school))
+    reader = PdfReader(io.BytesIO(draw_card(names_of(town(), centre, "5080014460-00072", "Jan Kowalski"))))
+    assert len(reader.pages) == 1
+    assert "Jan Kowalski" in reader.pages[0].extract_text()
+
+
+def test_rule_P07_the_card_of_a_person_is_of_their_unit(desk: Desk, tmp_path: Path) -> None:
+    """An IDWew that the register does not have, or has for another unit, gives no card."""
+    to = tmp_path / "karta.pdf"
+    config = ("--config", str(tmp_path / "sluza.toml"), "--out", str(to))
+    done = CliRunner().invoke(unit_verbs, ["card", "sp1", *config])
+    assert to.read_bytes().startswith(b"%PDF-"), done.output
+    assert "Zdanie dla sprzedawcy" in done.output
+    wrong = CliRunner().invoke(unit_verbs, ["card", "sp1", "--idwew", "5080014460-00072", *config])
+    assert isinstance(wrong.exception, ConfigError)
