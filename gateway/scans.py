@@ -1,20 +1,23 @@
 """A scan or a PDF to the texts of its QR codes, in a worker process: what comes from outside is never opened here.
 
 Pillow opens PNG and JPEG and nothing else, PDFium draws pages, ZXing finds the codes (decision 0037). Sizes are looked
-at before anything is unpacked; what lies about them meets the memory and the time of its worker.
+at before anything is unpacked; what lies about them meets the memory and the time of its worker. The three are imported
+where they are used, because only that worker needs them.
 """
 
 from collections.abc import Iterator
+from importlib import import_module
 from io import BytesIO
 from math import sqrt
-
-import pypdfium2
-import zxingcpp
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from spool.domain.errors import ConfigError
 from spool.domain.scan import LONGEST_LINK, Scan
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from pypdfium2 import PdfDocument
 
 LARGEST = 10_000_000
 """Bytes of one file."""
@@ -26,7 +29,6 @@ _DPI = (200, 350)
 _MEMORY_MB, _SECONDS = 768, 30.0
 _IMAGES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
 _TEXTS = 50
-_QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 _ONE_PAGE = "Proszę zeskanować samą stronę z kodami, w szarości i 300 dpi, albo wkleić link spod kodu."
 
 
@@ -37,9 +39,9 @@ class NotAScan(ConfigError):  # noqa: N818 - reads as the fact it states
 
 
 def warm() -> None:
-    """Have the libraries imported, so that the fork server has them once for all."""
-    assert _QR
-    assert pypdfium2.PdfDocument
+    """Have the libraries imported, so that the first scan does not wait for them."""
+    for name in ("PIL.Image", "pypdfium2", "zxingcpp"):
+        import_module(name)
 
 
 def scan_workers() -> Workers:
@@ -70,8 +72,10 @@ def read_scan(raw: bytes) -> Scan:
     return Scan(_texts([_opened(raw, form)]), 1, 1)
 
 
-def _opened(raw: bytes, form: str) -> Image.Image:
+def _opened(raw: bytes, form: str) -> "Image":
     """The picture in grey. Its header says how big it is, before a pixel is unpacked."""
+    from PIL import Image
+
     Image.MAX_IMAGE_PIXELS = None  # our own limit is stricter, and no warning of a library
     try:
         picture = Image.open(BytesIO(raw), formats=[form])
@@ -83,6 +87,8 @@ def _opened(raw: bytes, form: str) -> Image.Image:
 
 
 def _read_pdf(raw: bytes) -> Scan:
+    import pypdfium2
+
     try:
         document = pypdfium2.PdfDocument(raw)
     except pypdfium2.PdfiumError as error:
@@ -98,8 +104,10 @@ def _read_pdf(raw: bytes) -> Scan:
         document.close()
 
 
-def _drawings(document: pypdfium2.PdfDocument, number: int) -> Iterator[Image.Image]:
+def _drawings(document: "PdfDocument", number: int) -> "Iterator[Image]":
     """The page, coarser first; a page as large as a wall is drawn no larger than its pixels may be."""
+    import pypdfium2
+
     try:
         page = document[number]
         width, height = page.get_size()
@@ -113,11 +121,14 @@ def _drawings(document: pypdfium2.PdfDocument, number: int) -> Iterator[Image.Im
         return  # a page that cannot be drawn has no code that anybody could scan
 
 
-def _texts(pictures: Iterator[Image.Image] | list[Image.Image]) -> tuple[str, ...]:
+def _texts(pictures: "Iterator[Image] | list[Image]") -> tuple[str, ...]:
     """The texts of the codes, each once; the next picture of the same page only while a code of KSeF may be missing."""
+    import zxingcpp
+
+    wanted = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
     found: dict[str, None] = {}
     for picture in pictures:
-        for code in zxingcpp.read_barcodes(picture, formats=_QR):
+        for code in zxingcpp.read_barcodes(picture, formats=wanted):
             if len(code.text) <= LONGEST_LINK:
                 found[code.text] = None
         if any("/certificate/" in text for text in found):

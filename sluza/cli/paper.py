@@ -14,7 +14,7 @@ from sluza.workbench import Bench, bench
 from spool import papers
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import ConfigError
-from spool.domain.papers import KIND_LABELS, Decision, Kind, NewPaper, amount
+from spool.domain.papers import KIND_LABELS, OPEN, Decision, Kind, NewPaper, amount
 from spool.papers import Desk
 from spool.store import Store
 
@@ -89,7 +89,7 @@ def list_papers(
             lambda s: [papers.look(s, p, None, rules, now) for p in s.papers(units, limit=limit, undecided=undecided)]
         )
     if undecided:
-        found = [desk for desk in found if not desk.standing.bookable and desk.standing.code != "in_ksef"]
+        found = [desk for desk in found if desk.standing.code in OPEN]
     if as_json:
         emit([as_dict(desk) for desk in found])
         return

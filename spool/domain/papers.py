@@ -106,20 +106,34 @@ class Beside:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a paper stands: a stable `code`, a word for lists, a sentence with its cure, and whether it may be booked.
+    """Where a paper stands: a stable `code`, a sentence with its cure, and whether it may be booked.
 
     `jpk_mark` is that of the paper itself; empty where the invoice of KSeF is booked instead.
     """
 
     code: str
-    label: str
     sentence: str
     cure: str
     bookable: bool = False
     jpk_mark: str = ""
 
+    @property
+    def label(self) -> str:
+        """Its word for lists."""
+        return STANDINGS[self.code]
 
-AWAITED = "czeka na KSeF"
+
+STANDINGS = {
+    "withdrawn": "wycofane",
+    "allowed": "do księgowania (decyzja)",
+    "in_ksef": "jest w KSeF",
+    "elsewhere": "jest w KSeF, nie w tej jednostce",
+    "likely_duplicate": "prawdopodobny duplikat",
+    "outside": "do księgowania",
+    "contact_seller": "zwrócić się do sprzedawcy",
+    "awaited": "czeka na KSeF",
+}
+"""The standings, with a word for each."""
 OPEN = frozenset({"contact_seller", "likely_duplicate", "elsewhere"})
 """Standings that a person has to do something about."""
 
@@ -165,19 +179,19 @@ def contact_from(paper: Paper, due: SellerDue, patience: int, changes: Changes |
 def standing(paper: Paper, beside: Beside, now: datetime, patience: int, changes: Changes | None = None) -> Standing:
     """What is to be thought and done of it now."""
     if paper.decision is Decision.WITHDRAWN:
-        return Standing("withdrawn", "wycofane", f"Wpis wycofano: {paper.decided_why}", "")
+        return Standing("withdrawn", f"Wpis wycofano: {paper.decided_why}", "")
     outside = paper.kind is Kind.INVOICE or beside.due.never
     if paper.decision is Decision.ALLOWED:
         mark = "BFK" if outside else "OFF" if beside.due.failure else "DI"
         text = f"{paper.decided_by} zezwala na księgowanie: {paper.decided_why}"
-        return Standing("allowed", "do księgowania (decyzja)", text, "", True, mark)
+        return Standing("allowed", text, "", True, mark)
     if beside.invoice is not None:
         return _has_come(paper, beside.invoice)
     if beside.alike:
         return _likely_duplicate(paper, beside.alike[0])
     if outside:
         return Standing(
-            "outside", "do księgowania", f"Dokument spoza KSeF; datą otrzymania jest {written(paper.received_on)}.",
+            "outside", f"Dokument spoza KSeF; datą otrzymania jest {written(paper.received_on)}.",
             "W JPK_V7M oznacza się go BFK; nie trafi do KSeF, więc przechowuje się go samemu.", True, "BFK",
         )  # fmt: skip
     return _awaited(paper, beside, now, patience, changes)
@@ -186,13 +200,13 @@ def standing(paper: Paper, beside: Beside, now: datetime, patience: int, changes
 def _has_come(paper: Paper, invoice: Received) -> Standing:
     if invoice.unit != paper.unit:
         return Standing(
-            "elsewhere", "jest w KSeF, nie w tej jednostce",
+            "elsewhere",
             f"Faktura przyszła z KSeF pod numerem {invoice.ksef_number}, ale nie ma jej w jednostce, która ma papier.",
             "Proszę ją przydzielić (sluza received assign) albo wycofać wpis.",
         )  # fmt: skip
     on = written(warsaw_date(invoice.acquisition_date))
     return Standing(
-        "in_ksef", "jest w KSeF", f"Faktura przyszła z KSeF {on} pod numerem {invoice.ksef_number}.",
+        "in_ksef", f"Faktura przyszła z KSeF {on} pod numerem {invoice.ksef_number}.",
         "Proszę księgować fakturę z KSeF, nie ten dokument.",
     )  # fmt: skip
 
@@ -200,7 +214,7 @@ def _has_come(paper: Paper, invoice: Received) -> Standing:
 def _likely_duplicate(paper: Paper, invoice: Received) -> Standing:
     what = "treść inna niż ta, do której prowadzi kod" if paper.kind is Kind.CONFIRMATION else "ta sama należność"
     return Standing(
-        "likely_duplicate", "prawdopodobny duplikat",
+        "likely_duplicate",
         f"Ten sam sprzedawca, numer i kwota są na fakturze z KSeF {invoice.ksef_number}: prawdopodobnie {what}.",
         "Proszę porównać oba dokumenty. Ten sam: wycofać wpis. Dwie różne należności: zezwolić na księgowanie z "
         "powodem.",
@@ -215,7 +229,7 @@ def _awaited(paper: Paper, beside: Beside, now: datetime, patience: int, changes
     asked = due.last_day is not None and beside.upto is not None and beside.upto >= end_of_day(due.last_day)
     if beside.town and first is not None and warsaw_date(now) >= first and asked:
         return Standing(
-            "contact_seller", "zwrócić się do sprzedawcy",
+            "contact_seller",
             f"Faktury nadal nie ma w KSeF. {known}{term}",
             "Proszę zwrócić się do sprzedawcy; projekt pisma: sluza received paper letter.",
         )  # fmt: skip
@@ -230,6 +244,6 @@ def _awaited(paper: Paper, beside: Beside, now: datetime, patience: int, changes
         f"jest {written(paper.received_on)} (art. 106nf ust. 10): wtedy proszę zezwolić na księgowanie z tym powodem."
     )
     return Standing(
-        "awaited", AWAITED, f"To potwierdzenie transakcji, nie faktura. {known}{term}{then}",
+        "awaited", f"To potwierdzenie transakcji, nie faktura. {known}{term}{then}",
         failure if due.failure else "Proszę nie księgować: Śluza sprawdza przy każdym odbiorze z KSeF.",
     )  # fmt: skip

@@ -12,7 +12,7 @@ from spool.domain.calendar import warsaw_date
 from spool.domain.document import MODE_LABELS, CorrectedInvoice, Facts, FormCode
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Municipality
-from spool.domain.papers import AWAITED, KIND_LABELS, Paper, Standing
+from spool.domain.papers import KIND_LABELS, STANDINGS, Paper, Standing
 from spool.domain.receipt import ACTUAL, receipt_of
 from spool.domain.registers import ISSUED, PAPERS, RECEIVED, Cell, Layout, Row
 from spool.domain.retention import Classes
@@ -137,7 +137,7 @@ def paper_row(
         received_on=paper.received_on,
         gross=Decimal(paper.gross),
         currency=paper.currency,
-        status=AWAITED if standing.code == "contact_seller" else standing.label,
+        status=STANDINGS["awaited" if standing.code == "contact_seller" else standing.code],
         bookable=YES if standing.bookable else NO,
         jpk_mark=standing.jpk_mark,
         ksef_number=invoice.ksef_number if invoice else None,

@@ -24,7 +24,7 @@ from spool.bodies import sha256_hex
 from spool.domain.announcements import Category
 from spool.domain.errors import ConfigError, MoveRefused, RegisterRefused
 from spool.domain.municipality import Policy, Unit
-from spool.domain.papers import AWAITED, Decision, Kind, NewPaper, Paper, amount
+from spool.domain.papers import STANDINGS, Decision, Kind, NewPaper, Paper, amount
 from spool.domain.registers import PAPERS
 from spool.domain.retention import Classes
 from spool.law import Law, Rules
@@ -402,7 +402,7 @@ async def test_rule_P10_the_monthly_register_of_a_unit_says_nothing_of_others(de
     desk.receive(unit="gops")
     assert marked() == {"sp1", WHOLE}
     assert [(await row(u))["ksef_number"] for u in ("sp1", WHOLE)] == [None, NUMBER]
-    assert (await row("sp1"))["status"] == AWAITED
+    assert (await row("sp1"))["status"] == STANDINGS["awaited"]
     desk.spool.write_now(lambda s: s.assign(NUMBER, "sp1", NOW, "anna", ""))
     assert marked() == {"sp1", WHOLE}
     assert ((await row("sp1"))["ksef_number"], (await row("sp1"))["bookable"]) == (NUMBER, "nie")

@@ -12,16 +12,19 @@ from gateway.http.answers import as_file
 from gateway.http.problems import HttpProblem
 from gateway.results import local
 from gateway.web import shown
+from gateway.web.languages import say
 from gateway.web.pages import forms
 from gateway.web.pages.documents import told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
+from gateway.web.shown import Fact
 from gateway.web.sight import Sight, look, units_of
-from gateway.web.words import moment
+from gateway.web.words import day, moment, paid
 from spool import papers
 from spool.domain.accounts import Right
 from spool.domain.calendar import warsaw_date
+from spool.domain.document import Facts
 from spool.domain.errors import ConfigError, MoveRefused, RegisterRefused
-from spool.domain.papers import KIND_LABELS, Decision, Kind, NewPaper, amount
+from spool.domain.papers import KIND_LABELS, OPEN, Decision, Kind, NewPaper, amount
 from spool.domain.scan import LONGEST_LINK, Scan
 from spool.domain.verification import COLOUR_LABELS, Colour, Verdict
 from spool.papers import Desk
@@ -70,7 +73,9 @@ def _check(
     found: Scan = _NOTHING,
     error: str = "",
 ) -> web.Response:
-    rest = f"Sprawdzono strony 1–{found.looked} z {found.pages}." if found.looked < found.pages else ""
+    rest = ""
+    if found.looked < found.pages:
+        rest = say("Sprawdzono strony 1–{looked} z {pages}.", looked=found.looked, pages=found.pages)
     values = {"verdicts": verdicts, "rest": rest, "error": error}
     return shown.page(request, viewer, "paper_check.html", values, 422 if error else 200)
 
@@ -79,7 +84,7 @@ def _told(verdict: Verdict, viewer: Viewer) -> dict[str, Any]:
     code = verdict.verification
     return {
         "tone": _TONES[verdict.colour],
-        "colour": COLOUR_LABELS[verdict.colour],
+        "colour": say(COLOUR_LABELS[verdict.colour]),
         "labels": " + ".join(verdict.labels),
         "sentence": verdict.sentence,
         "cure": verdict.cure,
@@ -112,17 +117,17 @@ async def _list(request: web.Request, viewer: Viewer, error: str = "") -> web.Re
 def _row(desk: Desk, now: datetime, parts: AdminParts) -> dict[str, Any]:
     paper, standing = desk.paper, desk.standing
     unit = parts.municipality.units.get(paper.unit)
-    tone = "fine" if standing.bookable or standing.code == "in_ksef" else "calm"
+    good = standing.bookable or standing.code == "in_ksef"
     return {
         "id": paper.id,
         "seller": paper.seller_name or paper.seller_nip,
         "number": paper.number,
-        "gross": f"{paper.gross.replace('.', ',')} {paper.currency}",
+        "gross": paid(Facts(gross=paper.gross, currency=paper.currency)),
         "unit": unit.name if unit else paper.unit,
-        "kind": KIND_LABELS[paper.kind],
-        "on": f"{paper.received_on:%d.%m.%Y}",
-        "standing": standing.label,
-        "tone": tone if tone == "fine" or standing.code in {"awaited", "withdrawn"} else "look",
+        "kind": say(KIND_LABELS[paper.kind]),
+        "on": day(paper.received_on),
+        "standing": say(standing.label),
+        "tone": "look" if standing.code in OPEN else "fine" if good else "calm",
         "at": moment(paper.entered_at, now),
         "at_iso": local(paper.entered_at),
     }
@@ -149,12 +154,12 @@ async def add(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 def _new(form: forms.Form, unit: str, given: _Given, parts: AdminParts) -> NewPaper:
     """What was typed, and what the code says where nothing was. Raises ConfigError, RegisterRefused."""
     nip, read = papers.read_off(given.found.texts, parts.rules)
-    day = forms.day(form, "issued") if forms.text(form, "issued") else read
-    if day is None:
+    issued = forms.day(form, "issued") if forms.text(form, "issued") else read
+    if issued is None:
         raise ConfigError("Brakuje daty wystawienia.", "Proszę ją przepisać z dokumentu.")
     return NewPaper(
         unit, Kind.INVOICE, forms.text(form, "seller_nip", 20) or nip, forms.text(form, "seller_name"),
-        forms.text(form, "number"), day, forms.day(form, "received"), amount(forms.text(form, "gross", 40)),
+        forms.text(form, "number"), issued, forms.day(form, "received"), amount(forms.text(form, "gross", 40)),
         forms.text(form, "currency", 3).upper() or "PLN", scan_name=given.name, note=forms.text(form, "note"),
     )  # fmt: skip
 
@@ -177,7 +182,7 @@ async def _one(request: web.Request, viewer: Viewer, error: str = "") -> web.Res
         "facts": _facts(desk, now, parts),
         "ksef": desk.invoice.ksef_number if desk.invoice else "",
         "scan": desk.paper.scan_sha256 is not None,
-        "attachments": [(a.name, f"{a.place}, SHA-256 {a.sha256}") for a in desk.attachments],
+        "attachments": shown.attachments(desk.attachments),
         "history": [told_event(e, now) for e in events],
         "may_allow": viewer.account.may(Right.DECIDE) and desk.paper.decision is Decision.NONE,
         "may_withdraw": viewer.account.may(Right.WORK) and desk.paper.decision is not Decision.WITHDRAWN,
@@ -187,26 +192,26 @@ async def _one(request: web.Request, viewer: Viewer, error: str = "") -> web.Res
     return shown.page(request, viewer, "paper.html", values, 422 if error else 200)
 
 
-def _facts(desk: Desk, now: datetime, parts: AdminParts) -> list[tuple[str, str]]:
+def _facts(desk: Desk, now: datetime, parts: AdminParts) -> list[Fact]:
     paper, shown_row = desk.paper, _row(desk, now, parts)
     rows = [
-        ("Nr wpisu", str(paper.id)),
-        ("Rodzaj", shown_row["kind"]),
-        ("Sprzedawca", f"{paper.seller_name} {paper.seller_nip}".strip()),
-        ("Numer", paper.number),
-        ("Data wystawienia", f"{paper.issue_date:%d.%m.%Y}"),
-        ("Dzień otrzymania", shown_row["on"]),
-        ("Brutto", shown_row["gross"]),
-        ("Jednostka", shown_row["unit"]),
-        ("Oznaczenie JPK_V7M", desk.standing.jpk_mark),
-        ("Termin sprzedawcy w KSeF", desk.due.sentence if paper.kind is Kind.CONFIRMATION else ""),
-        ("Kod", paper.code_link),
-        ("Skan", paper.scan_name),
-        ("SHA-256 skanu", paper.scan_sha256 or ""),
-        ("Uwaga", paper.note),
-        ("Wpisano", f"{shown_row['at']}, {paper.entered_by}"),
+        Fact(say("Nr wpisu"), str(paper.id)),
+        Fact(say("Rodzaj"), shown_row["kind"]),
+        Fact(say("Sprzedawca"), f"{paper.seller_name} {paper.seller_nip}".strip()),
+        Fact(say("Numer"), paper.number),
+        Fact(say("Data wystawienia"), day(paper.issue_date)),
+        Fact(say("Dzień otrzymania"), shown_row["on"]),
+        Fact(say("Brutto"), shown_row["gross"]),
+        Fact(say("Jednostka"), shown_row["unit"]),
+        Fact(say("Oznaczenie JPK_V7M"), desk.standing.jpk_mark),
+        Fact(say("Termin sprzedawcy w KSeF"), desk.due.sentence if paper.kind is Kind.CONFIRMATION else "", kept=True),
+        Fact(say("Kod"), paper.code_link),
+        Fact(say("Skan"), paper.scan_name),
+        Fact(say("SHA-256 skanu"), paper.scan_sha256 or ""),
+        Fact(say("Uwaga"), paper.note, kept=True),
+        Fact(say("Wpisano"), f"{shown_row['at']}, {paper.entered_by}"),
     ]
-    return [(label, value) for label, value in rows if value]
+    return [fact for fact in rows if fact.value]
 
 
 async def decide(request: web.Request, viewer: Viewer) -> web.StreamResponse:

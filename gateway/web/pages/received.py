@@ -82,7 +82,7 @@ async def _page(request: web.Request, viewer: Viewer, error: str = "") -> web.Re
         "remarks": invoice.remarks,
         "look": purchase.receipt.look,
         "beside": [{"id": p.id, "text": paper_beside(p)} for p in (purchase.papers if whole else purchase.own_papers)],
-        "attachments": [(a.name, f"{a.place}, SHA-256 {a.sha256}") for a in files],
+        "attachments": shown.attachments(files),
         "history": [told_event(e, now) | ({"note": hop(e)} if whole else {}) for e in history],
         "assigning": _assigning(purchase, parts, now) if viewer.account.may(Right.DECIDE) else None,
         "error": error,
