@@ -178,16 +178,19 @@ def _decide(
 @paper.command("letter")
 @_ID
 @click.option("--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="Zapisz do pliku.")
+@options.as_json
 @options.config
 @click.pass_obj
-def letter(config: str | None, own_config: str | None, paper_id: int, target: Path | None) -> None:
+def letter(config: str | None, own_config: str | None, paper_id: int, target: Path | None, as_json: bool) -> None:
     """Projekt pisma do sprzedawcy, którego faktura nie doszła do KSeF w jego terminie; wysyła je człowiek."""
     with bench(options.chosen(config, own_config)) as opened:
         desk = _look(opened, paper_id)
         made = papers.letter(desk, opened.settings.shared.rules, warsaw_date(opened.clock()))
     if target is not None:
         target.write_text(made, encoding="utf-8")
-    else:
+    if as_json:
+        emit({"id": paper_id, "letter": made})
+    elif target is None:
         click.echo(made)
 
 
