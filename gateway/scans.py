@@ -26,7 +26,7 @@ _PAGES = 20
 _PIXELS = 40_000_000
 _DPI = (200, 350)
 """The second for what the first does not show: a code II printed small."""
-_MEMORY_MB, _SECONDS = 768, 30.0
+_MEMORY_MB, SECONDS = 768, 30.0
 _IMAGES = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
 _TEXTS = 50
 _ONE_PAGE = "Proszę zeskanować samą stronę z kodami, w szarości i 300 dpi, albo wkleić link spod kodu."
@@ -46,7 +46,7 @@ def warm() -> None:
 
 def scan_workers() -> Workers:
     """A pool of its own, one process that gives way to intake: nobody's invoice waits behind somebody's photograph."""
-    return Workers(processes=1, memory_mb=_MEMORY_MB, seconds=_SECONDS, warm_up=warm, niceness=10)
+    return Workers(processes=1, memory_mb=_MEMORY_MB, seconds=SECONDS, warm_up=warm, niceness=10)
 
 
 async def scan(workers: Workers, raw: bytes) -> Scan:
