@@ -42,6 +42,7 @@ from gateway.registers.incidents import Incidents
 from gateway.registers.keeper import Keeper
 from gateway.registers.work import register_workers
 from gateway.render.work import drawing_workers
+from gateway.scans import scan_workers
 from gateway.seals import Seals
 from gateway.settings import GatewaySettings
 from gateway.uploads import Uploads
@@ -90,6 +91,7 @@ async def serve(settings: GatewaySettings) -> int:
             drawing_workers(),
             register_workers(),
             backup_workers(),
+            scan_workers(),
         )  # all before one starts: they share the fork server
         for pool in pools:
             closing.callback(pool.close)
@@ -115,13 +117,14 @@ async def _warm(*pools: Workers) -> None:
 async def _run(
     settings: GatewaySettings,
     desk: Spool,
-    pools: tuple[Workers, Workers, Workers, Workers],
+    pools: tuple[Workers, Workers, Workers, Workers, Workers],
     clock: Clock,
     hands: Hands,
     stop: asyncio.Event,
 ) -> int:
-    """The parts around one spool, until `stop` or until one ends. `pools`: reading, drawing, registers, backups."""
-    workers, drawing, registers, copying = pools
+    """The parts around one spool, until `stop` or until one ends. `pools`: reading, drawing, registers, backups,
+    scans."""
+    workers, drawing, registers, copying, scanning = pools
     municipality, folders = settings.shared.municipality, settings.shared.paths.folders
     seals = Seals(municipality, clock)
     door = FrontDoor(desk, workers, municipality, settings.policies, clock, settings.shared.law, seals, hands)
@@ -133,7 +136,7 @@ async def _run(
     behind = Behind(desk, door, municipality, clock, folders, uploads, seals)
     shared = Parts(drawing, municipality)
     drop_point = Listener(create_app(shared, behind), settings.http.listen, context if settings.http.tls else None)
-    pages = replace(_admin_parts(settings, desk, door, drawing, clock), requests=shared.requests)
+    pages = replace(_admin_parts(settings, desk, door, drawing, clock), requests=shared.requests, scanning=scanning)
     listen = settings.admin.listen
     admin = Listener(create_admin_app(pages), listen, None if listen.loopback else context)
     try:
@@ -167,7 +170,7 @@ def _registers(
 ) -> dict[str, Awaitable[None]]:  # fmt: skip
     """The monthly registers, and what the program itself enters into the incident register."""
     shared = settings.shared
-    sources = Sources(desk, workers, shared.municipality, shared.classes)
+    sources = Sources(desk, workers, shared.municipality, shared.classes, shared.law, clock)
     return {
         "registers": Keeper(sources, shared.paths.folders, shared.paths.state, clock).run(stop),
         "incidents": Incidents(desk, brakes, clock).run(stop),

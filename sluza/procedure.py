@@ -10,7 +10,7 @@ from gateway.settings import GatewaySettings
 from spool.domain.accounts import RIGHTS, ROLE_LABELS, Right, Role
 from spool.domain.catalogue import printable
 from spool.domain.municipality import Municipality, Policy, Unit
-from spool.domain.policies import PAYMENT_HOLD, QUESTIONS, ROLE_2, SALES, SELF_INVOICING, decided
+from spool.domain.policies import CONTACT_SELLER, PAYMENT_HOLD, QUESTIONS, ROLE_2, SALES, SELF_INVOICING, decided
 from spool.domain.policy_words import label, value
 from spool.domain.retention import FOR_EVER
 
@@ -115,7 +115,7 @@ def _purchases(settings: GatewaySettings) -> str:
     receives = f"jednostka {_plain(hall.name)}" if hall else f"{_DOTS} (żadna jednostka nie jest wskazana)"
     hours = settings.alerts.tray_hours
     lying = f"po {hours:g} godzinach (w dni robocze) dostają ostrzeżenie" if hours else "nie dostają ostrzeżeń"
-    questions = (ROLE_2, SELF_INVOICING, PAYMENT_HOLD)
+    questions = (ROLE_2, SELF_INVOICING, PAYMENT_HOLD, CONTACT_SELLER)
     return "\n".join(
         [
             "## 4. Odbieranie faktur zakupowych",

@@ -8,6 +8,7 @@ from sqlite_utils import Database, Migrations
 from spool.schema import ALARMS, ANNOUNCEMENTS, CRASHES, FIRST, IDENTITY, PACKAGES, SEATS, SERIES
 from spool.schema_accounts import ACCOUNTS, PAGES
 from spool.schema_alerts import REFUSALS, TROUBLES
+from spool.schema_papers import PAPERS
 from spool.schema_purchases import PURCHASES
 from spool.schema_registers import PEOPLE, REGISTERS
 from spool.schema_volumes import VOLUMES
@@ -160,6 +161,13 @@ def m0023_troubles(db: Database) -> None:
 def m0024_refusals_by_age(db: Database) -> None:
     """Refused documents by age."""
     db.execute(REFUSALS)
+
+
+@steps()
+def m0027_papers(db: Database) -> None:
+    """Purchases outside KSeF, attachments that came beside it, and the index that finds an invoice by its code."""
+    for statement in _statements(PAPERS):
+        db.execute(statement)
 
 
 @steps()

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from spool.domain.ledger import Event, Received
 from spool.domain.letter import letter as letter_of
 from spool.domain.municipality import Municipality, Unit
+from spool.domain.papers import Kind, Paper
 from spool.domain.receipt import Receipt, receipt_of
 from spool.domain.routing import Holder, Register, asks_supplier
 from spool.domain.suggestions import Suggestion, best, suggest
@@ -18,17 +19,26 @@ from spool.store import Store
 
 @dataclass(frozen=True)
 class Purchase:
-    """A received invoice and what follows from everything around it; `suggestions` only while it has no unit."""
+    """A received invoice and what follows from everything around it; `suggestions` only while it has no unit.
+
+    `alike` and `papers` may be another unit's; `own_papers` are what its unit may know.
+    """
 
     invoice: Received
     receipt: Receipt
     suggestions: tuple[Suggestion, ...] = ()
     alike: tuple[str, ...] = ()
+    papers: tuple[Paper, ...] = ()
 
     @property
     def suggested(self) -> str | None:
         """The one unit that the reasons agree on, or None."""
         return best(self.suggestions)
+
+    @property
+    def own_papers(self) -> tuple[Paper, ...]:
+        """Papers of this invoice that its own unit has registered (JST rule P10)."""
+        return tuple(paper for paper in self.papers if paper.unit == self.invoice.unit)
 
     @property
     def asks_supplier(self) -> bool:
@@ -84,4 +94,11 @@ def look(store: Store, invoice: Received, rules: Rules) -> Purchase:
         found = suggestions(store, invoice, rules.municipality)
     periods = rules.announcements(store, invoice.context, invoice.facts.issue_date or date.min)
     received = receipt_of(invoice, store.entered_receipt(invoice.ksef_number), periods)
-    return Purchase(invoice, received, found, tuple(store.alike(invoice.facts, invoice.ksef_number)))
+    alike = tuple(store.alike(invoice.facts, invoice.ksef_number))
+    return Purchase(invoice, received, found, alike, tuple(store.papers_beside(invoice)))
+
+
+def paper_beside(paper: Paper) -> str:
+    """What is said of it where its invoice is shown."""
+    what = "ta sama należność: nie płacić dwa razy" if paper.kind is Kind.INVOICE else "potwierdzenie tej faktury"
+    return f"Wpis nr {paper.id} spoza KSeF, otrzymany {paper.received_on:%d.%m.%Y}: {what}."

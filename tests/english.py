@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po, write_po
 
 from gateway.http.problems import ROWS
 from gateway.web.languages import CATALOGUE, ENGLISH
-from spool.domain import announcements, document, ladder, policy_words, states
+from spool.domain import announcements, document, ladder, papers, policy_words, states, verification
 from spool.domain.accounts import ROLE_LABELS
 from spool.domain.environments import BY_NAME
 
@@ -31,8 +31,10 @@ FROM_BELOW = {
     "spool/domain/document.py": tuple(document.MODE_LABELS.values()),
     "spool/domain/environments.py": tuple(one.label for one in BY_NAME.values() if one.label),
     "spool/domain/ladder.py": tuple(ladder.LABELS.values()),
+    "spool/domain/papers.py": (*papers.KIND_LABELS.values(), *papers.STANDINGS.values()),
     "spool/domain/policy_words.py": (*policy_words.LABELS.values(), *policy_words.VALUES.values()),
     "spool/domain/states.py": tuple(states.LABELS.values()),
+    "spool/domain/verification.py": tuple(verification.COLOUR_LABELS.values()),
 }  # fmt: skip
 """Labels that the pages take from floors which know nothing of languages."""
 PROBLEMS = (

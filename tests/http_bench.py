@@ -39,6 +39,7 @@ from spool.domain.accounts import Account, Role
 from spool.domain.document import Facts
 from spool.domain.ledger import Document, NewReceived
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
+from spool.domain.papers import Kind, NewPaper
 from spool.domain.states import State
 from spool.law import Law, Rules
 from tests.credentials import with_offline_certificate
@@ -200,6 +201,12 @@ class Bench:
         await self.spool.write(lambda store: store.add_received(new, raw, at))
         return number
 
+    async def paper(self, unit: str, number: str = "12/11/2026") -> str:
+        """A purchase outside KSeF with a scan, in the register of this unit; returns its number there."""
+        new = NewPaper(unit, Kind.INVOICE, "", "Müller GmbH", number, NOW.date(), NOW.date(), "99.00", "EUR")
+        entered = await self.spool.write(lambda store: store.add_paper(new, b"%PDF-1.4 skan", NOW, "test"))
+        return str(entered.id)
+
     def register(self, unit: str, name: str, raw: bytes = b"rejestr") -> None:
         """A monthly register of a unit, as the gateway leaves it in its folder."""
         if not (self.folders / unit).is_dir():
@@ -304,6 +311,7 @@ async def running(
         wall=wall,
         hasher=CHEAP,  # type: ignore[arg-type]
         requests=parts.requests,
+        scanning=workers,  # type: ignore[arg-type]
     )
     admin = Listener(create_admin_app(admin_parts), Listen("127.0.0.1", 0), None)
     await drop_point.start()

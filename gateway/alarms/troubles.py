@@ -42,7 +42,7 @@ class Troubles:
         self._clock = clock
         self._told = told
         self._patience_s = patience_s
-        self._looker = Looker(spool, rules.municipality, clock, alerts.refused_days)
+        self._looker = Looker(spool, rules, clock, alerts.refused_days)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`."""

@@ -11,7 +11,7 @@ from spool.domain.clues import Clues
 from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
 from spool.law import Rules
-from spool.purchases import Purchase, letter
+from spool.purchases import Purchase, letter, paper_beside
 
 SCHEMA = "sluza-received/1"
 
@@ -73,6 +73,7 @@ def said(purchase: Purchase, *, in_the_tray: bool) -> dict[str, Any]:
         "form": facts.form.value,
         "jpk_mark": "NrKSeF",
         "payment_title": invoice.ksef_number,
+        "papers": [paper_beside(paper) for paper in purchase.own_papers],
     }
     if in_the_tray:
         told["suggested_unit"] = purchase.suggested

@@ -5,19 +5,22 @@ document that breaks its reader is in the register all the same, and says so.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 
 from spool.access import Spool
+from spool.clock import Clock, system_clock
 from spool.domain.announcements import Announcement
 from spool.domain.book import UNREADABLE, Book
 from spool.domain.errors import SluzaError
 from spool.domain.municipality import Municipality
-from spool.domain.register_rows import IssuedEntry, ReceivedEntry, issued_row, received_row
+from spool.domain.register_rows import IssuedEntry, ReceivedEntry, issued_row, paper_row, received_row
 from spool.domain.registers import RECEIVED, Row
 from spool.domain.retention import Classes
+from spool.law import Law, Rules
+from spool.papers import Desk, look
 from spool.rows import stamp
 from spool.store import Store
 from spool.store.registers import FIRST_POSITION, WHOLE, IssuedLine, Position, ReceivedLine
@@ -42,14 +45,16 @@ class Sources:
     workers: Workers
     municipality: Municipality
     classes: Classes
+    law: Law = field(default_factory=Law)
+    clock: Clock = system_clock
 
 
 def rows(sources: Sources, kind: str, unit: str, month: str) -> AsyncIterator[Row]:
-    """The rows of `issued` or `received` of one unit, or of the municipality (`WHOLE`), for a month RRRR-MM.
+    """The rows of `issued`, `received` or `paper` of one unit, or of the municipality (`WHOLE`), for a month RRRR-MM.
 
     The municipality's are those of its units, one after the other, and at the end the central tray's.
     """
-    return _issued(sources, unit, month) if kind == "issued" else _received(sources, unit, month)
+    return _KINDS[kind](sources, unit, month)
 
 
 async def _issued(sources: Sources, unit: str, month: str) -> AsyncIterator[Row]:
@@ -88,6 +93,24 @@ async def _received(sources: Sources, unit: str, month: str) -> AsyncIterator[Ro
 
 def _received_page(unit: str | None, month: str, after: Position) -> Callable[[Store], list[ReceivedLine]]:
     return lambda store: store.received_lines(unit, month, after, PAGE)
+
+
+async def _papers(sources: Sources, unit: str, month: str) -> AsyncIterator[Row]:
+    """A unit's own register shows of KSeF only what is the unit's."""
+    after = FIRST_POSITION
+    while page := await sources.spool.read(_papers_page(sources, unit, month, after)):
+        for desk in page:
+            yield paper_row(desk.paper, desk.standing, desk.invoice, sources.municipality, sources.classes)
+        after = (page[-1].paper.received_on.isoformat(), page[-1].paper.id)
+
+
+def _papers_page(sources: Sources, unit: str, month: str, after: Position) -> Callable[[Store], list[Desk]]:
+    one, rules = None if unit == WHOLE else unit, Rules(sources.law, sources.municipality)
+    units, now = (one,) if one else None, sources.clock()
+    return lambda store: [look(store, p, units, rules, now) for p in store.paper_lines(one, month, after, PAGE)]
+
+
+_KINDS = {"issued": _issued, "received": _received, "paper": _papers}
 
 
 def _periods(store: Store) -> tuple[Announcement, ...]:

@@ -21,8 +21,8 @@ _PIXELS_PER_INCH = 110
 _STANDARD: Literal["a-3b"] = "a-3b"
 
 
-def write(data: dict[str, Any], *, original: bytes, name: str, arms: Arms | None, created: datetime) -> bytes:
-    """The finished file, with the `original` bytes attached as `name`."""
+def write(data: dict[str, Any], *, original: bytes | None, name: str, arms: Arms | None, created: datetime) -> bytes:
+    """The finished file, with the `original` bytes, where there are any, attached as `name`."""
     inputs = _inputs(data, original, name, arms)
     compiler, template = _tools()
     whole = created.replace(microsecond=0)  # typst's dates have no finer grain
@@ -48,10 +48,10 @@ def draw(data: dict[str, Any], *, original: bytes, name: str, arms: Arms | None)
     return first
 
 
-def _inputs(data: dict[str, Any], original: bytes, name: str, arms: Arms | None) -> dict[str, str]:
+def _inputs(data: dict[str, Any], original: bytes | None, name: str, arms: Arms | None) -> dict[str, str]:
     """What the template reads, as strings, because typst takes nothing else: what the hardened parser let through is
     UTF-8."""
-    inputs = {"original": original.decode()}
+    inputs = {} if original is None else {"original": original.decode()}
     if arms is not None:
         inputs["arms"] = arms.svg
     inputs["data"] = json.dumps(data | {"attachment": name}, ensure_ascii=False)

@@ -20,9 +20,22 @@ from aiohttp import web
 from gateway.http.answers import add_security_headers, as_json
 from gateway.http.app import route_of
 from gateway.http.problems import HttpProblem, from_exception
+from gateway.scans import LARGEST
 from gateway.web import doorman, languages, measured, metrics, shown, switch, view
 from gateway.web.health import unavailable_folders
-from gateway.web.pages import accounts, alarms, documents, door, live, outages, overview, received, registers, town
+from gateway.web.pages import (
+    accounts,
+    alarms,
+    documents,
+    door,
+    live,
+    outages,
+    overview,
+    papers,
+    received,
+    registers,
+    town,
+)
 from gateway.web.parts import PARTS, AdminParts, Viewer, same_origin
 from gateway.web.snapshot import LOOKER, Looker
 from gateway.web.words import one_line
@@ -40,18 +53,21 @@ _HERE = Path(__file__).parent
 _READ_WITHIN_S = 5.0
 _LEAST_FREE_BYTES = 100_000_000
 _LARGEST_FORM = 4_000_000
+_LARGEST_SCAN = LARGEST + 100_000
 log = structlog.get_logger("admin")
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page: who may have it. `right` None: whoever is in. `always`: also with a password that must be changed."""
+    """One page: who may have it. `right` None: whoever is in. `always`: also with a password that must be changed.
+    `largest` is how many bytes its form may have."""
 
     method: str
     path: str
     handler: PageHandler
     right: Right | None = None
     always: bool = False
+    largest: int = _LARGEST_FORM
 
 
 PAGES: tuple[Page, ...] = (
@@ -72,6 +88,13 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/faktury/{id}/zrob/{action}", documents.question, Right.WORK),
     Page("POST", "/faktury/{id}/zrob/{action}", documents.act, Right.WORK),
     Page("GET", "/odebrane", received.listing, Right.LOOK),
+    Page("GET", "/odebrane/sprawdz", papers.check_page, Right.LOOK),
+    Page("POST", "/odebrane/sprawdz", papers.check, Right.LOOK, largest=_LARGEST_SCAN),
+    Page("GET", "/odebrane/papier", papers.listing, Right.LOOK),
+    Page("POST", "/odebrane/papier", papers.add, Right.WORK, largest=_LARGEST_SCAN),
+    Page("GET", "/odebrane/papier/{paper}", papers.show, Right.LOOK),
+    Page("GET", "/odebrane/papier/{paper}/skan", papers.scan, Right.LOOK),
+    Page("POST", "/odebrane/papier/{paper}/{verb}", papers.decide, Right.WORK),
     Page("GET", "/odebrane/{number}", received.show, Right.LOOK),
     Page("GET", "/odebrane/{number}/xml", received.xml, Right.LOOK),
     Page("GET", "/odebrane/{number}/dowody.zip", received.proof, Right.LOOK),
@@ -86,6 +109,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/alarmy", alarms.listing, Right.LOOK_AT_TOWN),
     Page("POST", "/alarmy", alarms.test, Right.ADMINISTER),
     Page("GET", "/jednostki", town.units, Right.LOOK_AT_TOWN),
+    Page("GET", "/jednostki/{id}/karta.pdf", town.card, Right.LOOK),
     Page("GET", "/certyfikaty", town.certificates, Right.LOOK_AT_TOWN),
     Page("GET", "/ustawienia", town.settings, Right.LOOK_AT_TOWN),
     Page("GET", "/historia", town.trail, Right.LOOK_AT_TOWN),
@@ -189,6 +213,8 @@ async def _let_in(request: web.Request, viewer: Viewer, page: Page) -> web.Strea
         raise web.HTTPSeeOther(door.PASSWORD)
     if page.right is not None and not viewer.account.may(page.right):
         raise HttpProblem("not_allowed")
+    if page.largest > _LARGEST_FORM:
+        request = request.clone(client_max_size=page.largest)  # only for somebody who is in and has the right
     if request.method == "POST":
         form = await request.post()
         given = form.get("token", "")
@@ -233,7 +259,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
     """The application over these parts."""
     app = web.Application(middlewares=[_answer], client_max_size=_LARGEST_FORM)
     app[PARTS] = parts
-    app[LOOKER] = Looker(parts.spool, parts.municipality, parts.clock, parts.refused_days)
+    app[LOOKER] = Looker(parts.spool, parts.rules, parts.clock, parts.refused_days)
     app[live.PULSE], app[live.STREAMS] = live.Pulse(app), []
     app.on_response_prepare.append(add_security_headers)
     app.on_shutdown.append(_end_streams)

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from gateway.alarms.settings import Alerts
 from gateway.http.throttle import Throttle
 from gateway.intake import FrontDoor
+from gateway.scans import scan_workers
 from gateway.settings import GatewaySettings, Proxy
 from gateway.web.guard import Gate
 from spool.access import Spool
@@ -44,6 +45,7 @@ class AdminParts:
     rules: Rules
     settings: GatewaySettings | None = None
     proxy: Proxy | None = None
+    scanning: Workers = field(default_factory=scan_workers)
     secure: bool = False
     hasher: PasswordHasher = HASHER
     wall: Clock = system_clock

@@ -3,7 +3,7 @@
 A page loads nothing from elsewhere and runs no script but ours (faults X12); reading needs no script at all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ from gateway.web.languages import Said, phrase, say
 from gateway.web.parts import PARTS, Viewer
 from gateway.web.words import clock
 from spool.domain.accounts import ROLE_LABELS, Right
+from spool.domain.catalogue import printable
 from spool.domain.environments import BY_NAME
 from spool.domain.errors import SluzaError
+from spool.domain.papers import Attachment
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -49,6 +51,8 @@ NOTICES = {
     "codes": phrase("Ustawienie kodów jednorazowych zapisano."),
     "assign": phrase("Fakturę przydzielono."),
     "remirror": phrase("Kopia zostanie zapisana w folderze ponownie."),
+    "paper": phrase("Dokument zapisano w rejestrze."),
+    "decided": phrase("Decyzję zapisano."),
     "receipt": phrase("Dzień otrzymania zapisano."),
 }
 """What a page says after something was done; the address carries the word only, so nobody's text is reflected."""
@@ -61,6 +65,11 @@ class Fact:
     label: str
     value: str
     kept: bool = False
+
+
+def attachments(files: Sequence[Attachment]) -> list[Fact]:
+    """Files that came beside KSeF: what each is called, where it lies, its hash."""
+    return [Fact(printable(file.name), f"{file.place}, SHA-256 {file.sha256}") for file in files]
 
 
 def page(

@@ -6,18 +6,24 @@ whole municipality.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from gateway.http.problems import HttpProblem
 from gateway.web.parts import AdminParts, Viewer
-from spool import series
+from spool import papers, series
 from spool.domain.accounts import Account, Right
 from spool.domain.ledger import Document, Event, Received
 from spool.domain.municipality import Unit
 from spool.domain.states import State
+from spool.domain.verification import Verdict
+from spool.law import Rules
+from spool.papers import Desk
 from spool.store import Store
+from spool.verification import Question, verify
 
 T = TypeVar("T")
+_LONGEST_NUMBER = 18
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,24 @@ class Sight:
         """A page of received invoices, the newest first."""
         return self.store.find_received(self._units, text=text, tray=tray, before=before, limit=limit)
 
+    def verify(self, asked: Question, rules: Rules, now: datetime) -> tuple[Verdict, ...]:
+        """What the codes on a paper lead to; another unit's invoice is as one that does not exist."""
+        return verify(self.store, asked, self._units, rules, now)
+
+    def papers(self, rules: Rules, now: datetime, *, before: int, limit: int) -> list[Desk]:
+        """A page of purchases outside KSeF, the newest first, each with where it stands for this person."""
+        found = self.store.papers(self._units, before=before, limit=limit)
+        return [papers.look(self.store, paper, self._units, rules, now) for paper in found]
+
+    def paper(self, paper_id: str, rules: Rules, now: datetime) -> tuple[Desk, list[Event]]:
+        """One purchase outside KSeF with what happened to it; foreign and absent as with `document`."""
+        try:
+            found = self.store.paper(_number(paper_id), self._units)
+        except KeyError:
+            raise HttpProblem("not_found") from None
+        desk = papers.look(self.store, found, self._units, rules, now)
+        return desk, papers.history(self.store, desk)
+
     def history(self, document: Document | Received) -> list[Event]:
         """What happened to something that this person sees."""
         return self.store.history(document.id if isinstance(document, Document) else document.ksef_number)
@@ -80,6 +104,11 @@ class Sight:
     def body(self, sha256: str) -> bytes:
         """The exact bytes of something that was looked up here."""
         return self.store.body(sha256)
+
+
+def _number(text: str) -> int:
+    """The number of an entry; 0, which no entry has, for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER else 0
 
 
 async def look(parts: AdminParts, viewer: Viewer, work: Callable[[Sight], T]) -> T:

@@ -22,6 +22,8 @@ from spool.clock import Clock
 from spool.domain.calendar import warsaw_date
 from spool.domain.ledger import ALIVE
 from spool.domain.municipality import Municipality
+from spool.law import Rules
+from spool.papers import Open, still_open
 from spool.poison import TOO_OFTEN
 from spool.series import explained
 from spool.store import Store
@@ -42,9 +44,9 @@ _FOR_UNITS = frozenset({"reachable", "paused", ALIVE})
 class Looker:
     """Gives the latest snapshot. The drop-point reads through the same thread, so this one must stay rare and short."""
 
-    def __init__(
-        self, spool: Spool, municipality: Municipality, clock: Clock, refused_days: int = REFUSED_DAYS
-    ) -> None:
+    def __init__(self, spool: Spool, rules: Rules, clock: Clock, refused_days: int = REFUSED_DAYS) -> None:
+        municipality = rules.municipality
+        self._rules = rules
         self._drawer = Drawer(municipality)
         self._refused_days = refused_days
         self._spool = spool
@@ -72,7 +74,9 @@ class Looker:
 
     def _take(self, store: Store, scope: Scope) -> Snapshot:
         if scope is None:
-            return take(store, self._contexts, self._clock(), self._units, self._remote, self._refused_days)
+            return take(
+                store, self._contexts, self._clock(), self._units, self._remote, self._refused_days, self._rules
+            )
         return take_for_units(store, self._contexts, self._clock(), scope)
 
 
@@ -88,11 +92,13 @@ def take(
     units: Collection[str] | None = None,
     remote: Collection[str] = (),
     refused_days: int = REFUSED_DAYS,
+    rules: Rules | None = None,
 ) -> Snapshot:
     """What the spool says at this moment, for the page and for `sluza status`.
 
     `units` are the configured ones; without them nothing is said about documents of other units. `remote` are those of
-    them whose folders lie elsewhere. Refusals are neglected after `refused_days`.
+    them whose folders lie elsewhere. Refusals are neglected after `refused_days`. Without `rules` nothing is said about
+    purchases outside KSeF.
     """
     received = store.received_counts()
     return Snapshot(
@@ -105,7 +111,7 @@ def take(
         unassigned=received["unassigned"],
         latest=store.latest_received(_LATEST),
         lingering=_lingering(store, now, units, remote),
-        upkeep=_upkeep(store, now, refused_days),
+        upkeep=_upkeep(store, now, refused_days, rules),
         outages=store.outages(),
         alarms=store.open_alarms(MOST),
         unsent=store.failing_mails(now - UNSENT_SHOWN, MOST),
@@ -135,11 +141,12 @@ def _without_names(value: dict[str, Any]) -> dict[str, Any]:
     return {key: value[key] for key in ("ok", "since", "clock_url") if key in value}
 
 
-def _upkeep(store: Store, now: datetime, refused_days: int) -> Upkeep:
+def _upkeep(store: Store, now: datetime, refused_days: int, rules: Rules | None) -> Upkeep:
     return Upkeep(
         unmended=store.unmended(now - timedelta(days=refused_days), now - FORGOTTEN, NEGLECTED),
         unmended_days=refused_days,
         guessed=store.guessed(now - GUESSED_WITHIN),
+        papers=still_open(store, rules, now) if rules else Open(),
     )
 
 

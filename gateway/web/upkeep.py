@@ -12,19 +12,23 @@ from gateway.web.finding import Finding, Level
 from gateway.web.languages import say
 from gateway.web.words import WAITS, counted, plural
 from spool.domain.calendar import WARSAW
+from spool.papers import Open
 
 MOST = 1000
 """So many neglected refusals are counted."""
+_NAMED = 10
 
 
 @dataclass(frozen=True)
 class Upkeep:
-    """`unmended` refusals are `unmended_days` old or older; `guessed` are accounts with wrong passwords just now."""
+    """`unmended` refusals are `unmended_days` old or older; `guessed` are accounts with wrong passwords just now;
+    `papers` are purchases outside KSeF that somebody has to see to."""
 
     known: Sequence[Known] = ()
     unmended: int = 0
     unmended_days: int = 0
     guessed: Sequence[str] = ()
+    papers: Open = Open()  # noqa: RUF009 - frozen
 
 
 def upkeep(seen: Upkeep, now: datetime) -> list[Finding]:
@@ -46,7 +50,29 @@ def upkeep(seen: Upkeep, now: datetime) -> list[Finding]:
             login=login,
         )
         found.append(Finding(Level.LOOK, text, f"passwords:{login}"))
-    return found
+    return found + _papers(seen.papers)
+
+
+def _papers(found: Open) -> list[Finding]:
+    """Each kind once; one more entry is told again."""
+    return [
+        Finding(Level.LOOK, f"{text} Wpisy: {_numbers(ids)} (sluza received paper show NR).", code, len(ids))
+        for code, ids, text in (
+            (
+                "papers_contact",
+                found.contact,
+                "Zakupy offline, których nie ma w KSeF: czas zwrócić się do sprzedawcy.",
+            ),
+            ("papers_alike", found.alike, "Zakupy spoza KSeF, które powtarza faktura z KSeF: proszę porównać."),
+            ("papers_elsewhere", found.elsewhere, "Potwierdzenia, których faktura nie trafiła do tej samej jednostki."),
+        )
+        if ids
+    ]
+
+
+def _numbers(ids: Sequence[int]) -> str:
+    more = f" i {len(ids) - _NAMED} innych" if len(ids) > _NAMED else ""
+    return ", ".join(map(str, ids[:_NAMED])) + more
 
 
 def _ending(known: Known, now: datetime) -> Finding | None:

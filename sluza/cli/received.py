@@ -10,15 +10,19 @@ import click
 
 from gateway import evidence
 from gateway.folders.mirror import said
+from gateway.papers import as_attachment, as_event
 from sluza import by_hand, options
+from sluza.cli.attach import attach
+from sluza.cli.paper import paper
 from sluza.cli.register import receipt
+from sluza.cli.verify import verify
 from sluza.console import emit, moment, out, plain, table
 from sluza.workbench import Bench, bench
 from spool import purchases
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import ConfigError, MoveRefused
-from spool.domain.ledger import TRAY, Event
-from spool.purchases import Purchase, hop, look
+from spool.domain.ledger import TRAY
+from spool.purchases import Purchase, hop, look, paper_beside
 from spool.store import Store
 
 _NUMBER = click.argument("ksef_number", metavar="NUMER-KSEF")
@@ -77,9 +81,12 @@ def _line(purchase: Purchase) -> tuple[str, ...]:
 def show(config: str | None, own_config: str | None, ksef_number: str, as_json: bool) -> None:
     """Jedna otrzymana faktura: dokąd trafiła, dlaczego, kto co podpowiada i co się z nią działo."""
     with bench(options.chosen(config, own_config)) as opened:
-        purchase, history = _read(opened, ksef_number, lambda s: (s.history(ksef_number),))
+        purchase, history, files_beside = _read(
+            opened, ksef_number, lambda s: (s.history(ksef_number), s.attachments(ksef_number))
+        )
     if as_json:
-        emit(_as_dict(purchase) | {"history": [_event(e) for e in history]})
+        found = [as_attachment(a) for a in files_beside]
+        emit(_as_dict(purchase) | {"history": [as_event(e) for e in history], "attachments": found})
         return
     invoice, facts = purchase.invoice, purchase.invoice.facts
     for label, value in (
@@ -90,6 +97,10 @@ def show(config: str | None, own_config: str | None, ksef_number: str, as_json: 
         ("podobne", ", ".join(purchase.alike) or "–"), ("sha256", invoice.sha256),
     ):  # fmt: skip
         out.print(f"  {label:<12} {plain(value)}")
+    for beside in purchase.papers:
+        out.print(f"  [yellow]•[/] {plain(paper_beside(beside))} Jednostka: {plain(beside.unit)}.")
+    for attached in files_beside:
+        out.print(f"  załącznik: {plain(attached.name)}, {plain(attached.place)}, SHA-256 {attached.sha256}")
     for remark in invoice.remarks:
         out.print(f"  [yellow]•[/] {plain(remark.message)}\n    → {plain(remark.hint)}")
     if purchase.suggestions:
@@ -169,6 +180,9 @@ def remirror(config: str | None, own_config: str | None, ksef_numbers: tuple[str
 
 
 received.add_command(receipt, "receipt-date")
+received.add_command(verify)
+received.add_command(paper)
+received.add_command(attach)
 
 
 @received.command("letter")
@@ -258,10 +272,5 @@ def _as_dict(purchase: Purchase) -> dict[str, Any]:
         "acquisition_date": invoice.acquisition_date.isoformat(),
         "assigned_by": invoice.assigned_by or None,
         "alike": list(purchase.alike),
+        "paper_ids": [found.id for found in purchase.papers],
     }
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "at": event.at.isoformat(), "event": event.move, "actor": event.actor, "note": event.note, "data": event.data,
-    }  # fmt: skip

@@ -78,6 +78,19 @@ def received(
     _monthly(options.chosen(config, own_config), "received", unit_id, month, form, to)
 
 
+@register.command("papers")
+@_UNIT
+@_MONTH
+@options.table_format
+@options.config
+@click.pass_obj
+def papers(
+    config: str | None, own_config: str | None, unit_id: str | None, month: str, form: str, to: Path | None
+) -> None:
+    """Zakupy spoza KSeF i potwierdzenia transakcji z miesiąca (według dnia otrzymania)."""
+    _monthly(options.chosen(config, own_config), "paper", unit_id, month, form, to)
+
+
 def _monthly(config: str | None, kind: str, unit_id: str | None, month: str, form: str, to: Path | None) -> None:
     with bench(config) as opened, _lines() as lines:
         town = opened.settings.shared.municipality
@@ -94,7 +107,7 @@ async def _gather(opened: Bench, kind: str, unit: str, month: str, lines: Path) 
     workers = register_workers()
     try:
         shared = opened.settings.shared
-        sources = Sources(opened.spool, workers, shared.municipality, shared.classes)
+        sources = Sources(opened.spool, workers, shared.municipality, shared.classes, shared.law, opened.clock)
         with lines.open("w", encoding="utf-8", newline="\n") as handle:
             async for row in rows(sources, kind, unit, month):
                 handle.write(tables.as_line(row))

@@ -36,7 +36,8 @@ def status(config: str | None, own_config: str | None, as_json: bool) -> None:
     with looking(chosen) as (settings, spool, clock):  # works on a full disk, too
         municipality, paths, now = settings.shared.municipality, settings.shared.paths, clock()
         far, days = remote_units(municipality), settings.alerts.refused_days
-        seen = spool.read_now(lambda store: take(store, municipality.contexts, now, municipality.units, far, days))
+        contexts, units, rules = municipality.contexts, municipality.units, settings.shared.rules
+        seen = spool.read_now(lambda store: take(store, contexts, now, units, far, days, rules))
     seen = with_credentials(seen, Drawer(municipality).known())
     seen = replace(seen, shortage=room.said(room.Reserve(paths.state, paths.reserve)))
     emit(_as_dict(seen)) if as_json else _show(seen)

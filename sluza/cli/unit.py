@@ -1,14 +1,19 @@
 """`sluza unit …`: the units and their tokens for the HTTP drop-point."""
 
+import asyncio
 import getpass
 import secrets
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import click
 
+from gateway.render.card import draw_card, names_of, sentence
+from gateway.render.work import drawing_workers
 from sluza import options
-from sluza.console import emit, moment, out, plain, table
+from sluza.console import done, emit, moment, out, plain, table
 from sluza.workbench import Bench, bench, read_settings
+from spool import files
 from spool.bodies import sha256_hex
 from spool.domain.errors import ConfigError
 from spool.store import Store
@@ -120,3 +125,30 @@ def _show_tokens(unit_id: str, opened: Bench, as_json: bool) -> None:
         ("Skrót", "Wydany", "Wygasa", "Unieważniony", "Działa"),
         [(m, moment(c), moment(e), moment(r), "tak" if valid else "nie") for m, c, e, r, valid in rows],
     )
+
+
+@unit.command("card")
+@click.argument("unit_id", metavar="JEDNOSTKA")
+@click.option("--idwew", default="", metavar="IDWEW", help="Karta pracownika albo komórki z wykazu IDWew.")
+@options.out_file
+@options.as_json
+@options.config
+@click.pass_obj
+def card(config: str | None, own_config: str | None, unit_id: str, idwew: str, to: Path, as_json: bool) -> None:
+    """Karta zakupów do wydruku (PDF): co powiedzieć sprzedawcy, żeby faktura trafiła do jednostki."""
+    with bench(options.chosen(config, own_config)) as opened:
+        town = opened.settings.shared.municipality
+        if unit_id not in town.units:
+            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", "Listę pokaże: sluza unit list")
+        given = opened.spool.read_now(lambda store: store.internal_ids())
+    holder = next((i.holder for i in given if (i.idwew, i.unit, i.withdrawn_on) == (idwew, unit_id, None)), "")
+    if idwew and not holder:
+        raise ConfigError(f"IDWew {idwew} nie należy do tej jednostki.", "Wykaz: sluza register idwew list")
+    names = names_of(town, town.units[unit_id], idwew, holder)
+    drawing = drawing_workers()
+    try:
+        raw = asyncio.run(drawing.run(draw_card, names))
+    finally:
+        drawing.close()
+    files.write(to, raw)
+    done(as_json, f"Zapisano {to}. Zdanie dla sprzedawcy: {sentence(names)}", file=str(to), sentence=sentence(names))

@@ -6,9 +6,10 @@ A total failure becomes one only after a person confirmed it (`spool.outages`).
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
+from spool.domain.calendar import warsaw_date
 from spool.domain.document import Mode
 
 
@@ -73,6 +74,10 @@ class Announcement:
     def runs_at(self, moment: datetime) -> bool:
         """True when `moment` is inside the period; its last instant is not."""
         return self.start <= moment and (self.end is None or moment < self.end)
+
+    def covers(self, day: date) -> bool:
+        """True when some moment of this day in Warsaw is inside the period."""
+        return warsaw_date(self.start) <= day and (self.end is None or day <= warsaw_date(self.end))
 
     def end_known_at(self) -> datetime | None:
         """When people could know the end; None while nobody named one."""

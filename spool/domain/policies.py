@@ -48,7 +48,9 @@ ROLE_2 = Question("role2_routing", "accepted", values=("accepted", "tray"), of_a
 """§9, P2: whether a unit in role 2 (recipient) gets its purchases without a person."""
 SELF_INVOICING = Question("self_invoicing", WARN, frozenset({"self_invoicing"}), (OFF, WARN), of_a_unit=False)  # P13
 PAYMENT_HOLD = Question("payment_hold", WARN, frozenset({"payment_hold"}), (OFF, WARN), of_a_unit=False)  # P16
-QUESTIONS = {q.name: q for q in (*SALES, OFFLINE24, ROLE_2, SELF_INVOICING, PAYMENT_HOLD)}
+CONTACT_SELLER = Question("contact_seller", "2", values=("2", "3"), of_a_unit=False)
+"""D7: working days after the first check until the seller of an offline purchase is asked; two orders, two answers."""
+QUESTIONS = {q.name: q for q in (*SALES, OFFLINE24, ROLE_2, SELF_INVOICING, PAYMENT_HOLD, CONTACT_SELLER)}
 _GOVERNED = {code: q for q in QUESTIONS.values() for code in q.codes}
 
 

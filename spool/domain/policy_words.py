@@ -17,6 +17,7 @@ LABELS = {
     "role2_routing": "Faktura zakupowa z jednostką w roli 2 (odbiorca)",
     "self_invoicing": "Samofakturowanie przez dostawcę",
     "payment_hold": "Błędne dane nabywcy albo odbiorcy na zakupie",
+    "contact_seller": "Zakup wystawiony offline, którego nie ma w KSeF: kiedy zwrócić się do sprzedawcy",
     "maintenance_after_offline24": "Prace serwisowe KSeF ogłoszone w terminie offline24",
 }
 VALUES = {
@@ -27,6 +28,8 @@ VALUES = {
     "refused": "niedozwolony",
     "accepted": "od razu do jednostki",
     "tray": "do tacki centralnej",
+    "2": "2 dni robocze po pierwszym sprawdzeniu",
+    "3": "3 dni robocze po pierwszym sprawdzeniu",
     "none": "terminu nie przesuwają",
     "next_working_day": "termin lokalny: następny dzień roboczy",
 }

@@ -32,7 +32,7 @@ def receipt_of(invoice: Received, entered: date | None, periods: Iterable[Announ
     """
     numbered, mode = warsaw_date(invoice.acquisition_date), invoice.metadata.get("invoicingMode")
     issued = invoice.facts.issue_date
-    kinds = {period.category for period in periods if issued is not None and _covers(period, issued)}
+    kinds = {period.category for period in periods if issued is not None and period.covers(issued)}
     if entered is not None and entered < numbered and mode != _ONLINE and kinds != {Category.MAINTENANCE}:
         return Receipt(entered, ACTUAL)
     if entered is not None or mode != _OFFLINE or not kinds & _FAILURES:
@@ -42,7 +42,3 @@ def receipt_of(invoice: Received, entered: date | None, periods: Iterable[Announ
         "sluza received receipt-date"
     )
     return Receipt(numbered, NUMBER_DAY, look)
-
-
-def _covers(period: Announcement, day: date) -> bool:
-    return warsaw_date(period.start) <= day and (period.end is None or day <= warsaw_date(period.end))

@@ -12,8 +12,9 @@ from spool.domain.calendar import warsaw_date
 from spool.domain.document import MODE_LABELS, CorrectedInvoice, Facts, FormCode
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Municipality
+from spool.domain.papers import KIND_LABELS, STANDINGS, Paper, Standing
 from spool.domain.receipt import ACTUAL, receipt_of
-from spool.domain.registers import ISSUED, RECEIVED, Cell, Layout, Row
+from spool.domain.registers import ISSUED, PAPERS, RECEIVED, Cell, Layout, Row
 from spool.domain.retention import Classes
 from spool.domain.states import LABELS
 
@@ -116,6 +117,35 @@ def received_row(
         notes=" ".join(notes),
         **_amounts(book, facts),
         **_corrected(facts.corrected),
+    )
+
+
+def paper_row(
+    paper: Paper, standing: Standing, invoice: Received | None, municipality: Municipality, classes: Classes
+) -> Row:
+    """The row of a purchase outside KSeF. Nothing in it changes by the mere passing of days."""
+    kept = classes.of(paper.unit, None)
+    return _row(
+        PAPERS,
+        id=paper.id,
+        unit=_unit(paper.unit, municipality),
+        supplier=paper.seller_name,
+        supplier_nip=paper.seller_nip,
+        number=paper.number,
+        kind=KIND_LABELS[paper.kind],
+        issue_date=paper.issue_date,
+        received_on=paper.received_on,
+        gross=Decimal(paper.gross),
+        currency=paper.currency,
+        status=STANDINGS["awaited" if standing.code == "contact_seller" else standing.code],
+        bookable=YES if standing.bookable else NO,
+        jpk_mark=standing.jpk_mark,
+        ksef_number=invoice.ksef_number if invoice else None,
+        scan=paper.scan_name,
+        scan_sha256=paper.scan_sha256,
+        retention=kept,
+        keep_until=classes.until(kept, paper.issue_date),
+        notes=" ".join(filter(None, [paper.note, paper.decided_why])),
     )
 
 

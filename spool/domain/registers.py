@@ -125,7 +125,31 @@ RECEIVED = Layout(
         _NOTES,
     ),
 )
-MONTHLY = {"issued": ISSUED, "received": RECEIVED}
+PAPERS = Layout(
+    "spoza-ksef",
+    "Zakupy spoza KSeF",
+    (
+        Column("id", "Nr wpisu", Kind.COUNT, 8),
+        _UNIT,
+        Column("supplier", "Dostawca", width=36),
+        Column("supplier_nip", "NIP dostawcy", width=13),
+        Column("number", "Numer dokumentu", width=22),
+        Column("kind", "Rodzaj", width=24),
+        Column("issue_date", "Data wystawienia", _DAY, 12),
+        Column("received_on", "Data otrzymania", _DAY, 12),
+        Column("gross", "Brutto", _AMOUNT, 13),
+        Column("currency", "Waluta", width=8),
+        Column("status", "Stan", width=28),
+        Column("bookable", "Księgować", width=10),
+        _JPK,
+        Column("ksef_number", "Numer KSeF faktury, która przyszła", width=38),
+        Column("scan", "Skan", width=24),
+        Column("scan_sha256", "Skrót skanu (SHA-256)", width=20),
+        *_KEEPING,
+        _NOTES,
+    ),
+)
+MONTHLY = {"issued": ISSUED, "received": RECEIVED, "paper": PAPERS}
 """The monthly registers by the word that the spool marks them with."""
 
 USERS = Layout(
@@ -186,4 +210,4 @@ STATEMENTS = Layout(
         Column("withdrawn_by", "Kto odnotował cofnięcie", width=24),
     ),
 )
-LAYOUTS = {layout.file: layout for layout in (ISSUED, RECEIVED, USERS, IDWEW, INCIDENTS, STATEMENTS)}
+LAYOUTS = {layout.file: layout for layout in (ISSUED, RECEIVED, PAPERS, USERS, IDWEW, INCIDENTS, STATEMENTS)}

@@ -6,6 +6,7 @@ commit). A history row goes with every change.
     base ─ bodies, history, helpers        lookup ─ reading documents      documents ─ changing them
     series ─ who waits for which number
     attempts ─ sends and their outcomes    packages ─ batch packages        received, tray ─ purchases, by whom assigned
+    papers ─ purchases outside KSeF
     sessions ─ sessions, conditions
     outages ─ announcements                alarms ─ deadlines told           tokens ─ the drop-point
     inspection, register ─ facts for `sluza check`          fences ─ who may write, and which installation this is

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from spool.store.volume_file import Sealed, SealedUnreadable
 
 ENDED = "('REFUSED', 'WITHDRAWN', 'CEASED', 'QUARANTINED')"
 """As the partial indexes spell it, word for word: otherwise SQLite does not see that they fit."""
+Units = Collection[str] | None
+"""Whose rows somebody sees; None means all of them."""
 FIRST_HASH = "0" * 64
 Unreadable = pysqlite3.DatabaseError
 """What SQLite raises for a damaged file."""
@@ -150,6 +152,14 @@ def link(row: Mapping[str, Any] | pysqlite3.Row) -> str:
 def marks(values: Iterable[Any]) -> str:
     """As many question marks as there are values."""
     return ", ".join("?" for _ in values)
+
+
+def seen_by(units: Units) -> tuple[list[str], list[Any]]:
+    """The condition that keeps what belongs to others out, with its values; none for whoever sees all units."""
+    if units is None:
+        return [], []
+    known = sorted(units)
+    return [f"unit IN ({marks(known)})"], list(known)
 
 
 def where(*, unit: str | None, state: Sequence[str] = (), **after: int) -> tuple[str, tuple[Any, ...]]:

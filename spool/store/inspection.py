@@ -25,6 +25,7 @@ _USES = (
     "SELECT id, upo_sha256, NULL FROM document WHERE upo_sha256 IS NOT NULL",
     "SELECT id, repaired_from, NULL FROM document WHERE repaired_from <> ''",
     "SELECT ksef_number, sha256, NULL FROM received",
+    "SELECT 'paper:' || id, scan_sha256, NULL FROM paper WHERE scan_sha256 IS NOT NULL",
 )
 
 
@@ -65,7 +66,7 @@ class Inspection(Base):
             yield row["sha256"], row["size"], row["packed"]
 
     def users_of(self, sha256: str) -> list[str]:
-        """Documents (their ids) and received invoices (their KSeF numbers) that need this body."""
+        """Documents (their ids), received invoices (their KSeF numbers) and papers that need this body."""
         found = self._db.execute(f"SELECT subject FROM ({' UNION ALL '.join(_USES)}) WHERE sha256 = ?", (sha256,))  # noqa: S608
         return list(dict.fromkeys(r["subject"] for r in found))
 

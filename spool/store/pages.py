@@ -10,10 +10,8 @@ from typing import Any
 from spool import rows
 from spool.domain.ledger import Document, Event, Received
 from spool.domain.states import State
-from spool.store.base import ENDED, marks
+from spool.store.base import ENDED, Units, marks, seen_by
 from spool.store.lookup import Lookup
-
-Units = Collection[str] | None
 
 
 class Pages(Lookup):
@@ -24,7 +22,7 @@ class Pages(Lookup):
     ) -> list[Document]:
         """The newest first, from the one before cursor `before`; `text` is part of a number, a file or an id."""
         wanted = sorted(states)
-        parts, values = _seen(units)
+        parts, values = seen_by(units)
         if before:
             parts.append("seq < ?")
             values.append(before)
@@ -61,7 +59,7 @@ class Pages(Lookup):
 
     def counts_of(self, units: Collection[str]) -> dict[str, int]:
         """How many documents of these units are in each state."""
-        parts, values = _seen(units)
+        parts, values = seen_by(units)
         found = self._db.execute(
             f"SELECT state, sum(n) AS n FROM tally {_where(['n > 0', *parts])} GROUP BY state",  # noqa: S608 - our own
             values,
@@ -79,7 +77,7 @@ class Pages(Lookup):
         self, units: Units, *, text: str = "", tray: bool = False, before: int = 0, limit: int = 50
     ) -> list[Received]:
         """The newest first; `tray` for the central tray only, which is seen by whoever sees all units."""
-        parts, values = _seen(units)
+        parts, values = seen_by(units)
         if tray:
             parts.append("unit IS NULL")
         if before:
@@ -96,7 +94,7 @@ class Pages(Lookup):
 
     def received_of(self, units: Collection[str]) -> int:
         """How many received invoices these units have."""
-        parts, values = _seen(units)
+        parts, values = seen_by(units)
         row = self._one(f"SELECT count(*) AS n FROM received {_where(parts)}", *values)  # noqa: S608 - our own words
         return int(row["n"]) if row else 0
 
@@ -123,14 +121,6 @@ class Pages(Lookup):
             (*values, limit),
         )
         return [rows.event(r) for r in found]
-
-
-def _seen(units: Units) -> tuple[list[str], list[Any]]:
-    """The condition that keeps what belongs to others out."""
-    if units is None:
-        return [], []
-    known = sorted(units)
-    return [f"unit IN ({marks(known)})"], list(known)
 
 
 def _where(parts: list[str]) -> str:

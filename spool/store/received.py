@@ -8,10 +8,11 @@ from spool import rows
 from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived, Received
 from spool.rows import dump, stamp
-from spool.store.base import Base, marks, where
+from spool.store.base import marks, where
+from spool.store.papers import Papers
 
 
-class ReceivedInvoices(Base):
+class ReceivedInvoices(Papers):
     """Purchases."""
 
     def add_received(self, new: NewReceived, raw: bytes, now: datetime) -> bool:
@@ -38,6 +39,7 @@ class ReceivedInvoices(Base):
         )
         data = {"unit": new.unit, "rule": new.rule, "remarks": [r.code for r in new.remarks]}
         self.log(new.ksef_number, "received", now, "agent", new.why, data)
+        self.match_papers(new.sha256, new.ksef_number, now)
         return True
 
     def alike(self, facts: Facts, ksef_number: str) -> list[str]:

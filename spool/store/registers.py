@@ -179,6 +179,12 @@ class Registers(Base):
                WHERE issue_date <> '' AND (u.unit = '*' OR u.unit = document.unit)
                ON CONFLICT DO UPDATE SET changes = changes + 1"""
         )
+        self._db.execute(
+            """INSERT INTO register_stale (kind, unit, month)
+               SELECT 'paper', unit, substr(received_on, 1, 7) FROM paper
+               UNION SELECT 'paper', '*', substr(received_on, 1, 7) FROM paper WHERE true
+               ON CONFLICT DO UPDATE SET changes = changes + 1"""
+        )
         for month in ("acquisition_date", "datetime(acquisition_date, '+2 hours')"):
             self._db.execute(
                 f"""INSERT INTO register_stale (kind, unit, month)

@@ -114,6 +114,7 @@ async def usual_day(bench: Bench) -> Day:
         day.received[unit] = await bench.spool.write(
             lambda store, n=serial, u=unit, s=name, f=number, g=gross: _bought(store, n, u, s, f, g)  # type: ignore[misc]
         )
+    day.documents["paper"] = await bench.paper(SCHOOL)
     return day
 
 

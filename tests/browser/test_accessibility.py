@@ -11,7 +11,7 @@ from tests.browser.house import Day, House
 from tests.browser.visitor import Person, Visits
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-_FILES = (".csv", ".zip", ".png", "/xml", "/upo", "/pdf", "/zdarzenia", "/{name}")
+_FILES = (".csv", ".zip", ".png", "/xml", "/upo", "/pdf", "/zdarzenia", "/{name}", "/skan", ".pdf")
 """Endings of what is no page: files, pictures, the stream of events."""
 
 
@@ -130,5 +130,6 @@ def test_every_page_of_the_table_was_walked() -> None:
     """A page that is added later is walked, too: left out are files, the stream, and questions (walked by name)."""
     left_out = {page.path for page in PAGES if page.method == "GET"} - set(TABLE)
     ends = {path.rsplit("/", 1)[-1] for path in left_out}
-    assert ends == {"xml", "upo", "pdf", "obraz.png", "historia.csv", "dowody.zip", "zdarzenia", "{name}", "{action}"}
+    files = {"xml", "upo", "pdf", "obraz.png", "historia.csv", "dowody.zip", "skan", "karta.pdf"}
+    assert ends == files | {"zdarzenia", "{name}", "{action}"}
     assert ("GET", "/logowanie") in [(method, path) for method, path, _ in OPEN]

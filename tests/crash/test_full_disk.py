@@ -17,6 +17,7 @@ from spool.access import FILE, Spool
 from spool.domain.errors import NoRoom
 from spool.domain.ledger import DISK_OF_FOLDERS
 from spool.domain.states import State
+from spool.law import Law, Rules
 from tests.folders_bench import Bench, sale, until
 
 pytestmark = pytest.mark.timeout(600)
@@ -65,7 +66,7 @@ async def post_many(bench: Bench) -> None:
 
 async def alarms(bench: Bench) -> list[str]:
     """What the status page says in red."""
-    snapshot = await Looker(bench.spool, bench.municipality, bench.clock).look()
+    snapshot = await Looker(bench.spool, Rules(Law(), bench.municipality), bench.clock).look()
     return [f.sentence for f in findings(snapshot) if f.level is Level.ALARM]
 
 

@@ -31,7 +31,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 async def test_fault_X22_no_page_and_no_metric_shows_a_secret(bench: Bench) -> None:
     """Every GET page, as the administrator sees it: no token, cookie or password hash but what its own forms carry."""
     document = (await bench.post(school_invoice())).json["id"]
-    number = await bench.receive(SCHOOL)
+    number, paper = await bench.receive(SCHOOL), await bench.paper(SCHOOL)
     await bench.enter("anna", Role.ADMIN, password=CANARY)
     hashed = await bench.spool.read(lambda store: store.password_of("anna")[0])
     secrets = [*TOKENS.values(), *bench.cookies.values(), CANARY, hashed, "token-admin"]
@@ -39,6 +39,7 @@ async def test_fault_X22_no_page_and_no_metric_shows_a_secret(bench: Bench) -> N
         if page.method != "GET" or page.path == "/zdarzenia":
             continue
         path = page.path.replace("{id}", document).replace("{number}", number).replace("{action}", "hold")
+        path = path.replace("{paper}", paper)
         answer = await bench.admin(path.replace("{owner}", SCHOOL).replace("{name}", "x.csv"), who="anna")
         assert answer.status < 500, path
         text = answer.body.decode("utf-8", "replace") + str(answer.headers)

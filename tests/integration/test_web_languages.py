@@ -12,7 +12,7 @@ from gateway.web import languages
 from gateway.web.app import PAGES
 from gateway.web.languages import ENGLISH
 from spool.domain.accounts import Role
-from tests.http_bench import NOW, Answer, Bench, running, school_invoice
+from tests.http_bench import NOW, SCHOOL, Answer, Bench, running, school_invoice
 
 POLISH_LETTERS = re.compile("[ąćęłńóśźżĄĆĘŁŃÓŚŹŻ]")
 NAMES = ("Śluza", "Gmina [^<·]*", "Szkoła [^<·]*", "Ośrodek[^<·]*", "Hurtownia[^<·]*", "Zakład[^<·]*")
@@ -96,11 +96,11 @@ async def test_pages_speak_english_all_over(bench: Bench) -> None:
     """On every page, whatever is not in English is marked as Polish, by the part that is."""
     await bench.enter("anna", Role.COORDINATOR, name="Anna Nowak")
     answer = await bench.post(school_invoice("SP1/7/2026"), X_File_Name="f.xml")
-    received = await bench.receive(None)
+    received, paper = await bench.receive(None), await bench.paper(SCHOOL)
     for page in PAGES:
-        if page.method != "GET" or re.search(r"xml|upo|zip|pdf|png|csv|zdarzenia|\{(name|owner)\}", page.path):
+        if page.method != "GET" or re.search(r"xml|upo|zip|pdf|png|csv|zdarzenia|skan|\{(name|owner)\}", page.path):
             continue
-        path = page.path.format(id=answer.json["id"], number=received, action="withdraw")
+        path = page.path.format(id=answer.json["id"], number=received, action="withdraw", paper=paper)
         html = await english(bench, path)
         assert '<html lang="en">' in html, path
         left_over = re.sub(r"<(\w+)[^>]* lang=\"pl\">.*?</\1>", "", html, flags=re.DOTALL)

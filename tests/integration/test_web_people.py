@@ -171,10 +171,11 @@ async def stocked(bench: Bench) -> dict[str, dict[str, str]]:
     """Each unit's document and received invoice, as values for paths."""
     ours = (await bench.post(school_invoice("SP1/7/2026"))).json["id"]
     theirs = (await bench.post(welfare_invoice("GOPS/7/2026"), unit=WELFARE)).json["id"]
-    common = {"action": "hold", "login": "anna", "verb": "off", "owner": SCHOOL, "name": "none.csv"}
+    papers = {unit: await bench.paper(unit) for unit in (SCHOOL, WELFARE)}
+    common = {"paper": "99", "action": "hold", "login": "anna", "verb": "off", "owner": SCHOOL, "name": "none.csv"}
     return {
-        SCHOOL: common | {"id": ours, "number": await bench.receive(SCHOOL, 1)},
-        WELFARE: common | {"id": theirs, "number": await bench.receive(WELFARE, 2)},
+        SCHOOL: common | {"id": ours, "number": await bench.receive(SCHOOL, 1), "paper": papers[SCHOOL]},
+        WELFARE: common | {"id": theirs, "number": await bench.receive(WELFARE, 2), "paper": papers[WELFARE]},
         "": common | {"id": "no-such-id", "number": await bench.receive(None, 3)},
         "absent": common | {"id": "no-such-id", "number": "7770001111-20261126-000000000000-00"},
     }

@@ -24,8 +24,9 @@ from spool.domain.accounts import Right
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import ConfigError, MoveRefused
 from spool.domain.ledger import Event, Received
+from spool.domain.papers import Attachment
 from spool.law import Rules
-from spool.purchases import Purchase, hop
+from spool.purchases import Purchase, hop, paper_beside
 
 _ROWS = 50
 
@@ -72,7 +73,7 @@ async def show(request: web.Request, viewer: Viewer) -> web.StreamResponse:
 
 async def _page(request: web.Request, viewer: Viewer, error: str = "") -> web.Response:
     parts, number = request.app[PARTS], request.match_info["number"]
-    purchase, history = await look(parts, viewer, lambda sight: _whole(sight, number, parts.rules))
+    purchase, history, files = await look(parts, viewer, lambda sight: _whole(sight, number, parts.rules))
     invoice, now, whole = purchase.invoice, parts.clock(), viewer.account.whole_town
     values = {
         "row": row(invoice, now, parts),
@@ -80,6 +81,8 @@ async def _page(request: web.Request, viewer: Viewer, error: str = "") -> web.Re
         "why": invoice.why,
         "remarks": invoice.remarks,
         "look": purchase.receipt.look,
+        "beside": [{"id": p.id, "text": paper_beside(p)} for p in (purchase.papers if whole else purchase.own_papers)],
+        "attachments": shown.attachments(files),
         "history": [told_event(e, now) | ({"note": hop(e)} if whole else {}) for e in history],
         "assigning": _assigning(purchase, parts, now) if viewer.account.may(Right.DECIDE) else None,
         "error": error,
@@ -87,9 +90,10 @@ async def _page(request: web.Request, viewer: Viewer, error: str = "") -> web.Re
     return shown.page(request, viewer, "received_one.html", values, 422 if error else 200)
 
 
-def _whole(sight: Sight, number: str, rules: Rules) -> tuple[Purchase, list[Event]]:
+def _whole(sight: Sight, number: str, rules: Rules) -> tuple[Purchase, list[Event], list[Attachment]]:
     invoice = sight.received(number)
-    return purchases.look(sight.store, invoice, rules), sight.history(invoice)
+    files = sight.store.attachments(invoice.ksef_number)
+    return purchases.look(sight.store, invoice, rules), sight.history(invoice), files
 
 
 def _more(purchase: Purchase, *, whole: bool) -> list[Fact]:

@@ -8,6 +8,9 @@ from aiohttp import web
 
 from certs import credentials
 from certs.credentials import Known
+from gateway.http.answers import as_file
+from gateway.http.problems import HttpProblem
+from gateway.render.card import draw_card, names_of
 from gateway.trail import as_csv, rows_only
 from gateway.web import shown
 from gateway.web.languages import phrase, say
@@ -25,6 +28,7 @@ from spool.domain.policies import QUESTIONS, decided
 from spool.domain.policy_words import label, value
 from spool.domain.states import LIVE, NUMBERED, State
 from spool.settings import LOCAL_RULE
+from spool.workers import WorkerCrashed, WorkerTimeout
 
 _ROWS = 100
 _DOCUMENT = re.compile(r"[0-9a-f]{23}")
@@ -35,6 +39,7 @@ _SUBJECTS = {
     "outage:": phrase("Komunikaty o awariach"),
     "context:": phrase("Konteksty KSeF"),
     "unit:": phrase("Jednostki"),
+    "paper:": phrase("Zakupy spoza KSeF"),
 }
 
 
@@ -62,6 +67,19 @@ async def units(request: web.Request, viewer: Viewer) -> web.StreamResponse:
             }
         )
     return shown.page(request, viewer, "units.html", {"rows": rows})
+
+
+async def card(request: web.Request, viewer: Viewer) -> web.StreamResponse:
+    """GET /jednostki/{id}/karta.pdf: what this unit's people tell a seller (JST rule P7)."""
+    parts = request.app[PARTS]
+    unit = parts.municipality.units.get(request.match_info["id"])
+    if unit is None or not viewer.account.sees(unit.id):
+        raise HttpProblem("not_found")
+    try:
+        raw = await parts.drawing.run(draw_card, names_of(parts.municipality, unit))
+    except (WorkerTimeout, WorkerCrashed):
+        raise HttpProblem("pdf_later") from None
+    return as_file(request, raw, "application/pdf", f"karta-zakupow-{unit.id}.pdf")
 
 
 async def certificates(request: web.Request, viewer: Viewer) -> web.StreamResponse:
