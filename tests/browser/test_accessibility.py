@@ -8,7 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from gateway.web.app import OPEN, PAGES
 from tests.browser.house import Day, House
-from tests.browser.visitor import Person, Visits
+from tests.browser.test_sizes import LOOKS_WRONG
+from tests.browser.visitor import PHONE, Person, Visits
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 _FILES = (".csv", ".zip", ".png", "/xml", "/upo", "/pdf", "/zdarzenia", "/{name}", "/skan", ".pdf")
@@ -71,16 +72,45 @@ def test_no_form_breaks_a_rule_of_wcag(visits: Visits, home: House, day: Day) ->
 
 
 def told(person: Person) -> list[str]:
-    """What axe has against this page: rule, and the first places. Only contrast depends on the colours."""
-    found = []
-    for dark, asked in (
-        (False, {"type": "tag", "values": WCAG}),
-        (True, {"type": "rule", "values": ["color-contrast"]}),
-    ):
-        person.page.emulate_media(color_scheme="dark" if dark else "light")
-        options = {"runOnly": asked, "resultTypes": ["violations"], "preload": False}
-        found += Axe().run(person.page, options=options).response["violations"]
+    """What axe has against this page in both schemes. Only contrast depends on the colours."""
+    person.page.emulate_media(color_scheme="light")
+    found = against(person, *WCAG)
+    person.page.emulate_media(color_scheme="dark")
+    return found + against(person, "color-contrast", kind="rule")
+
+
+def against(person: Person, *asked: str, kind: str = "tag") -> list[str]:
+    """What axe has against this page as it is: rule, and the first places."""
+    options = {"runOnly": {"type": kind, "values": asked}, "resultTypes": ["violations"], "preload": False}
+    found = Axe().run(person.page, options=options).response["violations"]
     return [f"{v['id']}: {[node['html'][:160] for node in v['nodes'][:3]]}" for v in found]
+
+
+def test_english_fits_on_a_telephone_and_keeps_to_wcag(visits: Visits, home: House, day: Day) -> None:
+    """The pages with the most words: nothing beyond the window or on one another, each language marked."""
+    reader, wrong = visits.somebody(cookie=home.cookie("admin"), size=PHONE, language="en"), {}
+    for path in ("/", "/faktury/{refused}", "/awarie"):
+        reader.go(path.format(**day.documents))
+        wrong[path] = [*reader.page.evaluate(LOOKS_WRONG), *against(reader, "wcag2a", "wcag2aa")]
+    assert {path: found for path, found in wrong.items() if found} == {}
+
+
+def test_the_language_is_chosen_without_javascript(visits: Visits, home: House, day: Day) -> None:
+    """English from one page on, back to the same page, also from a form that was refused; the door keeps it."""
+    reader = visits.somebody(cookie=home.cookie("a.nowak"), scripts=False)
+    reader.go("/faktury?stan=decyzje")
+    reader.button("English")
+    reader.page.get_by_role("heading", name="Outgoing invoices").wait_for()
+    assert reader.page.url.endswith("/faktury?stan=decyzje")
+    reader.go(f"/faktury/{day.documents['disputed']}/zrob/give-up")
+    reader.page.get_by_label("Reason").evaluate("field => field.removeAttribute('required')")
+    reader.button("Give up the number")
+    reader.see("This decision needs a reason.")
+    reader.button("Polski")
+    reader.see("Oddaj numer?")
+    reader.button("English")
+    reader.button("Sign out")
+    reader.page.get_by_role("heading", name="Sign in").wait_for()
 
 
 FOCUS = """

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
+from gateway.web import switch
+
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
@@ -155,16 +157,25 @@ class Visits:
         self._open: list[tuple[BrowserContext, Watch]] = []
 
     def somebody(
-        self, *, cookie: str = "", keys: bool = False, size: tuple[int, int] = DESK, dark: bool = False
+        self,
+        *,
+        cookie: str = "",
+        keys: bool = False,
+        size: tuple[int, int] = DESK,
+        dark: bool = False,
+        scripts: bool = True,
+        language: str = "",
     ) -> Person:
-        """A new person; with the `cookie` of a session already in."""
+        """A new person; with the `cookie` of a session already in, with a `language` that was chosen before."""
         context = self._browser.new_context(
             viewport={"width": size[0], "height": size[1]}, locale="pl-PL", timezone_id="Europe/Warsaw",
-            color_scheme="dark" if dark else "light",
+            color_scheme="dark" if dark else "light", java_script_enabled=scripts,
         )  # fmt: skip
         context.set_default_timeout(20_000)
         if cookie:
             context.add_cookies([{"name": "sluza", "value": cookie, "url": self.origin}])
+        if language:
+            context.add_cookies([{"name": switch.COOKIE, "value": language, "url": self.origin}])
         self._open.append((context, Watch(context)))
         return Person(context.new_page(), self.origin, keys=keys)
 
