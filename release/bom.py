@@ -25,6 +25,7 @@ sbom`.
 
 
 _READ_BY_US = {
+    "pypdfium2": "BSD-3-Clause or Apache-2.0; PDFium in it: BSD-3-Clause and what BUILD_LICENSES lists",
     "pyrage": "MIT",
     "pysqlite3": "Zlib",
     "sqlite-fts4": "Apache-2.0",
