@@ -101,7 +101,13 @@ ARCHIVES = {
 }
 """Points of the yearly archives, in the gateway, its worker, and `sluza archive run`."""
 
-POINTS = GATEWAY | AGENT | BOTH | REMOTE | BACKUPS | ARCHIVES
+UPGRADES = {
+    "upgrade.copied": "the spool of before is copied, without description and name; no step has run",
+    "upgrade.applied": "every step ran, before the commit",
+}
+"""Points of whatever program first opens a spool of an older version."""
+
+POINTS = GATEWAY | AGENT | BOTH | REMOTE | BACKUPS | ARCHIVES | UPGRADES
 
 
 @dataclass
