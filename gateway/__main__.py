@@ -149,7 +149,8 @@ async def _run(
         parts |= _registers(settings, desk, registers, clock, brakes, stop)
         parts["backups"] = Backups(desk, copying, settings.backup, settings.shared, clock).run(stop)
         parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
-        parts["pulse"] = pulse.beat(ROLE, stop.is_set)
+        if pulse.wanted():
+            parts["pulse"] = pulse.beat(ROLE, stop.is_set)
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)
         _say_ready(drop_point, admin, material if settings.http.tls else None)

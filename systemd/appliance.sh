@@ -154,7 +154,7 @@ switch_to() {
     point current "$1"
     changed=yes
   fi
-  ln -sfn $opt/current/bin/sluza /usr/local/bin/sluza
+  [ "$(readlink /usr/local/bin/sluza)" = $opt/current/bin/sluza ] || ln -sfn $opt/current/bin/sluza /usr/local/bin/sluza
   write_unit
   if ! accepts $opt/current $conf; then
     say "Program jest zainstalowany. Proszę uzupełnić $conf i powtórzyć: sudo ./install.sh"

@@ -33,13 +33,10 @@ def install(machine: Machine, figures: Figures) -> None:
     assert "8443" in said
     assert "127.0.0.1:8444" in said
     machine.run(f"{_RUNS} && {_READY}")
-    figures["exposure"] = machine.run(
-        "systemd-analyze security sluza --no-pager | tail -1 | grep -oE '[0-9.]+' | head -1"
-    )
+    analysed = machine.run("systemd-analyze security sluza --no-pager | tail -1")
+    figures["exposure"] = re.findall(r"\d+\.\d", analysed)[0]
     assert float(figures["exposure"]) <= 1.5
-    programs = machine.run(
-        "/opt/sluza/current/bin/supervisorctl -s unix:///run/sluza/supervisor.sock status", check=False
-    )
+    programs = machine.run(f"{_SUPERVISORCTL} status", check=False)
     assert sorted(line.split()[0] for line in programs.splitlines()) == ["agent", "gateway", "overseer"]
     kit.start_outside(machine)
     stem = kit.drop(machine, "FV/1/2026")
