@@ -103,7 +103,7 @@ def the_watchers(machine: Machine, figures: Figures) -> None:
         old = machine.run("systemctl show -P MainPID sluza")
         begun = time.monotonic()
         machine.run(f"kill -{how} {old}")
-        machine.wait(f"test $(systemctl show -P MainPID sluza) != {old} && {_READY}", 90)
+        machine.wait(f"m=$(systemctl show -P MainPID sluza); test $m != 0 && test $m != {old} && {_READY}", 90)
         figures[f"{name} {word}, ready again"] = f"{time.monotonic() - begun:.1f} s"
     old = machine.run("pgrep -f sluza.overseer")
     machine.run(f"kill -KILL {old}")
