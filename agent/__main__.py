@@ -74,7 +74,8 @@ async def _work(house: House, listeners: list[Beacon]) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_watch(house, offices))
-            group.create_task(pulse.beat(ROLE, lambda: house.bell.stopping))
+            if pulse.wanted():
+                group.create_task(pulse.beat(ROLE, lambda: house.bell.stopping))
             group.create_task(_with_room(house, lambda: _beat(house)))
             group.create_task(_with_room(house, lambda: keep_the_law(house)))
             for beacon in listeners:

@@ -153,8 +153,7 @@ async def _run(
         parts |= _registers(settings, desk, registers, clock, brakes, stop)
         parts["backups"] = Backups(desk, copying, settings.backup, settings.shared, clock).run(stop)
         parts["archives"] = Archives(desk, copying, settings.archive, clock).run(stop)
-        parts |= _alarms(settings, desk, clock, stop) | {"role": process.keep_role(desk, stop)}
-        parts["pulse"] = pulse.beat(ROLE, stop.is_set)
+        parts |= _alarms(settings, desk, clock, stop) | _life(desk, stop)
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)
         _say_ready(drop_point, admin, material if settings.http.tls else None)
@@ -162,6 +161,12 @@ async def _run(
     finally:
         await asyncio.gather(drop_point.stop(), admin.stop())
         log.info("stopped")
+
+
+def _life(desk: Spool, stop: asyncio.Event) -> dict[str, Awaitable[None]]:
+    """That this process is the one with the role, and that its loop turns."""
+    parts: dict[str, Awaitable[None]] = {"role": process.keep_role(desk, stop)}
+    return parts | ({"pulse": pulse.beat(ROLE, stop.is_set)} if pulse.wanted() else {})
 
 
 def _registers(

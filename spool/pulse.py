@@ -17,22 +17,24 @@ _EVERY_S = 0.5
 _WIDTH = 40
 
 
+def wanted() -> bool:
+    """Does anybody watch over this process?"""
+    return bool(os.environ.get(RUN))
+
+
 async def beat(role: str, stopping: Callable[[], bool]) -> None:
     """Keep the pulse of this process until `stopping`. A directory that cannot be written has no pulse."""
-    run = os.environ.get(RUN)
-    count = 0
+    path, count = path_of(Path(os.environ[RUN]), role), 0
     with contextlib.ExitStack() as closing:
         descriptor = -1
-        if run:
-            with contextlib.suppress(OSError):
-                descriptor = os.open(path_of(Path(run), role), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                closing.callback(os.close, descriptor)
-                closing.callback(path_of(Path(run), role).unlink, missing_ok=True)
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            closing.callback(os.close, descriptor)
+            closing.callback(path.unlink, missing_ok=True)
         while not stopping():
-            if descriptor >= 0:
-                count += 1
-                with contextlib.suppress(OSError):  # the page is there already; a directory that has gone has no reader
-                    os.pwrite(descriptor, f"{os.getpid()} {count}".ljust(_WIDTH).encode() + b"\n", 0)
+            count += 1
+            with contextlib.suppress(OSError):  # the page is there already; a directory that has gone has no reader
+                os.pwrite(descriptor, f"{os.getpid()} {count}".ljust(_WIDTH).encode() + b"\n", 0)
             await asyncio.sleep(_EVERY_S)
 
 

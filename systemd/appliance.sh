@@ -14,6 +14,8 @@ run_dir=/run/sluza
 release=""
 built=""
 switched=""
+previous_before=""
+conf_before=""
 changed=""
 patience_s=120
 
@@ -29,10 +31,10 @@ as_service() { (cd / && exec runuser -u sluza -- env -i PATH=/usr/bin:/bin LC_AL
 # accepts RELEASE CONFIGURATION: does that program start with it? What is wrong goes to stderr.
 accepts() { as_service "$1/bin/sluza" --config "$2" check-config >/dev/null; }
 
-# of_config EXPRESSION: something that the running program reads in its configuration; `c` is what check-config --json says.
+# of_config EXPRESSIONS: what the running program reads in its configuration, a line each; `c` is what check-config says.
 of_config() {
   as_service $opt/current/bin/sluza --config $conf check-config --json 2>/dev/null |
-    $opt/current/bin/python -I -c "import json, sys; c = json.load(sys.stdin); print(*$1, sep='\n')"
+    $opt/current/bin/python -I -c "import json, sys; c = json.load(sys.stdin); print(*[$1], sep='\n')"
 }
 
 systemd_runs() { [ -d /run/systemd/system ]; }
@@ -70,7 +72,10 @@ parts=(agent certs gateway sandbox sluza spool systemd requirements.lock pyproje
 
 # What a release is made of; the same again is the same release.
 stamp_of() {
-  (cd "$here" && find "${parts[@]}" -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) | cat - <("$1" --version) | sha256sum | cut -c1-32
+  {
+    (cd "$here" && find "${parts[@]}" -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+    "$1" --version
+  } | sha256sum | cut -c1-32
 }
 
 build_release() {
@@ -121,7 +126,10 @@ prepare_configuration() {
   if [ -n "$config" ] && ! accepts "$release" $new_conf; then
     die "konfiguracja $config nie jest poprawna; niczego nie zmieniono"
   fi
-  [ ! -e $conf ] || cp -p $conf "$conf.przed-$(date -u +%Y%m%d%H%M%S)"
+  if [ -e $conf ]; then
+    conf_before="$conf.przed-$(date -u +%Y%m%d%H%M%S)"
+    cp -p $conf "$conf_before"
+  fi
   mv -T $new_conf $conf
   changed=yes
 }
@@ -141,11 +149,12 @@ switch_to() {
   before=$(readlink $opt/current || true)
   if [ "$before" != "$1" ]; then
     switched=$before
+    previous_before=$(readlink $opt/previous || true)
     [ -z "$before" ] || point previous "$before"
     point current "$1"
     changed=yes
   fi
-  ln -sfn $opt/current/bin/sluza /usr/local/bin/sluza
+  [ "$(readlink /usr/local/bin/sluza)" = $opt/current/bin/sluza ] || ln -sfn $opt/current/bin/sluza /usr/local/bin/sluza
   write_unit
   if ! accepts $opt/current $conf; then
     say "Program jest zainstalowany. Proszę uzupełnić $conf i powtórzyć: sudo ./install.sh"
@@ -168,11 +177,14 @@ write_unit() {
     install -m 0644 $opt/current/share/sluza/sluza.service $unit_file
     changed=yes
   fi
-  # Directories of the configuration that the unit does not know; a disk for backups may not be there now, and is not made up.
+  # Directories of the configuration that the unit does not know. A disk for backups may be away, and is not made up.
   while read -r directory; do
-    case $directory in "" | /srv/sluza | /var/lib/sluza) continue ;; esac
+    [ -d "$directory" ] || install -d -m 0770 -o sluza -g sluza "$directory"
+  done < <(of_config "*c['writes']" 2>/dev/null)
+  while read -r directory; do
+    case $directory in None | /srv/sluza | /var/lib/sluza) continue ;; esac
     wanted+=$(printf '\nReadWritePaths="-%s"' "$directory")
-  done < <(of_config "c['writes']" 2>/dev/null)
+  done < <(of_config "*c['writes'], c['backups']" 2>/dev/null)
   [ -z "$wanted" ] || wanted="[Service]$wanted"
   if [ "$wanted" != "$(cat $drop_in 2>/dev/null)" ]; then
     rm -f $drop_in
@@ -207,7 +219,7 @@ ready() {
 }
 
 programs_failed() {
-  $opt/current/bin/supervisorctl -s "unix://$run_dir/supervisor.sock" status 2>/dev/null \
+  { $opt/current/bin/supervisorctl -s "unix://$run_dir/supervisor.sock" status 2>/dev/null || true; } \
     | grep -E '^(gateway|agent) ' | grep -qvE ' (RUNNING|STARTING) '
 }
 
@@ -216,11 +228,16 @@ unfinished() {
   trap - EXIT
   trap '' INT TERM HUP
   rm -f $new_conf $answers
+  [ -z "$conf_before" ] || mv -T "$conf_before" $conf
   if [ -n "$switched" ]; then
     say "Wracam do poprzedniej wersji…"
-    back_to "$switched" "" && built_goes
+    if back_to "$switched" ""; then
+      built_goes
+      if [ -n "$previous_before" ]; then point previous "$previous_before"; else rm -f $opt/previous; fi
+    fi
     return 0
   fi
+  [ -z "$conf_before" ] || ! systemd_runs || systemctl restart sluza.service
   if [ -n "$built" ] && [ "$(readlink $opt/current || true)" != "$built" ]; then built_goes; fi
   say "Instalacja przerwana. Poprzednia wersja, jeśli była, działa bez zmian."
 }
@@ -283,7 +300,7 @@ first_admin() {
 
 tell_addresses() {
   local drop_point pages port
-  { read -r drop_point && read -r pages; } < <(of_config "[c['listen'], c['pages']]") || return 0
+  { read -r drop_point && read -r pages; } < <(of_config "c['listen'], c['pages']") || return 0
   port=${drop_point##*:}
   say "Strony dla ludzi: $pages; punkt zrzutu dla programów jednostek: $drop_point"
   case $drop_point in 127.*) return 0 ;; esac

@@ -50,9 +50,9 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
 def _needs(own: GatewaySettings) -> dict[str, Any]:
     """What the installer has to open: directories that the service writes into, the addresses it listens at."""
     paths, backup = own.shared.paths, own.backup.directory
-    writes = [paths.state, paths.folders, *([backup] if backup else [])]
     return {
-        "writes": [str(path.absolute()) for path in writes],
+        "writes": [str(paths.state.absolute()), str(paths.folders.absolute())],
+        "backups": str(backup.absolute()) if backup else None,
         "listen": f"{own.http.listen.host}:{own.http.listen.port}",
         "pages": f"{own.admin.listen.host}:{own.admin.listen.port}",
     }

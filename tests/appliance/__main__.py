@@ -6,6 +6,7 @@ the cache. The last lines are the figures.
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--go-on", action="store_true", help="with the next story after one that failed")
     parser.add_argument("story", nargs="*")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the machine is switched off on the way out
     given.cache.mkdir(parents=True, exist_ok=True)
     failed = 0
     for release in given.release or RELEASES:

@@ -124,8 +124,8 @@ def original(machine: Machine) -> None:
 
 
 def listing(machine: Machine, *places: str) -> str:
-    """Every file below these places with its time, size and mode."""
-    return machine.run(f"find {' '.join(places)} -xdev -printf '%p %T@ %s %m %u %l\\n' | sort")
+    """Every file and link below these places with its time, size, mode, owner and target."""
+    return machine.run(f"find {' '.join(places)} -xdev ! -type d -printf '%p %T@ %s %m %u %l\\n' | sort")
 
 
 def read(machine: Machine, path: str) -> str:

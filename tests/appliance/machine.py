@@ -109,6 +109,7 @@ class Machine:
         return subprocess.Popen(
             [*entering, "env", "-i", *named, "bash", "-c", command],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
         )  # fmt: skip
 
     def run(self, command: str, *, check: bool = True, seconds: float = 300) -> str:

@@ -15,10 +15,12 @@ import pytest
 from gateway.alarms.post import Post
 from gateway.alarms.settings import NO_QUIET, Alerts, Summary, Webhook
 from gateway.alarms.settings import read as read_alerts
+from gateway.alarms.stopped import tell
 from gateway.alarms.trial import trial
 from gateway.alarms.troubles import Troubles
 from spool.domain.errors import ConfigError
 from spool.domain.states import State
+from spool.domain.stopped import Why
 from spool.domain.troubles import SETTLED
 from spool.toml import Table
 from tests.alarms_bench import OFFICE, RULES, Bench, alerts, at, opened
@@ -201,6 +203,22 @@ async def test_fault_X15_the_webhook_needs_a_certificate_that_counts(bench: Benc
     assert "nie udało się sprawdzić" in answers[0].answer
     assert "tajna" not in answers[0].answer
     assert len(safe.taken) == 1
+
+
+async def test_that_a_program_has_stopped_is_told_past_the_spool(
+    bench: Bench, server: Server, hook: Hook, tmp_path: Path
+) -> None:
+    """By mail to those who look after the server, once each, and to the webhook; at any hour; the spool has no row."""
+    found = replace(alerts(server.port), webhook=to_hook(tmp_path, hook), recipients=("it@gmina.example",))
+    found = replace(found, on_call=("dyzur@gmina.example", "it@gmina.example"))
+    answers = await tell(found, "gateway", Why.FAILING, bench.clock)
+    assert [(a.address, a.sent) for a in answers] == [
+        ("it@gmina.example", True), ("dyzur@gmina.example", True), ("127.0.0.1", True),
+    ]  # fmt: skip
+    assert "(gateway) nie działa" in server.taken[0]["Subject"]
+    assert "/var/log/sluza/gateway.log" in server.taken[0].get_content()
+    assert json.loads(hook.taken[0][2])["kind"] == "stopped"
+    assert letters(bench) == []
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ def test_a_frozen_process_is_ended(
         look(watch)
     assert sleeper.poll() is None
     os.kill(sleeper.pid, signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(sleeper.pid, os.WUNTRACED)[1])
     for _ in range(FROZEN_LOOKS + 10):
         look(watch)
     assert sleeper.wait(10) == -signal.SIGKILL
@@ -154,10 +155,23 @@ def test_a_process_that_waits_for_ever_is_ended(
 ) -> None:
     """The first signal lets Python write where it hangs."""
     watch, _, _ = watching(tmp_path, monkeypatch, os.getpid())
+    monkeypatch.setattr(pulse, "threads", lambda _: (os.getpid(), ["S", "S"]))
     beats(tmp_path, sleeper.pid, 1)
     for _ in range(IDLE_LOOKS + 1):
         look(watch)
     assert sleeper.wait(10) == -signal.SIGABRT
+
+
+def test_what_the_kernel_says_of_a_process(sleeper: subprocess.Popen[bytes]) -> None:
+    """Its parent and a letter for each thread; a process that ended has nothing any more, waited for or not."""
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    os.waitpid(sleeper.pid, os.WUNTRACED)
+    assert pulse.threads(sleeper.pid) == (os.getpid(), ["T"])
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert pulse.threads(sleeper.pid) is None
+    sleeper.wait()
+    assert pulse.threads(sleeper.pid) is None
 
 
 def test_a_strangers_process_is_left_alone(
@@ -165,6 +179,7 @@ def test_a_strangers_process_is_left_alone(
 ) -> None:
     """A number in an old file may belong to anybody by now: only children of this supervisord are judged."""
     watch, _, _ = watching(tmp_path, monkeypatch, os.getppid())
+    monkeypatch.setattr(pulse, "threads", lambda _: (os.getpid(), ["T"]))
     beats(tmp_path, sleeper.pid, 1)
     for _ in range(IDLE_LOOKS * 2):
         look(watch)

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pysqlite3
 import pytest
+from click.testing import CliRunner, Result
 from sqlite_utils import Database, Migrations
 
+from sluza.cli.undo_upgrade import undo_upgrade
 from spool import identity, integrity, migrations, room, upgrading
 from spool.access import FILE, Spool
 from spool.backup.undo import undo
-from spool.domain.errors import NoRoom, SpoolDamaged, SpoolError, SpoolTooNew
+from spool.domain.errors import ConfigError, NoRoom, SpoolDamaged, SpoolError, SpoolTooNew
 from spool.opening import steps_of
 from tests.documents import new
+from tests.unit.test_settings import GOOD
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 RELEASES = sorted((Path(__file__).parent / "releases").glob("spool-*.db.gz"))
@@ -174,3 +177,25 @@ def test_a_spool_of_each_release_is_brought_up(release: Path, tmp_path: Path) ->
 def test_there_is_a_spool_of_a_release() -> None:
     """The newest one is kept here, so that an upgrade from it is tried before anybody else tries it."""
     assert RELEASES
+
+
+def test_the_command_asks_the_older_program(tmp_path: Path, path: Path) -> None:
+    """`sluza undo-upgrade RELEASE`: what that program knows decides; one that does not run is refused."""
+    release, config = tmp_path / "release" / "bin", tmp_path / "sluza.toml"
+    release.mkdir(parents=True)
+    config.write_text(GOOD.replace('state = "state"', f'state = "{path.parent}"'), encoding="utf-8")
+
+    def run() -> Result:
+        return CliRunner().invoke(undo_upgrade, ["--config", str(config), str(release.parent)])
+
+    assert isinstance(run().exception, OSError | ConfigError)
+    (release / "python").write_text("#!/bin/sh\nexit 1\n")
+    (release / "python").chmod(0o755)
+    assert isinstance(run().exception, ConfigError)
+    (release / "python").write_text(f"#!/bin/sh\necho {' '.join(sorted(KNOWN))}\n")
+    assert "nic się w nim nie zmienia" in run().output
+    with newer():
+        Spool(path).close()
+        done = run()
+    assert "Przywrócono spool" in done.output, done.exception
+    assert "tomorrow" not in columns(path)
