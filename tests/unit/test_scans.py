@@ -17,7 +17,7 @@ from tests.purchase_desk import kod1, kod2, printed
 @pytest.fixture
 async def workers() -> AsyncIterator[Workers]:
     pool = scans.scan_workers()
-    pool.seconds = 1.5
+    pool.seconds = 1.0
     yield pool
     pool.close()
 
@@ -102,6 +102,12 @@ def photograph(link: str) -> bytes:
     taken = BytesIO()
     desk.rotate(11, resample=Image.Resampling.BILINEAR, fillcolor=170).save(taken, "JPEG", quality=60)
     return taken.getvalue()
+
+
+def test_fault_X03_how_big_a_picture_is_is_read_before_a_pixel_of_it() -> None:
+    """The sentence names what its header says."""
+    with pytest.raises(scans.NotAScan, match="60000 × 60000"):
+        scans.read_scan(png(60_000, b""))
 
 
 async def test_rule_P11_a_long_pdf_is_looked_at_in_part_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
