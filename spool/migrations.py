@@ -10,6 +10,7 @@ from spool.schema_accounts import ACCOUNTS, PAGES
 from spool.schema_alerts import REFUSALS, TROUBLES
 from spool.schema_purchases import PURCHASES
 from spool.schema_registers import PEOPLE, REGISTERS
+from spool.schema_training import TRAINING
 from spool.schema_volumes import VOLUMES
 
 steps = Migrations("sluza")
@@ -166,6 +167,13 @@ def m0024_refusals_by_age(db: Database) -> None:
 def m0030_volumes(db: Database) -> None:
     """Yearly archives, and which bodies lie in them."""
     for statement in _statements(VOLUMES):
+        db.execute(statement)
+
+
+@steps()
+def m0031_training(db: Database) -> None:
+    """Which documents are of a training, and of which environment."""
+    for statement in _statements(TRAINING):
         db.execute(statement)
 
 
