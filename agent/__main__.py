@@ -17,7 +17,7 @@ from agent.latarnia import BEACON_TIMES, Beacon, beacons
 from agent.law import keep_the_law
 from agent.office import Bell, House, Office
 from agent.settings import AgentSettings
-from spool import process, pulse
+from spool import process, pulse, worlds
 from spool.domain.errors import NoRoom
 from spool.domain.exits import Exit
 from spool.domain.ledger import ALIVE, ALIVE_EVERY_S
@@ -49,6 +49,7 @@ async def serve(settings: AgentSettings) -> int:
     paths, clock = settings.shared.paths, process.clock_for(settings.shared.clock_url)
     with process.desk(paths, ROLE, clock) as spool:
         spool.verify()
+        spool.write_now(lambda store: worlds.settle(store, settings.shared.municipality, clock()))
         workers, network = Workers(processes=1), settings.network
         hands = Hands(paths.state, ROLE, spool, clock)
         try:

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 
 from agent.ksef.api import Found
 from agent.ksef.values import LONGEST_WINDOW, subject_for
+from spool.domain.document import collapse
 from spool.domain.ledger import Document, Session
 from spool.domain.municipality import Context, ContextType
 
@@ -70,7 +71,7 @@ def provable(context: Context, document: Document, session: Session) -> bool:
     """
     facts = document.facts
     same_ksef = session.ksef == context.url != ""
-    as_written = facts.number == facts.number_key != ""
+    as_written = facts.number == collapse(facts.number) != ""
     return same_ksef and as_written and bool(facts.seller_nip) and _shown_to(context, document)
 
 

@@ -7,7 +7,7 @@ makes each invoice one. Sources: protocol §9.2, §9.3.
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
@@ -232,6 +232,7 @@ class Receive:
         alike: bool,
     ) -> NewReceived:
         town = self._settings.shared.municipality
+        facts = replace(facts, training=town.training(self._t.context.id))
         where = route(facts, town, known)
         acquired = _when(about.get("acquisitionDate"), now)
         stored = _when(about.get("permanentStorageDate"), acquired)

@@ -48,7 +48,7 @@ from gateway.settings import GatewaySettings
 from gateway.uploads import Uploads
 from gateway.web.app import AdminParts, create_admin_app
 from gateway.web.guard import Gate, read_token
-from spool import process, pulse
+from spool import process, pulse, worlds
 from spool.access import Spool
 from spool.clock import Clock, system_clock
 from spool.domain.errors import LeaseLost, SluzaError
@@ -86,6 +86,7 @@ async def serve(settings: GatewaySettings) -> int:
         clock = process.clock_for(settings.shared.clock_url)
         desk = closing.enter_context(process.desk(settings.shared.paths, ROLE, clock))
         desk.verify(meanwhile=True)
+        desk.write_now(lambda store: worlds.settle(store, settings.shared.municipality, clock()))
         pools = (
             Workers(),
             drawing_workers(),

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Literal
 
 from gateway import originals
-from gateway.names import distinct, safe_stem
+from gateway.names import LONGEST, distinct, safe_stem
 from gateway.seals import Seal
 from gateway.settings import Policies
 from spool import law
 from spool.domain.catalogue import problem
 from spool.domain.document import Mode
+from spool.domain.environments import TRAINING
 from spool.domain.errors import PUT_AWAY, MoveRefused, Problem
 from spool.domain.ledger import Document, Kod2, NewDocument
 from spool.domain.modes import Issue
@@ -24,6 +25,8 @@ from spool.domain.states import HOLDS_NUMBER, State
 from spool.law import Rules
 from spool.store import Store
 
+_TWIN = {True: "known_in_earnest", False: "known_from_training"}
+"""The problem of bytes that this spool has from another world: by them alone nobody could tell the two apart."""
 _ONLY_A_PERSON = frozenset({State.QUARANTINED, State.CEASED})
 
 
@@ -62,6 +65,8 @@ class Admission:
     def take(self, store: Store, judged: Judged, now: datetime) -> Verdict:
         """DESIGN 4.4, "The same again", then what the spool knows of it, then the row."""
         new = self._placed(judged.new)
+        if store.in_another_world(new.sha256, new.facts.training):
+            return Verdict("refused", judged.name, problems=(problem(_TWIN[bool(new.facts.training)]),))
         known = store.of_bytes(new.unit, new.sha256)
         if known and known.state in HOLDS_NUMBER:
             store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
@@ -117,7 +122,7 @@ class Admission:
         kod2 = (new.kod2 or self.seal(new.context, new.facts.seller_nip, new.sha256)) if due.mode.offline else None
         if wished and kod2 is None:
             return new.refused([problem("offline24_no_certificate")])
-        return replace(new, due=due, kod2=kod2)
+        return replace(new, due=law.without_term(due) if new.facts.training else due, kod2=kod2)
 
 
 def _need_correctable(store: Store, new: NewDocument) -> None:
@@ -160,4 +165,6 @@ def _check_unique(store: Store, new: NewDocument) -> NewDocument:
 def _file_stem(store: Store, new: NewDocument) -> str:
     """The name of our files about it, empty for its id; another live document of the unit may have it already."""
     stem = safe_stem(new.source_name, "")
+    if new.facts.training:
+        stem = f"{TRAINING}-{stem or new.sha256[:16]}"[:LONGEST].rstrip(" .")
     return distinct(stem, new.sha256) if stem and store.name_taken(new.unit, stem) else stem

@@ -221,7 +221,8 @@ class FrontDoor:
         now = self._clock()
         if too_early(now):
             raise ClockWrong(wrong_clock(now))
-        facts = examined.facts or Facts()
+        training = self._municipality.training(origin.unit.context)
+        facts = replace(examined.facts or Facts(), training=training)
         problems, warnings = examined.problems, examined.warnings
         if examined.facts is not None and not problems:
             problems, warnings = validation.check(

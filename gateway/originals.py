@@ -23,12 +23,13 @@ def check(store: Store, new: NewDocument, municipality: Municipality) -> NewDocu
     """The same document, refused where an original of ours contradicts it; what we cannot know is for the policies."""
     problems, unknown, awaits = [], [], ""
     for corrected in new.facts.corrected:
-        ours = store.originals(new.facts.seller_nip, corrected.number_key)
+        key = new.facts.key_of(corrected.number)
+        ours = store.originals(new.facts.seller_nip, key)
         found = _contradiction(corrected, ours, new.unit) if ours else _other_invoice(store, corrected)
         if found is not None:
             problems.append(found)
             waiting = any(o.ksef_number is None and o.unit == new.unit for o in ours)
-            awaits = awaits or (corrected.number_key if waiting else "")
+            awaits = awaits or (key if waiting else "")
         elif not ours:
             unknown += _unknown(corrected)
     refused, warned = decided(municipality, municipality.units.get(new.unit)).sort(unknown)

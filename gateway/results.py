@@ -8,6 +8,7 @@ from spool.domain.booking import jpk_mark, payment_title
 from spool.domain.calendar import WARSAW
 from spool.domain.codes import kod1_url
 from spool.domain.document import Mode
+from spool.domain.environments import label_of
 from spool.domain.ledger import Document, Event
 from spool.domain.municipality import Municipality
 
@@ -23,6 +24,7 @@ def result(document: Document, history: Iterable[Event], municipality: Municipal
         "schema": SCHEMA,
         "id": document.id,
         "unit": document.unit,
+        "training": label_of(facts.training) or None,
         "source_name": document.source_name,
         "sha256": document.sha256,
         "state": document.state.value,

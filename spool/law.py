@@ -42,6 +42,14 @@ class Law:
         return f"{self.maintenance_after_offline24.value} {days}".strip()
 
 
+_NO_TERM = "Dokument szkoleniowy: nie jest fakturą i nie ma terminu."
+
+
+def without_term(due: Deadline) -> Deadline:
+    """Of a training document: the mode in which it is issued, and no date that anybody could be warned of."""
+    return replace(due, safe=None, local=None, state=DueState.NONE, basis=(), explanation=_NO_TERM, because="", used=())
+
+
 @dataclass(frozen=True)
 class Rules:
     """The law as it applies here: to which environment's announcements each context listens."""
@@ -130,6 +138,8 @@ def at_hand_over(store: Store, rules: Rules, document: Document, at: datetime, n
     Midnight or an announcement may lie between what stands in the row and that moment, or between that moment and our
     reading of it: what is late by the row, or was deemed, is judged by the moment of KSeF (faults F15).
     """
+    if document.facts.training:
+        return document.due_state
     state = closed(document.due_safe, document.due_state, at)
     if state is not DueState.OVERDUE and not document.deemed:
         return state
@@ -143,7 +153,7 @@ def apply(
     store: Store, rules: Rules, document: Document, announcements: tuple[Announcement, ...], now: datetime
 ) -> bool:
     """Write what the law makes of one document now, if that is not what stands there; True when it was written."""
-    if document.issue_date is None or _met(document):
+    if document.issue_date is None or document.facts.training or _met(document):
         return False
     due = rules.of(document, announcements, now)
     written = not _same(document, due)

@@ -11,6 +11,7 @@ from spool.schema_alerts import REFUSALS, TROUBLES
 from spool.schema_papers import PAPERS
 from spool.schema_purchases import PURCHASES
 from spool.schema_registers import PEOPLE, REGISTERS
+from spool.schema_training import TRAINING
 from spool.schema_volumes import VOLUMES
 
 steps = Migrations("sluza")
@@ -174,6 +175,13 @@ def m0027_papers(db: Database) -> None:
 def m0030_volumes(db: Database) -> None:
     """Yearly archives, and which bodies lie in them."""
     for statement in _statements(VOLUMES):
+        db.execute(statement)
+
+
+@steps()
+def m0031_training(db: Database) -> None:
+    """Which documents are of a training, and of which environment."""
+    for statement in _statements(TRAINING):
         db.execute(statement)
 
 

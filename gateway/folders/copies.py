@@ -11,7 +11,7 @@ from gateway.render.arms import arms_from
 from gateway.render.work import draw
 from gateway.results import CONFIRMATION, title, verification_link
 from spool.domain.codes import kod1_url
-from spool.domain.environments import BY_NAME
+from spool.domain.environments import label_of
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Municipality
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
@@ -47,7 +47,7 @@ def marks_of_document(document: Document, municipality: Municipality) -> Marks:
         kod2_url=document.kod2_url if codes and not document.ksef_number else "",
         status=status(document),
         unit=unit.name if unit else "",
-        ribbon=BY_NAME[context.environment].label if context else "",
+        ribbon=label_of(context.environment if context else document.facts.training),
         # "Faktura" leaves the name to the kind of the invoice: "Faktura korygująca" must say so.
         title=called if called == CONFIRMATION else "",
         created=(document.acquisition_date or document.issued_at).astimezone(UTC),
@@ -69,7 +69,7 @@ def marks_of_received(invoice: Received, municipality: Municipality) -> Marks:
         kod1_url=link,
         status=(f"Otrzymana z KSeF; numer nadano {moment(invoice.acquisition_date)}.",),
         unit=f"Dla: {unit.name}" if unit else "",  # at the place of a letterhead the name alone would be the issuer's
-        ribbon=BY_NAME[context.environment].label if context else "",
+        ribbon=label_of(context.environment if context else facts.training),
         created=invoice.acquisition_date.astimezone(UTC),
     )
 

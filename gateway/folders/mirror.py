@@ -8,6 +8,7 @@ from gateway.names import number_part
 from gateway.results import local
 from spool.domain.calendar import warsaw_date
 from spool.domain.clues import Clues
+from spool.domain.environments import TRAINING, label_of
 from spool.domain.ledger import Received
 from spool.domain.municipality import Municipality
 from spool.law import Rules
@@ -25,7 +26,8 @@ def name_of(invoice: Received) -> str:
     """`RRRR-MM-DD_<seller NIP>_<number>_<KSeF number>`, the day being that of the KSeF number in Warsaw."""
     facts = invoice.facts
     parts = (warsaw_date(invoice.acquisition_date).isoformat(), facts.seller_nip, facts.number, invoice.ksef_number)
-    return "_".join(number_part(part) or "brak" for part in parts)
+    name = "_".join(number_part(part) or "brak" for part in parts)
+    return f"{TRAINING}_{name}" if facts.training else name
 
 
 def sheet(purchase: Purchase, rules: Rules) -> Sheet:
@@ -49,6 +51,7 @@ def said(purchase: Purchase, *, in_the_tray: bool) -> dict[str, Any]:
     facts, clues = invoice.facts, invoice.facts.clues or Clues()
     told: dict[str, Any] = {
         "schema": SCHEMA,
+        "training": label_of(facts.training) or None,
         "ksef_number": invoice.ksef_number,
         "seller_nip": facts.seller_nip,
         "seller_name": facts.seller_name,

@@ -6,6 +6,7 @@ from datetime import datetime
 from gateway.folders.door import Answer
 from spool.domain.calendar import WARSAW
 from spool.domain.catalogue import printable
+from spool.domain.environments import heading
 from spool.domain.errors import Problem
 from spool.domain.states import State
 
@@ -53,9 +54,11 @@ def note(
     number: str = "",
     state: State = State.REFUSED,
     reason: str = "",
+    training: str = "",
 ) -> bytes:
     """The note for one file: which, whose, when, and for each problem what, where and what to do."""
     lines = [
+        *([heading(training), ""] if training else []),
         _HEADINGS[state],
         "",
         f"Plik:      {printable(source_name, _LONGEST_LABEL)}",

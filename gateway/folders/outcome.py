@@ -94,6 +94,7 @@ def aside(told: Told, municipality: Municipality) -> Sheet:
         problems=document.problems,
         number=document.facts.number,
         state=_last_verdict(told),
+        training=document.facts.training,
         reason=document.reason or ("" if document.problems else told.history[-1].note),
     )
     said = result(document, told.history, municipality)

@@ -18,7 +18,9 @@ from spool.domain.errors import BodyDamaged, ClockWrong, NoRoom, Problem, SpoolE
 from spool.workers import WorkerCrashed, WorkerTimeout
 
 CONTENT_TYPE = "application/problem+json"
-CONFLICTS = frozenset({"number_taken", "duplicate_in_municipality", "idempotency_key_reused"})
+CONFLICTS = frozenset(
+    {"number_taken", "duplicate_in_municipality", "idempotency_key_reused", "known_from_training", "known_in_earnest"}
+)
 """Refusals that are about a number or key which is taken: 409 instead of 422 (DESIGN 4.5)."""
 
 

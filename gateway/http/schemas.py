@@ -87,6 +87,7 @@ SCHEMAS: dict[str, Schema] = {
             "schema": {"type": "string", "const": "sluza-result/1"},
             "id": _TEXT,
             "unit": _TEXT,
+            "training": {"type": ["string", "null"], "description": "null for a real document, else where it trains"},
             "source_name": _TEXT,
             "sha256": _HEX64,
             "state": _STATE,

@@ -1,7 +1,7 @@
 """Is everything all right? Pure: what the spool says and the present instant in, findings in plain Polish out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.web import kept, outages, saved
@@ -15,6 +15,7 @@ from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
 from spool.domain.backups import BACKUP
 from spool.domain.built import too_early, wrong_clock
+from spool.domain.environments import PROD, TRAINING
 from spool.domain.identity import FOR_A_PERSON, RECONCILE_FIRST, Doubt
 from spool.domain.ledger import (
     ALIVE,
@@ -30,6 +31,7 @@ from spool.domain.ledger import (
 )
 from spool.domain.states import LIVE, State
 from spool.domain.volumes import ARCHIVE
+from spool.worlds import ENVIRONMENT
 
 SOON = timedelta(hours=2)
 RECEIVE_QUIET = timedelta(hours=2)
@@ -113,7 +115,22 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     found += saved.archives(snapshot.condition("", ARCHIVE))
     lets_go = snapshot.condition("", KSEF_LETS_GO)
     found += [Finding(Level.LOOK, text, code) for code, text in kept.notes(snapshot.permissions_over, lets_go)]
-    return sorted(found, key=lambda f: -f.level)
+    trained = _trained(snapshot)
+    return sorted((_in_training(f, trained) for f in found), key=lambda f: -f.level)
+
+
+def _trained(snapshot: Snapshot) -> frozenset[str]:
+    """The contexts that are for training while another is in earnest, by what the programs wrote at their start."""
+    said = {c.context: c.value.get("name") for c in snapshot.conditions if c.name == ENVIRONMENT}
+    here = {context: said.get(context, PROD.name) for context in snapshot.contexts}
+    return frozenset(c for c, name in here.items() if name != PROD.name and PROD.name in here.values())
+
+
+def _in_training(finding: Finding, trained: frozenset[str]) -> Finding:
+    """Nobody is called because a training does not work."""
+    if finding.code.partition(":")[2] not in trained:
+        return finding
+    return replace(finding, level=Level.LOOK, sentence=f"{TRAINING}: {finding.sentence}")
 
 
 def in_order(snapshot: Snapshot) -> str:

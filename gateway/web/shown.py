@@ -17,8 +17,9 @@ from gateway.web.parts import PARTS, Viewer
 from gateway.web.words import clock
 from spool.domain.accounts import ROLE_LABELS, Right
 from spool.domain.catalogue import printable
-from spool.domain.environments import BY_NAME
+from spool.domain.environments import BY_NAME, PROD
 from spool.domain.errors import SluzaError
+from spool.domain.municipality import Municipality
 from spool.domain.papers import Attachment
 
 POLICY = (
@@ -86,9 +87,24 @@ def page(
         "role": say(ROLE_LABELS[viewer.account.role]),
         "token": viewer.session.token,
         "navigation": navigation,
+        "ribbons": _ribbons(request.app[PARTS].municipality, viewer),
         "notice": say(NOTICES.get(request.query.get("ok", ""), "")),
     }
     return bare(request, template, shown | dict(values), status)
+
+
+def _environments(town: Municipality) -> list[str]:
+    return sorted({say(BY_NAME[c.environment].label) for c in town.contexts.values()} - {""})
+
+
+def _ribbons(town: Municipality, viewer: Viewer) -> list[str]:
+    """Where this town trains; beside production only which of the units that somebody sees are in training."""
+    trained = town.trained()
+    if not trained:
+        return [] if any(c.environment == PROD.name for c in town.contexts.values()) else _environments(town)
+    seen = trained if viewer.may("look_at_town") else {u: trained[u] for u in viewer.account.units if u in trained}
+    units = ", ".join(sorted(town.units[unit].name for unit in seen))
+    return [say("SZKOLENIE: {units}. Ich dokumenty nie mają skutków prawnych.", units=units)] if seen else []
 
 
 def bare(request: web.Request, template: str, values: Mapping[str, Any], status: int = 200) -> web.Response:
@@ -97,7 +113,7 @@ def bare(request: web.Request, template: str, values: Mapping[str, Any], status:
     town = parts.municipality
     common = {
         "municipality": town.name,
-        "ribbons": sorted({say(BY_NAME[c.environment].label) for c in town.contexts.values()} - {""}),
+        "ribbons": [] if any(c.environment == PROD.name for c in town.contexts.values()) else _environments(town),
         "at": clock(parts.clock()),
         "viewer": None,
         "navigation": (),

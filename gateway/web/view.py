@@ -13,7 +13,7 @@ from gateway.web.health import SHOWN, Snapshot, findings, in_order, overdue, sai
 from gateway.web.languages import POLISH, Said, phrase, say, speaking, spoken
 from gateway.web.words import clock, counted, left, moment, number
 from spool.domain.document import MODE_LABELS, Mode
-from spool.domain.environments import BY_NAME
+from spool.domain.environments import BY_NAME, label_of
 from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Context, Municipality
@@ -44,6 +44,7 @@ class Row:
     number: str
     state: str
     reason: str
+    training: str
 
 
 def page(snapshot: Snapshot, municipality: Municipality, scope: Collection[str] | None = None) -> dict[str, Any]:
@@ -128,6 +129,7 @@ def _row(document: Document, now: datetime, municipality: Municipality) -> Row:
         number=document.facts.number or document.source_name or document.id,
         state=_state(document),
         reason=document.reason,
+        training=say(label_of(document.facts.training)),
     )
 
 

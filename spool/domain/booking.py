@@ -13,8 +13,10 @@ def jpk_mark(document: Document) -> str | None:
 
     `NrKSeF`: it has its number. `OFF`: issued in a failure (art. 106nf(1)), no number yet. `BFK`: outside KSeF for
     good, because of a total failure. `DI`: offline24 or unavailability without a number on the day of filing, which
-    then needs a correction of the file (deadlines §6).
+    then needs a correction of the file (deadlines §6). A training document is no invoice at all.
     """
+    if document.facts.training:
+        return None
     if document.ksef_number:
         return "NrKSeF"
     if document.state in _OUTSIDE or document.mode is Mode.TOTAL_FAILURE:
@@ -26,4 +28,4 @@ def jpk_mark(document: Document) -> str | None:
 
 def payment_title(document: Document) -> str | None:
     """The KSeF number to be stated in a payment from 2027 (art. 108g(1)); a failure-mode invoice has no such duty."""
-    return None if document.mode is Mode.FAILURE else document.ksef_number
+    return None if document.mode is Mode.FAILURE or document.facts.training else document.ksef_number

@@ -70,11 +70,6 @@ class CorrectedInvoice:
     ksef_number: str = ""
     outside_ksef: bool = False
 
-    @property
-    def number_key(self) -> str:
-        """The number as `Facts.number_key` writes it."""
-        return collapse(self.number)
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -85,6 +80,7 @@ class Facts:
     Only FA(3) fills every field; for the other forms of KSeF whatever could be read is set and the rest is empty.
     Amounts stay decimal strings; `vat` is the sum of the tax fields (`P_14_1` to `P_14_5`, in PLN where the invoice
     gives it in PLN), empty when the invoice shows no tax. `clues` are read from purchases only.
+    `training` is not read but decided: the environment of a training document, empty for a real one.
     """
 
     form: FormCode = FormCode.UNKNOWN
@@ -108,18 +104,24 @@ class Facts:
     corrected: tuple[CorrectedInvoice, ...] = ()
     payment_due: tuple[str, ...] = ()
     clues: Clues | None = None
+    training: str = ""
 
     @property
     def number_key(self) -> str:
         """`P_2` with white space collapsed: with seller and kind, the second identity of a document (faults F3)."""
-        return collapse(self.number)
+        return self.key_of(self.number)
+
+    def key_of(self, number: str) -> str:
+        """The key of another number in the same world: a number used in a training is free in production (0044)."""
+        return f"{self.training}:{collapse(number)}" if self.training and number else collapse(number)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types, for storing; `facts_from_dict` is the way back."""
-        plain = {name: value for name, value in vars(self).items() if name != "clues"}
+        plain = {name: value for name, value in vars(self).items() if name not in {"clues", "training"}}
         return (
             plain
             | ({"clues": self.clues.as_dict()} if self.clues else {})
+            | ({"training": self.training} if self.training else {})
             | {
                 "form": self.form.value,
                 "issue_date": self.issue_date.isoformat() if self.issue_date else None,

@@ -33,4 +33,18 @@ TEST = Environment(
 )
 SANDBOX = Environment("sandbox", "", "", "", "PIASKOWNICA – dokument szkoleniowy, bez skutków prawnych")
 
+TRAINING = "SZKOLENIE"
+"""Begins the names of the files of training documents, and whatever people read about them."""
+
 BY_NAME = {e.name: e for e in (PROD, DEMO, TEST, SANDBOX)}
+
+
+def label_of(environment: str) -> str:
+    """What people are told of this environment; empty for production, and for no environment."""
+    known = BY_NAME.get(environment)
+    return known.label if known else environment
+
+
+def heading(training: str) -> str:
+    """The first line of whatever is written about a training document; empty for a real one."""
+    return f"{TRAINING}: {label_of(training)}" if training else ""

@@ -113,6 +113,7 @@ class Life:
     moves: tuple[Move, ...]
     attempts: tuple[Try, ...]
     held_back: bool = False
+    training: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,8 @@ def _deadline(life: Life) -> Iterator[Finding]:
     if life.state not in LIVE or life.ksef_number or life.due_safe is not None:
         return
     outside = life.due_state == DueState.NONE and life.mode == Mode.TOTAL_FAILURE
-    if life.due_state not in _WITHOUT_DATE and not outside:
+    training = life.due_state == DueState.NONE and life.training
+    if life.due_state not in _WITHOUT_DATE and not outside and not training:
         yield Finding("I12", life.id, "Dokument nie ma terminu przesłania do KSeF.", REPORT)
 
 

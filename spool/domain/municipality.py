@@ -4,9 +4,11 @@ Values only; `spool.settings` reads them from the configuration file.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+
+from spool.domain.environments import PROD
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,24 @@ class Municipality:
     coat_of_arms: Path | None = None
     contact: str = ""
     policies: Mapping[str, Policy] = field(default_factory=dict)
+
+    def training(self, context_id: str) -> str:
+        """The environment of a context that is for training, beside others that are in earnest; empty for these.
+
+        Where no context is in production the whole town trains, and nothing has to be told apart.
+        """
+        context = self.contexts.get(context_id)
+        in_earnest = any(c.environment == PROD.name for c in self.contexts.values())
+        return context.environment if context and in_earnest and context.environment != PROD.name else ""
+
+    def trained(self) -> dict[str, str]:
+        """The units that are in training now, with the environment of each."""
+        return {u.id: where for u in self.units.values() if (where := self.training(u.context))}
+
+    def of_training(self, environment: str) -> "Municipality":
+        """The part of it that trains in this environment; what comes from there is for nobody else."""
+        here = self.trained()
+        return replace(self, units={u.id: u for u in self.units.values() if here.get(u.id) == environment})
 
     def context_of(self, unit_id: str) -> Context:
         """The context in which this unit issues; KeyError for an unknown unit."""

@@ -51,7 +51,9 @@ class Route:
 
 
 def route(facts: Facts, municipality: Municipality, register: Register = NO_REGISTER) -> Route:
-    """The unit that this purchase is for, or the central tray."""
+    """The unit that this purchase is for, or the central tray; of a training only the units that are in it."""
+    if facts.training:
+        municipality = municipality.of_training(facts.training)
     taxpayer = _taxpayer(facts, municipality)
     role, named = _deciding(facts)
     if role:
@@ -77,7 +79,7 @@ def unit_as_buyer(facts: Facts, municipality: Municipality) -> Unit | None:
 
 def asks_supplier(facts: Facts, rule: str) -> bool:
     """True when the supplier left out or mistook what FA(3) has a place for; older and other forms have none."""
-    return rule in TO_SUPPLIER and facts.form is FormCode.FA3
+    return rule in TO_SUPPLIER and facts.form is FormCode.FA3 and not facts.training
 
 
 def is_own_sale(facts: Facts, municipality: Municipality) -> bool:

@@ -178,6 +178,30 @@ class Documents(Lookup, Sessions):
             self.keep_order(document.unit, document.series, now)
         return self.document(document.id)
 
+    def has_documents(self, context: str) -> bool:
+        """True when a document of this context is here."""
+        found = self._one("SELECT 1 FROM document WHERE context = ?", context)
+        return found is not None
+
+    def mark_training(self, context: str, training: str) -> None:
+        """What was sent by this context, before another one was in earnest, is of a training; purchases as well.
+
+        Their numbers are free for real documents from here on, and no date is told any more.
+        """
+        for table in ("document", "received"):
+            self._db.execute(
+                f"""UPDATE {table} SET training = ?, facts = json_set(facts, '$.training', ?),
+                    number_key = CASE number_key WHEN '' THEN '' ELSE ? || ':' || number_key END
+                    WHERE context = ? AND training = ''""",  # noqa: S608 - our own words
+                (training, training, training, context),
+            )
+        self._db.execute(
+            """UPDATE document SET due_safe = NULL, due_local = NULL, due_state = 'none', owed = 0, series = '',
+               in_order = 0, held_back = 0, version = version + 1 WHERE context = ? AND training <> ''
+               AND due_state <> 'none'""",
+            (context,),
+        )
+
     def mark_shown(self, document: Document) -> None:
         """The unit's folder now says what this version of the document says."""
         self._db.execute("UPDATE document SET shown = ? WHERE id = ?", (document.version, document.id))
@@ -188,6 +212,7 @@ class Documents(Lookup, Sessions):
             "state": new.state,
             "reason": new.reason,
             "facts": dump(new.facts.as_dict()),
+            "training": new.facts.training,
             "seller_nip": new.facts.seller_nip,
             "kind": new.facts.kind,
             "number_key": new.facts.number_key,

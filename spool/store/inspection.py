@@ -96,7 +96,7 @@ class Inspection(Base):
         )
         for row in self._db.execute(
             """SELECT id, context, sha256, state, reason, problems, ksef_number, mode, due_state, due_safe,
-               next_action_at, held_back FROM document ORDER BY id"""
+               next_action_at, held_back, training FROM document ORDER BY id"""
         ):
             yield Life(
                 row["id"], row["context"], row["sha256"], row["state"], row["reason"], _texts(row["problems"]),
@@ -104,7 +104,7 @@ class Inspection(Base):
                 _moment(row["next_action_at"]),
                 tuple(Move(m["at"], m["actor"], m["move"], m["note"]) for m in moves.of(row["id"])),
                 tuple(Try(a["sha256"], a["started_at"], a["outcome"] or "") for a in attempts.of(row["id"])),
-                bool(row["held_back"]),
+                bool(row["held_back"]), bool(row["training"]),
             )  # fmt: skip
 
     def held_back_for_nothing(self) -> Iterator[str]:

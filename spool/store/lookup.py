@@ -42,6 +42,11 @@ class Lookup(SeriesOrder):
             )
         )
 
+    def in_another_world(self, sha256: str, training: str) -> bool:
+        """True when these bytes are known from a training, or from another one than this, or as a real document."""
+        found = self._one("SELECT 1 FROM document WHERE sha256 = ? AND training <> ?", sha256, training)
+        return found is not None
+
     def ours(self, ksef_number: str, sha256: str) -> Document | None:
         """The document of any unit that has this KSeF number or these bytes."""
         row = self._one("SELECT * FROM document WHERE ksef_number = ? OR sha256 = ? LIMIT 1", ksef_number, sha256)
@@ -278,7 +283,7 @@ class Lookup(SeriesOrder):
         row = self._one(
             f"""SELECT count(*) AS n FROM document INDEXED BY document_undated WHERE state IN ({_LIVE})
                 AND ksef_number IS NULL AND due_safe IS NULL AND due_state NOT IN ('pending', 'ceased')
-                AND mode <> 'total_failure'"""  # noqa: S608
+                AND mode <> 'total_failure' AND training = ''"""  # noqa: S608
         )
         return int(row["n"]) if row else 0
 

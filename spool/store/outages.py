@@ -109,7 +109,7 @@ class Outages(Documents):
         a number, offline invoices that KSeF rejected, and late ones, as a notice that was published in time may be
         heard only after KSeF has taken the invoice."""
         found = self._db.execute(
-            f"""SELECT * FROM document INDEXED BY document_dutiable WHERE seq > ?
+            f"""SELECT * FROM document INDEXED BY document_dutiable WHERE seq > ? AND training = ''
                AND (owed OR (ksef_number IS NOT NULL AND due_state = 'overdue')
                     OR (ksef_number IS NULL AND state NOT IN {ENDED}))
                ORDER BY seq LIMIT ?""",  # noqa: S608 - our own words

@@ -35,6 +35,7 @@ class ReceivedInvoices(Papers):
             remarks=dump([r.as_dict() for r in new.remarks]),
             seller_nip=new.facts.seller_nip,
             number_key=new.facts.number_key,
+            training=new.facts.training,
             stored_at=stamp(now),
         )
         data = {"unit": new.unit, "rule": new.rule, "remarks": [r.code for r in new.remarks]}
@@ -83,9 +84,10 @@ class ReceivedInvoices(Papers):
         return [rows.received(r) for r in found]
 
     def received_counts(self) -> dict[str, Any]:
-        """`total`, `unassigned` and `last` (stored_at of the newest, or None)."""
+        """`total`, `unassigned` (none of a training) and `last` (stored_at of the newest, or None)."""
         row = self._one(
-            "SELECT count(*) AS total, count(*) - count(unit) AS unassigned, max(stored_at) AS last FROM received"
+            """SELECT count(*) AS total, ifnull(sum(unit IS NULL AND training = ''), 0) AS unassigned,
+               max(stored_at) AS last FROM received"""
         )
         return dict(row) if row else {}
 

@@ -85,7 +85,7 @@ class Registers(Base):
                 (SELECT max(at) FROM event WHERE subject = document.id AND move = 'upo') AS upo_at
                 FROM document LEFT JOIN book ON book.sha256 = document.sha256
                 LEFT JOIN retention ON retention.subject = document.id
-                WHERE unit = ? AND issue_date <> '' AND {clause}
+                WHERE unit = ? AND issue_date <> '' AND training = '' AND {clause}
                 AND (owed OR state NOT IN {ENDED}) ORDER BY issue_date, seq LIMIT ?""",  # noqa: S608 - our own words
             values,
         )
@@ -122,13 +122,14 @@ class Registers(Base):
                FROM received LEFT JOIN receipt ON receipt.ksef_number = received.ksef_number
                LEFT JOIN book ON book.sha256 = received.sha256
                LEFT JOIN retention ON retention.subject = received.ksef_number
-               WHERE unit IS ? AND (acquisition_date, cursor) > (?, ?) AND acquisition_date < ?
+               WHERE unit IS ? AND training = '' AND (acquisition_date, cursor) > (?, ?) AND acquisition_date < ?
                UNION ALL
                SELECT received.*, book.facts, book.version, retention.class, receipt.received_on
                FROM receipt CROSS JOIN received ON received.ksef_number = receipt.ksef_number
                LEFT JOIN book ON book.sha256 = received.sha256
                LEFT JOIN retention ON retention.subject = received.ksef_number
-               WHERE receipt.received_on BETWEEN ? AND ? AND unit IS ? AND (acquisition_date, cursor) > (?, ?)
+               WHERE receipt.received_on BETWEEN ? AND ? AND unit IS ? AND training = ''
+               AND (acquisition_date, cursor) > (?, ?)
                AND NOT (acquisition_date >= ? AND acquisition_date < ?)
                ORDER BY acquisition_date, cursor LIMIT ?""",
             (
@@ -244,10 +245,13 @@ class Registers(Base):
         """How many documents were issued in this year, and how many purchases have an issue date in it."""
         days = (f"{year}-01-01", f"{year}-12-31")
         sold = self._one(
-            f"SELECT count(*) AS n FROM document WHERE issue_date BETWEEN ? AND ? AND state NOT IN {ENDED}",  # noqa: S608
+            f"""SELECT count(*) AS n FROM document WHERE issue_date BETWEEN ? AND ? AND training = ''
+                AND state NOT IN {ENDED}""",  # noqa: S608 - our own words
             *days,
         )
-        bought = self._one("SELECT count(*) AS n FROM received WHERE facts ->> 'issue_date' BETWEEN ? AND ?", *days)
+        bought = self._one(
+            "SELECT count(*) AS n FROM received WHERE training = '' AND facts ->> 'issue_date' BETWEEN ? AND ?", *days
+        )
         assert sold is not None
         assert bought is not None
         return sold["n"], bought["n"]

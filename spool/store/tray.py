@@ -85,8 +85,8 @@ class Tray(ReceivedInvoices):
             return []
         found = self._db.execute(
             """SELECT unit, assigned_by, facts FROM received WHERE seller_nip = ? AND unit IS NOT NULL
-               AND ksef_number <> ? ORDER BY cursor DESC LIMIT ?""",
-            (invoice.facts.seller_nip, invoice.ksef_number, _EARLIER),
+               AND ksef_number <> ? AND training = ? ORDER BY cursor DESC LIMIT ?""",
+            (invoice.facts.seller_nip, invoice.ksef_number, invoice.facts.training, _EARLIER),
         )
         return [Earlier(r["unit"], bool(r["assigned_by"]), facts_from_dict(json.loads(r["facts"]))) for r in found]
 
@@ -95,11 +95,11 @@ class Tray(ReceivedInvoices):
         found = self._db.execute(
             """SELECT seller_nip, facts ->> 'seller_name' AS seller_name, count(*) AS invoices,
                sum(unit IS NULL OR assigned_by <> '') AS by_hand, max(cursor) AS newest
-               FROM received GROUP BY seller_nip ORDER BY by_hand DESC, invoices DESC, seller_nip"""
+               FROM received WHERE training = '' GROUP BY seller_nip ORDER BY by_hand DESC, invoices DESC, seller_nip"""
         ).fetchall()
         counted = self._db.execute(
             """SELECT seller_nip, json_extract(value, '$.code') AS code, count(*) AS n
-               FROM received, json_each(remarks) GROUP BY seller_nip, code ORDER BY n DESC, code"""
+               FROM received, json_each(remarks) WHERE training = '' GROUP BY seller_nip, code ORDER BY n DESC, code"""
         )
         codes: dict[str, dict[str, int]] = {}
         for row in counted:
@@ -135,7 +135,7 @@ class Tray(ReceivedInvoices):
     def tray_untold(self, before: datetime, limit: int) -> list[Received]:
         """Invoices that have lain in the tray since `before` or longer and of which nobody was told, oldest first."""
         found = self._db.execute(
-            """SELECT * FROM received WHERE unit IS NULL AND stored_at <= ? AND NOT tray_told
+            """SELECT * FROM received WHERE unit IS NULL AND stored_at <= ? AND NOT tray_told AND training = ''
                ORDER BY stored_at LIMIT ?""",
             (stamp(before), limit),
         )

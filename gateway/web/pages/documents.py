@@ -29,6 +29,7 @@ from spool import actions
 from spool.domain.accounts import Right
 from spool.domain.booking import jpk_mark, payment_title
 from spool.domain.document import MODE_LABELS
+from spool.domain.environments import label_of
 from spool.domain.errors import ConfigError, MoveRefused
 from spool.domain.ledger import Document, Event
 from spool.domain.states import LABELS, LIVE, NUMBERED, State
@@ -147,6 +148,7 @@ def _row(document: Document, now: datetime, parts: AdminParts) -> dict[str, Any]
         "tone": tone(document, now),
         "due": (moment(due, now) if due else say(UNDATED.get(document.due_state, ""))) if waits else "",
         "left": left(due, now) if waits and due else "",
+        "training": say(label_of(document.facts.training)),
         "ksef": document.ksef_number or "",
         "at": moment(document.created_at, now),
         "at_iso": local(document.created_at),

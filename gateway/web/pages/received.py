@@ -22,6 +22,7 @@ from gateway.web.words import day, moment, paid
 from spool import purchases
 from spool.domain.accounts import Right
 from spool.domain.calendar import warsaw_date
+from spool.domain.environments import label_of
 from spool.domain.errors import ConfigError, MoveRefused
 from spool.domain.ledger import Event, Received
 from spool.domain.papers import Attachment
@@ -54,6 +55,7 @@ def row(invoice: Received, now: datetime, parts: AdminParts) -> dict[str, Any]:
     unit = parts.municipality.units.get(invoice.unit or "")
     facts = invoice.facts
     return {
+        "training": say(label_of(facts.training)),
         "ksef": invoice.ksef_number,
         "seller": facts.seller_name or facts.seller_nip or say("sprzedawca nieznany"),
         "seller_nip": facts.seller_nip,
