@@ -27,8 +27,9 @@ def hold(store: Store, document_id: str, now: datetime, actor: str, reason: str)
     if document.state is State.HELD and document.parked:
         raise MoveRefused("Ten dokument jest już wstrzymany przez człowieka.")
     if document.in_order and not reason:
-        text = "Następne numery tej serii przestaną na nią czekać, więc wstrzymanie wymaga podania powodu (--reason)."
-        raise MoveRefused(text)
+        raise MoveRefused(
+            "Następne numery tej serii przestaną na nią czekać, więc wstrzymanie wymaga podania powodu (--reason)."
+        )
     note = reason or "Wstrzymano ręcznie."
     if document.state is State.HELD:
         return store.park(document, now, actor, note)
@@ -135,9 +136,6 @@ def _resume(store: Store, context: str, now: datetime, actor: str) -> None:
 def _need(store: Store, document_id: str, states: set[State]) -> Document:
     document = store.document(document_id)
     if document.state not in states:
-        raise MoveRefused(
-            f"Dokument jest w stanie „{LABELS[document.state]}”, a to działanie wymaga stanu: "
-            + ", ".join(sorted(f"„{LABELS[s]}”" for s in states))
-            + "."
-        )
+        needed = ", ".join(sorted(f"„{LABELS[s]}”" for s in states))
+        raise MoveRefused(f"Dokument jest w stanie „{LABELS[document.state]}”, a to działanie wymaga stanu: {needed}.")
     return document

@@ -87,7 +87,7 @@ def add(
     if end is not None and end <= start:
         raise ConfigError("Koniec nie może być wcześniejszy niż początek.")
     if published is not None and published > now:
-        raise ConfigError(f"Komunikat nie mógł zostać ogłoszony w przyszłości: {_moment(published)}.")
+        raise ConfigError("Komunikat nie mógł zostać ogłoszony w przyszłości: {at}.", at=_moment(published))
     number = 1 + sum(o.source == PERSON for o in store.outages())
     period = Announcement(f"reczny-{number}", category, start, end, published or now)
     outage = Outage(period, environment, PERSON, title, link, name, "", "")
@@ -146,14 +146,14 @@ def _plausible(*moments: datetime | None) -> None:
 def _need(store: Store, outage_id: str) -> Outage:
     known = store.outage(outage_id)
     if known is None:
-        raise ConfigError(f"Nie ma komunikatu „{outage_id}”.", "Listę pokaże: sluza outage list")
+        raise ConfigError("Nie ma komunikatu „{id}”.", "Listę pokaże: sluza outage list", id=outage_id)
     return known
 
 
 def _standing(store: Store, outage_id: str) -> Outage:
     known = _need(store, outage_id)
     if known.cancelled_by:
-        raise MoveRefused(f"Komunikat „{outage_id}” jest odwołany: nie działa i nie można go już zmienić.")
+        raise MoveRefused("Komunikat „{id}” jest odwołany: nie działa i nie można go już zmienić.", id=outage_id)
     return known
 
 

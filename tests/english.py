@@ -10,13 +10,13 @@ from pathlib import Path
 
 import jinja2.ext
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from gateway.http.problems import ROWS
 from gateway.web.languages import CATALOGUE, ENGLISH
 from spool.domain import announcements, document, ladder, papers, policy_words, states, verification
-from spool.domain.accounts import ROLE_LABELS
+from spool.domain.accounts import ROLE_LABELS, weakness
 from spool.domain.environments import BY_NAME
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +37,10 @@ FROM_BELOW = {
     "spool/domain/verification.py": tuple(verification.COLOUR_LABELS.values()),
 }  # fmt: skip
 """Labels that the pages take from floors which know nothing of languages."""
+REFUSING = (
+    "gateway/by_person.py", "spool/actions.py", "spool/domain/accounts.py", "spool/outages.py", "spool/store/tray.py",
+)  # fmt: skip
+"""Where what a form asked for may be refused: the sentence, and the hint with its cure."""
 PROBLEMS = (
     "bad_request", "body_damaged", "busy", "cookies_refused", "disk_full", "disk_inodes", "disk_read_only",
     "form_stale", "internal", "method_not_allowed", "not_allowed", "not_found", "not_now", "not_vouched", "pdf_later",
@@ -54,6 +58,12 @@ def texts() -> Iterator[tuple[str, str]]:
     for name, _line, text, _comments, _context in found:
         assert isinstance(text, str), f"{name}: gettext's two forms do not do for Polish: {text}"
         yield f"gateway/web/{name}", text
+    for name in REFUSING:
+        for place in ((1,), (2,)):
+            keywords = dict.fromkeys(("ConfigError", "MoveRefused"), place)
+            refused = extract_from_file("python", ROOT / name, keywords=keywords)
+            yield from ((name, str(text)) for _line, text, _comments, _context in refused)
+    yield from (("spool/domain/accounts.py", weakness(word, "login")) for word in ("x", "x" * 300, "x" * 20))
     for name, labels in FROM_BELOW.items():
         yield from ((name, label) for label in labels)
     rows = (ROWS[code] for code in PROBLEMS)

@@ -143,7 +143,8 @@ def problem(request: web.Request, viewer: Viewer | None, found: HttpProblem) -> 
 
 def told(error: SluzaError) -> str:
     """An error of ours as one sentence with its cure, in English where the catalogue knows it."""
-    return joined(error.args[0], error.hint)
+    sentence = error.sentence if isinstance(error.sentence, Said) else say(error.sentence, **error.values)
+    return joined(sentence, error.hint)
 
 
 def joined(*sentences: str) -> str:

@@ -120,11 +120,12 @@ def check_account(login: str, role: Role, units: tuple[str, ...], known: frozens
     """Raises ConfigError for a login, or a set of units, that cannot be."""
     if not is_login(login):
         raise ConfigError(
-            f"Login „{login}” jest niepoprawny.",
+            "Login „{login}” jest niepoprawny.",
             "Małe litery bez polskich znaków, cyfry, kropka, myślnik; od 2 do 32 znaków, na początku litera.",
+            login=login,
         )
     if unknown := sorted(set(units) - known):
-        raise ConfigError(f"Nie ma jednostki „{unknown[0]}”.", "Listę pokaże: sluza unit list")
+        raise ConfigError("Nie ma jednostki „{unit}”.", "Listę pokaże: sluza unit list", unit=unknown[0])
     if role is Role.ACCOUNTANT and not units:
         raise ConfigError("Księgowość jednostki musi mieć wskazaną co najmniej jedną jednostkę.")
     if role is not Role.ACCOUNTANT and units:

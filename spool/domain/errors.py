@@ -49,12 +49,16 @@ class Problem:
 
 
 class SluzaError(Exception):
-    """Base of our errors: `code` for programs, `str(error)` in Polish for people, `hint` with the cure."""
+    """Base of our errors: `code` for programs, `str(error)` in Polish for people, `hint` with the cure.
+
+    `values` fill the braces of `sentence`, which a catalogue of another language can know without them.
+    """
 
     code = "error"
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, hint: str = "", **values: object) -> None:
+        super().__init__(message.format(**values) if values else message)
+        self.sentence, self.values = message, values
         self.hint = hint
 
 

@@ -135,11 +135,14 @@ async def test_findings_are_told_in_the_language_of_the_page(tmp_path: Path, mon
 
 
 async def test_errors_of_forms_are_in_the_language_of_the_page(bench: Bench) -> None:
-    """What the pages themselves object to is translated; a sentence of the rules below stays Polish and is marked."""
+    """What pages and rules object to is translated, with its values; a sentence made of others stays Polish, marked."""
     cookie = {"Cookie": f"sluza={bench.cookies['admin']}; {SPEAKS_ENGLISH}"}
     own = await bench.admin("/konta", cookie, "POST", form={"login": "ewa", "name": "", "role": "admin"})
     assert "<span>Please give the full name: this is how the history will name this person.</span>" in own.body.decode()
     below = await bench.admin("/konta", cookie, "POST", form={"login": "Nie Tak", "name": "E", "role": "admin"})
-    assert '<span lang="pl">Login „nie tak” jest niepoprawny.' in below.body.decode()
+    assert "<span>The login “nie tak” is not valid. Small letters without" in below.body.decode()
+    form = {"login": "ewa", "name": "E", "role": "admin", "units": SCHOOL}
+    made = await bench.admin("/konta", cookie, "POST", form=form)
+    assert '<span lang="pl">Rola „administrator” widzi całą gminę' in made.body.decode()
     problem = await bench.admin("/nie-ma", cookie)
     assert problem.status == 404

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -215,6 +216,19 @@ async def test_fault_X12_hostile_values_are_only_text(tmp_path: Path) -> None:
         assert "<script>alert(1)</script>" in found.text
         assert "{{7*7}}" in found.text
         assert "\u202e" not in found.text
+
+
+async def test_fault_X12_hostile_values_are_only_text_in_english(tmp_path: Path) -> None:
+    """What is put into a translated sentence is text as well."""
+    async with running(tmp_path) as bench:
+        await bench.post(school_invoice(HOSTILE.replace("\u202e", "")))
+        await set_condition(bench, "paused", {"reason": HOSTILE, "hint": HOSTILE})
+        cookie = {"Cookie": f"sluza={bench.cookies['admin']}; sluza-jezyk=en"}
+        for path in ("/", f"/faktury?szukaj={quote(HOSTILE)}", "/faktury"):
+            found = Tags((await bench.admin(path, cookie)).body)
+            assert not {"iframe", "object", "embed", "base"} & {tag for tag, _ in found.tags}
+            assert [a.get("src") for t, a in found.tags if t == "script"] == ["/static/sluza.js"]
+            assert not any(name.startswith("on") or name == "style" for _, attrs in found.tags for name in attrs)
 
 
 async def test_nothing_comes_from_outside(tmp_path: Path) -> None:
