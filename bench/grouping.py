@@ -116,7 +116,9 @@ def _raw(home: Path, batch: list[Sample]) -> float:
     for first in range(0, len(rows), GROUP):
         connection.execute("BEGIN IMMEDIATE")
         for raw, body, document, event in rows[first : first + GROUP]:
-            connection.execute("INSERT INTO body VALUES (?, ?, ?)", (*body, zlib.compress(raw, 1)))
+            connection.execute(
+                "INSERT INTO body (sha256, size, packed) VALUES (?, ?, ?)", (*body, zlib.compress(raw, 1))
+            )
             connection.execute(_DOCUMENT, document)
             connection.execute(_EVENT, event)
         connection.execute("COMMIT")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +11,8 @@ from gateway.web.parts import PARTS, Viewer
 
 _LOOK_EVERY_S = 2.0
 _BEAT_EVERY_S = 15.0
+_SPREAD_S = 1.5
+"""Over so long listeners are told of one change: told at once, all would ask at once, and each wait for the others."""
 _MOST = 200
 
 
@@ -87,6 +90,8 @@ async def _tell(response: web.StreamResponse, pulse: Pulse, *, whole: bool) -> N
             version = seen + 1
         first = seen == 0
         word = "change" if version != seen and not first else "beat"
+        if whole and not first:
+            await asyncio.sleep(random.uniform(0, _SPREAD_S))  # noqa: S311 - nothing secret about it
         seen = version
         await response.write(f"event: {word}\ndata: {word}\n\n".encode())
         if whole:
