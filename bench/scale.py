@@ -98,7 +98,8 @@ SELECT 'copy-' || ? || '-' || n, lower(hex(randomblob(32))), 'copy-' || ? || '-'
 FROM document, serial WHERE seq = 1
 """  # noqa: S608 - our own names
 _BODIES = """
-INSERT INTO body (sha256, size, packed) SELECT copy.sha256, body.size, body.packed FROM document AS copy, document AS first
+INSERT INTO body (sha256, size, packed)
+SELECT copy.sha256, body.size, body.packed FROM document AS copy, document AS first
 JOIN body ON body.sha256 = first.sha256 WHERE first.seq = 1 AND copy.id LIKE 'copy-' || ? || '-%'
 """
 _EVENTS = """

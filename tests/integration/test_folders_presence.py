@@ -76,7 +76,8 @@ async def test_a_unit_no_longer_configured_starves_nobody_and_is_told(bench: Ben
     def copy(number: int) -> None:
         raw = sale(f"W/{number}")
         bench.spool.write_now(lambda s: s._db.execute(
-            "INSERT INTO body (sha256, size, packed) SELECT ?, size, packed FROM body WHERE sha256 = ?", (f"{number:064x}", one.sha256)
+            "INSERT INTO body (sha256, size, packed) SELECT ?, size, packed FROM body WHERE sha256 = ?",
+            (f"{number:064x}", one.sha256)
         ))  # fmt: skip
         columns = [row["name"] for row in bench.spool.read_now(lambda s: s._db.execute(
             "SELECT name FROM pragma_table_info('document')").fetchall())]  # fmt: skip
