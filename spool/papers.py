@@ -17,7 +17,7 @@ from spool.law import Rules
 from spool.store import Store
 from spool.store.base import Units
 from spool.store.papers import subject
-from spool.verification import Question, codes_of, due_of, known_up_to, verify
+from spool.verification import Asked, codes_of, due_of, known_up_to, verify
 
 MOST = 500
 """So many open confirmations are looked at for what is to be told; nobody has more."""
@@ -60,7 +60,7 @@ def enter(
 
 def _code(store: Store, new: NewPaper, texts: tuple[str, ...], rules: Rules, now: datetime) -> VerificationCode | None:
     """The one KOD I on the paper, judged as its unit sees it. None where there is none."""
-    verdicts = verify(store, Question(texts, new.number, new.issue_date), (new.unit,), rules, now)
+    verdicts = verify(store, Asked(texts, new.number, new.issue_date), (new.unit,), rules, now)
     for verdict in verdicts:
         if verdict.colour is Colour.RED:
             raise RegisterRefused(verdict.sentence, verdict.cure)
@@ -82,7 +82,7 @@ def look(store: Store, paper: Paper, units: Units, rules: Rules, now: datetime) 
         found = store.received(paper.ksef_number)
         invoice = found if units is None or found.unit in units else None
     due = due_of(store, rules, paper.issue_date, now)
-    upto, patience = known_up_to(store, rules.municipality), _patience(rules)
+    upto, patience = known_up_to(store, rules.municipality, paper.unit), _patience(rules)
     beside = Beside(invoice, store.alike_to_paper(paper, units), due, upto, town=units is None)
     return Desk(
         paper,
@@ -119,7 +119,7 @@ def letter(desk: Desk, rules: Rules, day: date) -> str:
 
 def read_off(texts: tuple[str, ...], rules: Rules) -> tuple[str, date | None]:
     """The seller's NIP and the issue date, where a code says them: nobody has to type what a machine has read."""
-    codes = codes_of(Question(texts), rules.municipality).invoices
+    codes = codes_of(Asked(texts), rules.municipality).invoices
     return (codes[0].seller_nip, codes[0].issue_date) if codes else ("", None)
 
 

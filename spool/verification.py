@@ -17,7 +17,7 @@ PURCHASES = "Subject2"
 
 
 @dataclass(frozen=True)
-class Question:
+class Asked:
     """A paper as somebody holds it: the texts of its codes, and what was read off it, where it was."""
 
     texts: tuple[str, ...]
@@ -25,7 +25,7 @@ class Question:
     issued: date | None = None
 
 
-def verify(store: Store, asked: Question, units: Units, rules: Rules, now: datetime) -> tuple[Verdict, ...]:
+def verify(store: Store, asked: Asked, units: Units, rules: Rules, now: datetime) -> tuple[Verdict, ...]:
     """One verdict for each code I, or one for the whole paper. `units` None sees all; others only what is theirs."""
     town = rules.municipality
     codes = read_codes(asked.texts, portals(town))
@@ -46,19 +46,24 @@ def due_of(store: Store, rules: Rules, issued: date, now: datetime) -> SellerDue
     return seller_due(issued, periods, rules.deadline, now)
 
 
-def home(municipality: Municipality) -> Context | None:
-    """The context in which the municipality's purchases arrive; None where it has only contexts of units."""
+def home(municipality: Municipality, unit: str = "") -> Context | None:
+    """The context in which purchases of the municipality, or of a unit that is a taxpayer itself, arrive.
+
+    None where there are only contexts of units.
+    """
+    own = municipality.units.get(unit)
+    nip = own.nip if own is not None and own.taxpayer else municipality.nip
     contexts = municipality.contexts.values()
-    return next((c for c in contexts if c.type is ContextType.NIP and c.value == municipality.nip), None)
+    return next((c for c in contexts if c.type is ContextType.NIP and c.value == nip), None)
 
 
-def known_up_to(store: Store, municipality: Municipality) -> datetime | None:
-    """Everything that KSeF had at this instant is here; None before the first look."""
-    context = home(municipality)
+def known_up_to(store: Store, municipality: Municipality, unit: str = "") -> datetime | None:
+    """Everything that KSeF had for them at this instant is here; None before the first look."""
+    context = home(municipality, unit)
     return store.mark(context.id, PURCHASES) if context else None
 
 
-def _seen(store: Store, code: VerificationCode, asked: Question, units: Units, rules: Rules, now: datetime) -> Seen:
+def _seen(store: Store, code: VerificationCode, asked: Asked, units: Units, rules: Rules, now: datetime) -> Seen:
     same = store.received_by_hash(code.sha256, units)
     numbered = None
     if same is None and asked.number:
@@ -68,6 +73,6 @@ def _seen(store: Store, code: VerificationCode, asked: Question, units: Units, r
     return Seen(same, numbered, known_up_to(store, rules.municipality), due)
 
 
-def codes_of(asked: Question, municipality: Municipality) -> Codes:
+def codes_of(asked: Asked, municipality: Municipality) -> Codes:
     """The codes of KSeF on this paper."""
     return read_codes(asked.texts, portals(municipality))

@@ -20,7 +20,7 @@ from spool.domain.verification import Verdict
 from spool.law import Rules
 from spool.papers import Desk
 from spool.store import Store
-from spool.verification import Question, verify
+from spool.verification import Asked, verify
 
 T = TypeVar("T")
 _LONGEST_NUMBER = 18
@@ -69,7 +69,7 @@ class Sight:
         """A page of received invoices, the newest first."""
         return self.store.find_received(self._units, text=text, tray=tray, before=before, limit=limit)
 
-    def verify(self, asked: Question, rules: Rules, now: datetime) -> tuple[Verdict, ...]:
+    def verify(self, asked: Asked, rules: Rules, now: datetime) -> tuple[Verdict, ...]:
         """What the codes on a paper lead to; another unit's invoice is as one that does not exist."""
         return verify(self.store, asked, self._units, rules, now)
 

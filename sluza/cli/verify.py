@@ -15,7 +15,7 @@ from sluza.workbench import bench
 from spool.domain.errors import ConfigError
 from spool.domain.scan import Scan
 from spool.domain.verification import COLOUR_LABELS, Colour, Verdict
-from spool.verification import Question
+from spool.verification import Asked
 from spool.verification import verify as look
 
 _COLOURS = {Colour.GREEN: "green", Colour.AMBER: "yellow", Colour.RED: "red"}
@@ -35,7 +35,7 @@ def verify(
     found = read(what)
     with bench(options.chosen(config, own_config)) as opened:
         rules, now = opened.settings.shared.rules, opened.clock()
-        asked = Question(found.texts, number, issued)
+        asked = Asked(found.texts, number, issued)
         verdicts = opened.spool.read_now(lambda store: look(store, asked, None, rules, now))
     if as_json:
         emit({"pages": found.pages, "looked": found.looked, "verdicts": [as_dict(v) for v in verdicts]})

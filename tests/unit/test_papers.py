@@ -31,6 +31,7 @@ from spool.law import Law, Rules
 from spool.purchases import paper_beside
 from spool.store.papers import subject
 from spool.store.registers import WHOLE
+from spool.verification import known_up_to
 from tests.purchase_desk import ISSUED, NOW, NUMBER, RAW, SELLER, Desk, desk_at, kod1, kod2, printed, town
 
 BOTH = (kod1(), kod2())
@@ -240,6 +241,24 @@ def test_rule_D05_that_it_came_to_another_unit_only_the_town_sees(desk: Desk, wh
     assert desk.spool.read_now(lambda s: papers.still_open(s, desk.rules, NOW)).elsewhere == (paper.id,)
     desk.spool.write_now(lambda s: s.assign(NUMBER, "sp1", NOW, "anna", ""))
     assert code(desk, paper, "sp1") == "in_ksef"
+
+
+def test_rule_D05_entering_a_paper_asks_only_what_its_unit_may_see(desk: Desk) -> None:
+    """I7: a code of another unit's invoice is taken as one that nobody has, whatever number was typed beside it."""
+    desk.receive()
+    assert code(desk, enter(desk, *BOTH, unit="gops", number="F/9"), "gops") == "awaited"
+    with pytest.raises(RegisterRefused, match="F/9"):
+        enter(desk, *BOTH, number="F/9")
+
+
+def test_rule_D07_a_unit_that_is_a_taxpayer_has_its_own_line(desk: Desk) -> None:
+    """Its purchases arrive in its own context; how far the municipality's has come says nothing of them."""
+    theatre = Unit("teatr", "Teatr", "teatr", nip="5250000021", taxpayer=True)
+    own = replace(town().contexts["gmina"], id="teatr", value=theatre.nip)
+    both = replace(town(), units={"teatr": theatre}, contexts=town().contexts | {"teatr": own})
+    desk.received_up_to(noon(THURSDAY))
+    assert desk.spool.read_now(lambda s: known_up_to(s, both, "gmina")) == noon(THURSDAY)
+    assert desk.spool.read_now(lambda s: known_up_to(s, both, "teatr")) is None
 
 
 def test_rule_D06_a_person_may_override_the_lock_and_says_why(desk: Desk) -> None:

@@ -104,6 +104,12 @@ def photograph(link: str) -> bytes:
     return taken.getvalue()
 
 
+def test_fault_X03_how_big_a_picture_is_is_read_before_a_pixel_of_it() -> None:
+    """The sentence names what its header says."""
+    with pytest.raises(scans.NotAScan, match="60000 × 60000"):
+        scans.read_scan(png(60_000, b""))
+
+
 async def test_rule_P11_a_long_pdf_is_looked_at_in_part_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, because a worker would not know of the change."""
     monkeypatch.setattr(scans, "_PAGES", 1)

@@ -10,7 +10,7 @@ import pytest
 from spool.domain.announcements import Category
 from spool.domain.scan import Codes, Label, read_codes
 from spool.domain.verification import Colour, Verdict
-from spool.verification import Question, verify
+from spool.verification import Asked, verify
 from tests.purchase_desk import ISSUED, NOW, NUMBER, QR, SELLER, Desk, desk_at, kod1, kod2, printed
 
 KNOWN = {QR: "test", "https://qr.ksef.mf.gov.pl": "prod"}
@@ -26,7 +26,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def judged(
     desk: Desk, *texts: str, units: tuple[str, ...] | None = None, now: datetime = NOW, **read: object
 ) -> Verdict:
-    asked = Question(texts, **read)  # type: ignore[arg-type]
+    asked = Asked(texts, **read)  # type: ignore[arg-type]
     [verdict] = desk.spool.read_now(lambda s: verify(s, asked, units, desk.rules, now))
     return verdict
 

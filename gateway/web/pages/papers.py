@@ -28,7 +28,7 @@ from spool.domain.papers import KIND_LABELS, OPEN, Decision, Kind, NewPaper, amo
 from spool.domain.scan import LONGEST_LINK, Scan
 from spool.domain.verification import COLOUR_LABELS, Colour, Verdict
 from spool.papers import Desk
-from spool.verification import Question
+from spool.verification import Asked
 
 _ROWS = 50
 _TONES = {Colour.GREEN: "fine", Colour.AMBER: "look", Colour.RED: "alarm"}
@@ -58,7 +58,7 @@ async def check(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     parts, form = request.app[PARTS], await request.post()
     try:
         given = _something(await _given(parts, form))
-        asked = Question(given.found.texts, forms.text(form, "number", 200))
+        asked = Asked(given.found.texts, forms.text(form, "number", 200))
         now = parts.clock()
         verdicts = await look(parts, viewer, lambda sight: sight.verify(asked, parts.rules, now))
     except ConfigError as error:
