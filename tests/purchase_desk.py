@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -102,10 +104,21 @@ class Desk:
         return CliRunner().invoke(received, arguments, obj=None)
 
 
+@cache
+def _empty() -> bytes:
+    """A spool with every schema step done, made once: the steps take longer than most of these tests."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "spool.db"
+        Spool(path).close()
+        return path.read_bytes()
+
+
 @contextmanager
 def desk_at(directory: Path) -> Iterator[Desk]:
     """An empty spool where the configuration says that it is."""
     (directory / "sluza.toml").write_text(CONFIG.format(directory=directory), encoding="utf-8")
+    (directory / "state").mkdir()
+    (directory / "state" / "spool.db").write_bytes(_empty())
     spool = Spool(directory / "state" / "spool.db")
     try:
         yield Desk(directory, spool)

@@ -17,7 +17,7 @@ from tests.purchase_desk import kod1, kod2, printed
 @pytest.fixture
 async def workers() -> AsyncIterator[Workers]:
     pool = scans.scan_workers()
-    pool.seconds = 1.5
+    pool.seconds = 1.0
     yield pool
     pool.close()
 
