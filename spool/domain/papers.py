@@ -221,7 +221,7 @@ def _differing(paper: Paper, invoice: Received) -> str:
     facts, found = invoice.facts, []
     if facts.number_key and facts.number_key != paper.number_key:
         found.append(f"numer {printable(facts.number)}")
-    with contextlib.suppress(RegisterRefused):  # a supplier's XML may say anything; what is no amount differs in nothing
+    with contextlib.suppress(RegisterRefused):  # a supplier may write anything there
         if amount(facts.gross) != paper.gross:
             found.append(f"kwota {printable(facts.gross)} {printable(facts.currency)}")
     return ", ".join(found)
