@@ -9,7 +9,7 @@ from datetime import date, datetime
 from spool.domain.ledger import Event, Received
 from spool.domain.letter import letter as letter_of
 from spool.domain.municipality import Municipality, Unit
-from spool.domain.papers import Kind, Paper
+from spool.domain.papers import Decision, Kind, Paper
 from spool.domain.receipt import Receipt, receipt_of
 from spool.domain.routing import Holder, Register, asks_supplier
 from spool.domain.suggestions import Suggestion, best, suggest
@@ -101,4 +101,6 @@ def look(store: Store, invoice: Received, rules: Rules) -> Purchase:
 def paper_beside(paper: Paper) -> str:
     """What is said of it where its invoice is shown."""
     what = "ta sama należność: nie płacić dwa razy" if paper.kind is Kind.INVOICE else "potwierdzenie tej faktury"
+    if paper.decision is Decision.ALLOWED:
+        what += "; wpis pozwolono zaksięgować, proszę nie ująć go dwa razy"
     return f"Wpis nr {paper.id} spoza KSeF, otrzymany {paper.received_on:%d.%m.%Y}: {what}."

@@ -4,6 +4,7 @@ A paper whose code leads to an invoice is, for a buyer with a NIP, only a transa
 is never booked; the invoice is, once it has come. Everything that follows from announcements is reckoned when asked.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
 from spool.domain.calendar import Changes, end_of_day, warsaw_date, working_day_after
+from spool.domain.catalogue import printable
 from spool.domain.document import collapse
 from spool.domain.errors import RegisterRefused
 from spool.domain.identifiers import nip_is_valid
@@ -180,13 +182,13 @@ def standing(paper: Paper, beside: Beside, now: datetime, patience: int, changes
     """What is to be thought and done of it now."""
     if paper.decision is Decision.WITHDRAWN:
         return Standing("withdrawn", f"Wpis wycofano: {paper.decided_why}", "")
+    if beside.invoice is not None:
+        return _has_come(paper, beside.invoice)
     outside = paper.kind is Kind.INVOICE or beside.due.never
     if paper.decision is Decision.ALLOWED:
         mark = "BFK" if outside else "OFF" if beside.due.failure else "DI"
         text = f"{paper.decided_by} zezwala na księgowanie: {paper.decided_why}"
         return Standing("allowed", text, "", True, mark)
-    if beside.invoice is not None:
-        return _has_come(paper, beside.invoice)
     if beside.alike:
         return _likely_duplicate(paper, beside.alike[0])
     if outside:
@@ -205,10 +207,24 @@ def _has_come(paper: Paper, invoice: Received) -> Standing:
             "Proszę ją przydzielić (sluza received assign) albo wycofać wpis.",
         )  # fmt: skip
     on = written(warsaw_date(invoice.acquisition_date))
-    return Standing(
-        "in_ksef", f"Faktura przyszła z KSeF {on} pod numerem {invoice.ksef_number}.",
-        "Proszę księgować fakturę z KSeF, nie ten dokument.",
-    )  # fmt: skip
+    cures = ["Proszę księgować fakturę z KSeF, nie ten dokument."]
+    if paper.decision is Decision.ALLOWED:
+        cures.append(f"Wcześniej zezwolono na księgowanie ({paper.decided_by}): proszę jej nie ująć dwa razy.")
+    if differing := _differing(paper, invoice):
+        cures.append(f"Inaczej niż wpisano z papieru: {differing}; proszę porównać oba dokumenty.")
+    text = f"Faktura przyszła z KSeF {on} pod numerem {invoice.ksef_number}."
+    return Standing("in_ksef", text, " ".join(cures))
+
+
+def _differing(paper: Paper, invoice: Received) -> str:
+    """What the invoice of KSeF says otherwise than the paper: somebody mistyped, or the paper was changed."""
+    facts, found = invoice.facts, []
+    if facts.number_key and facts.number_key != paper.number_key:
+        found.append(f"numer {printable(facts.number)}")
+    with contextlib.suppress(RegisterRefused):  # a supplier may write anything there
+        if amount(facts.gross) != paper.gross:
+            found.append(f"kwota {printable(facts.gross)} {printable(facts.currency)}")
+    return ", ".join(found)
 
 
 def _likely_duplicate(paper: Paper, invoice: Received) -> Standing:

@@ -82,13 +82,16 @@ class Papers(Base):
     def decide_paper(self, paper_id: int, decision: Decision, reason: str, now: datetime, actor: str) -> Paper:
         """A person lets it be booked all the same, or withdraws the entry, and says why.
 
-        Raises KeyError, RegisterRefused without a reason, MoveRefused where that was decided already.
+        Raises KeyError, RegisterRefused without a reason, MoveRefused where that was decided already, and for booking
+        what has come from KSeF meanwhile.
         """
         before = self.paper(paper_id)
         if not reason.strip():
             raise RegisterRefused("Brakuje powodu.", "Powód zostaje w historii; proszę podać choć kilka słów.")
         if before.decision in {decision, Decision.WITHDRAWN}:
             raise MoveRefused("O tym wpisie już zdecydowano.")
+        if decision is Decision.ALLOWED and before.ksef_number:
+            raise MoveRefused("Faktura przyszła już z KSeF.", "Proszę księgować fakturę z KSeF, nie ten dokument.")
         self._db.execute(
             "UPDATE paper SET decision = ?, decided_by = ?, decided_why = ? WHERE id = ?",
             (decision.value, actor, reason, paper_id),

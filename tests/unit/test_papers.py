@@ -243,6 +243,27 @@ def test_rule_D05_that_it_came_to_another_unit_only_the_town_sees(desk: Desk, wh
     assert code(desk, paper, "sp1") == "in_ksef"
 
 
+def test_rule_D05a_once_the_invoice_has_come_only_it_is_booked(desk: Desk) -> None:
+    """Also where a person had let the paper be booked before; afterwards nobody can. What differs is named."""
+    allowed, late = enter(desk, *BOTH), enter(desk, *BOTH, unit="gops", number="F/1")
+    desk.spool.write_now(lambda s: s.decide_paper(allowed.id, Decision.ALLOWED, "awaria", NOW, "anna"))
+    desk.receive(gross="1230.00", currency="EUR")
+    standing = look(desk, allowed, "sp1").standing
+    assert (standing.code, standing.bookable) == ("in_ksef", False)
+    assert "nie ująć dwa razy" in standing.cure
+    assert "kwota 1230.00 EUR" in standing.cure
+    assert "dwa razy" in paper_beside(look(desk, allowed).paper)
+    with pytest.raises(MoveRefused, match="już z KSeF"):
+        desk.spool.write_now(lambda s: s.decide_paper(late.id, Decision.ALLOWED, "awaria", NOW, "anna"))
+
+
+@pytest.mark.parametrize("gross", ["", "abc", "1e999", "NaN"])
+def test_fault_X27_a_supplier_may_write_anything_for_an_amount(desk: Desk, gross: str) -> None:
+    """Nothing to compare is no difference, and no page breaks over it."""
+    desk.receive(gross=gross)
+    assert "Inaczej" not in look(desk, enter(desk, *BOTH)).standing.cure
+
+
 def test_rule_D05_entering_a_paper_asks_only_what_its_unit_may_see(desk: Desk) -> None:
     """I7: a code of another unit's invoice is taken as one that nobody has, whatever number was typed beside it."""
     desk.receive()

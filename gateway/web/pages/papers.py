@@ -184,7 +184,7 @@ async def _one(request: web.Request, viewer: Viewer, error: str = "") -> web.Res
         "scan": desk.paper.scan_sha256 is not None,
         "attachments": shown.attachments(desk.attachments),
         "history": [told_event(e, now) for e in events],
-        "may_allow": viewer.account.may(Right.DECIDE) and desk.paper.decision is Decision.NONE,
+        "may_allow": viewer.account.may(Right.DECIDE) and desk.paper.decision is Decision.NONE and not desk.invoice,
         "may_withdraw": viewer.account.may(Right.WORK) and desk.paper.decision is not Decision.WITHDRAWN,
         "letter": letter,
         "error": error,
