@@ -4,7 +4,8 @@ supervisord starts it as an event listener: its stdin and stdout are supervisord
 
 - ends what hangs, by the rules of `spool.domain.pulse`: first so that Python writes where it hung, then for good;
 - lets what ends again and again, or cannot be started at all (FATAL), rest a minute between two tries;
-- has it told to people, once: that, and a program that supervisord leaves alone because of its configuration.
+- has it told to people, once: that, and a program that supervisord leaves alone because of its configuration;
+- ends both when supervisord has died.
 
 It reads no disk and waits for nobody. Telling is a process of its own (`sluza alerts stopped`), because mail waits.
 """
@@ -111,6 +112,13 @@ class Overseer:
             elif event == "PROCESS_STATE_FATAL":
                 self._rest(name)
 
+    def orphaned(self) -> None:
+        """supervisord has died: its programs end, too, because systemd starts nothing anew while one of them lives."""
+        for name in PROGRAMS:
+            watched = self._programs[name].watched
+            if (found := pulse.read(self._run, name)) and found[0] == watched.pid and pulse.threads(watched.pid):
+                _signal(watched.pid, signal.SIGTERM)
+
     def _rest(self, name: str) -> None:
         """Not another try at once: it would take the processor from the one that works."""
         with contextlib.suppress(childutils.xmlrpclib.Fault):  # it does not run, as it should be
@@ -163,6 +171,7 @@ def main() -> int:
         if select.select([sys.stdin], [], [], max(0.0, following - time.monotonic()))[0]:
             line = sys.stdin.readline()
             if not line:
+                overseer.orphaned()
                 return Exit.OK
             header = childutils.get_headers(line)
             payload = childutils.get_headers(sys.stdin.read(int(header["len"])))

@@ -174,6 +174,19 @@ def test_what_the_kernel_says_of_a_process(sleeper: subprocess.Popen[bytes]) -> 
     assert pulse.threads(sleeper.pid) is None
 
 
+def test_programs_end_with_their_supervisord(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """The one that was seen as its child is asked to end; a number that only lies in a file is nobody's."""
+    watch, _, _ = watching(tmp_path, monkeypatch, os.getpid())
+    beats(tmp_path, sleeper.pid, 1)
+    watch.orphaned()
+    assert sleeper.poll() is None
+    look(watch)
+    watch.orphaned()
+    assert sleeper.wait(10) == -signal.SIGTERM
+
+
 def test_a_strangers_process_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
 ) -> None:
