@@ -12,6 +12,7 @@ from gateway.settings import GatewaySettings
 from sluza import options
 from sluza.console import emit, out, plain
 from spool import settings
+from spool.domain.environments import TRAINING, label_of
 
 
 @click.command("check-config")
@@ -35,7 +36,7 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
         keyring.token(context)
     town, mail = shared.municipality, {"mail": alerts.smtp is not None}
     if as_json:
-        counts = {"units": len(town.units), "contexts": len(town.contexts)}
+        counts = {"units": len(town.units), "contexts": len(town.contexts), "training": town.trained()}
         emit({"ok": True, "file": str(shared.source)} | counts | mail | {"warnings": loose} | _needs(own))
         return
     out.print(f"[green]Konfiguracja jest poprawna[/]: {plain(shared.source)}")
@@ -43,6 +44,8 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
     if alerts.smtp is None:
         where = "do webhooka" if alerts.webhook else "na stronie stanu i w sluza status"
         out.print(f"Ostrzeżenia o terminach będą tylko {where}: pole alerts.smtp jest puste.")
+    for unit, environment in town.trained().items():
+        out.print(f"[yellow]{TRAINING}:[/] {plain(town.units[unit].name)} ({plain(label_of(environment))}).")
     for warning in loose:
         out.print(f"[yellow]Uwaga:[/] {plain(warning)}")
 

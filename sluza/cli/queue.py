@@ -16,6 +16,7 @@ from sluza.workbench import bench
 from spool import actions, series
 from spool.domain.booking import jpk_mark, payment_title
 from spool.domain.document import MODE_LABELS
+from spool.domain.environments import TRAINING
 from spool.domain.errors import ConfigError, Problem
 from spool.domain.exits import Exit
 from spool.domain.ledger import Document, Event
@@ -69,7 +70,7 @@ def _line(document: Document, now: datetime) -> tuple[str, ...]:
     return (
         document.id,
         plain(document.unit),
-        plain(document.facts.number or document.source_name),
+        _marked(document) + plain(document.facts.number or document.source_name),
         state(document.state),
         f"[bold red]{due}[/]" if late else due,
         plain(document.ksef_number or document.reason or (document.problems[0].message if document.problems else "")),
@@ -96,7 +97,8 @@ def show(config: str | None, own_config: str | None, document_id: str, as_json: 
     if as_json:
         emit(result(document, history, town))
         return
-    out.print(f"[bold]{plain(document.facts.number or document.source_name)}[/]  {state(document.state)}")
+    number = plain(document.facts.number or document.source_name)
+    out.print(f"{_marked(document)}[bold]{number}[/]  {state(document.state)}")
     for label, value in (
         ("jednostka", document.unit),
         ("plik", document.source_name),
@@ -231,3 +233,7 @@ def retry(config: str | None, own_config: str | None, document_id: str, reason: 
     else:
         _tell(done.source_name, done, done.problems)
     sys.exit(Exit.REFUSED if done.state is State.REFUSED else Exit.OK)
+
+
+def _marked(document: Document) -> str:
+    return f"[yellow]{TRAINING}[/] " if document.facts.training else ""

@@ -158,7 +158,7 @@ class Letters(Alarms):
         """Refused in between, and nothing has come under the same number since; counted up to `limit`."""
         found = self._db.execute(
             """SELECT 1 FROM document d INDEXED BY document_refused
-               WHERE d.state = 'REFUSED' AND d.created_at BETWEEN ? AND ? AND NOT EXISTS (
+               WHERE d.state = 'REFUSED' AND d.training = '' AND d.created_at BETWEEN ? AND ? AND NOT EXISTS (
                    SELECT 1 FROM document o WHERE o.seller_nip = d.seller_nip AND o.kind = d.kind
                    AND o.number_key = d.number_key AND o.number_key <> '' AND o.seq > d.seq) LIMIT ?""",
             (stamp(since), stamp(before), limit),

@@ -256,7 +256,8 @@ class Lookup(SeriesOrder):
         with_upo = f"upo_sha256 IS NOT NULL AND unit NOT IN ({marks(elsewhere)})"
         row = self._one(
             f"""SELECT ifnull(sum(upo_sha256 IS NULL), 0) AS no_upo, ifnull(sum({with_upo}), 0) AS with_upo
-                FROM document WHERE state = '{State.ACCEPTED}' AND ifnull(acquisition_date, updated_at) < ?""",  # noqa: S608
+                FROM document WHERE state = '{State.ACCEPTED}' AND training = ''
+                AND ifnull(acquisition_date, updated_at) < ?""",  # noqa: S608
             *elsewhere,
             stamp(before),
         )
@@ -265,7 +266,8 @@ class Lookup(SeriesOrder):
     def unanswered_long(self, before: datetime) -> dict[str, int]:
         """How many documents are SUBMITTED or UNKNOWN since an attempt before this instant, by state."""
         found = self._db.execute(
-            f"""SELECT state, count(*) AS n FROM document WHERE state IN ('{State.SUBMITTED}', '{State.UNKNOWN}')
+            f"""SELECT state, count(*) AS n FROM document WHERE training = ''
+                AND state IN ('{State.SUBMITTED}', '{State.UNKNOWN}')
                 AND ifnull((SELECT max(started_at) FROM attempt WHERE document = document.id), updated_at) < ?
                 GROUP BY state""",  # noqa: S608 - enums
             (stamp(before),),

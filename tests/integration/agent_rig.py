@@ -130,6 +130,8 @@ class Rig:
     """The gate looks at KSeF before it opens; the sessions of other tests would be an unknown life of ours to it."""
     every_seconds: float = 1.0
     timeouts: Timeouts = field(default_factory=lambda: Timeouts(connect=2, read=2, total=5, download=10))
+    beside: dict[str, Context] = field(default_factory=dict)
+    """Other contexts of the configuration, for which no office runs here."""
     office: Office | None = None
     broken: frozenset[str] = frozenset()
     _bell: Bell | None = None
@@ -152,7 +154,7 @@ class Rig:
             self._task.result()
 
     async def _run(self, bell: Bell, ready: "asyncio.Future[None]") -> None:
-        municipality = Municipality("Gmina Przykładowa", NIP, {self.context.id: self.context}, self.units)
+        municipality = Municipality("Gmina Przykładowa", NIP, {self.context.id: self.context} | self.beside, self.units)
         settings = AgentSettings(
             Settings(self.state / "sluza.toml", municipality, Paths(self.state, self.state / "folders"), ""),
             ReceiveSettings(date(2026, 11, 1), self.every_seconds if self.receive else 1e9),
