@@ -69,8 +69,10 @@ def _code(store: Store, new: NewPaper, texts: tuple[str, ...], rules: Rules, now
         raise RegisterRefused("Na skanie są kody kilku faktur.", "Proszę zarejestrować każdą z osobna.")
     if codes and (codes[0].seller_nip, codes[0].issue_date) != (new.seller_nip, new.issue_date):
         raise RegisterRefused(
-            f"Kod mówi: NIP {codes[0].seller_nip}, data wystawienia {codes[0].issue_date:%d.%m.%Y}. Wpisano co innego.",
+            "Kod mówi: NIP {nip}, data wystawienia {day}. Wpisano co innego.",
             "Proszę porównać z papierem.",
+            nip=codes[0].seller_nip,
+            day=f"{codes[0].issue_date:%d.%m.%Y}",
         )
     return codes[0] if codes else None
 

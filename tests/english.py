@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po, write_po
 
 from gateway.http.problems import ROWS
 from gateway.web.languages import CATALOGUE, ENGLISH
-from spool.domain import announcements, document, ladder, papers, policy_words, states, verification
+from spool.domain import announcements, document, ladder, papers, policy_words, states, verification, volumes
 from spool.domain.accounts import ROLE_LABELS, weakness
 from spool.domain.environments import BY_NAME
 
@@ -34,11 +34,13 @@ FROM_BELOW = {
     "spool/domain/papers.py": (*papers.KIND_LABELS.values(), *papers.STANDINGS.values()),
     "spool/domain/policy_words.py": (*policy_words.LABELS.values(), *policy_words.VALUES.values()),
     "spool/domain/states.py": tuple(states.LABELS.values()),
+    "spool/domain/volumes.py": (volumes.PUT_BACK,),
     "spool/domain/verification.py": tuple(verification.COLOUR_LABELS.values()),
 }  # fmt: skip
 """Labels that the pages take from floors which know nothing of languages."""
 REFUSING = (
-    "gateway/by_person.py", "spool/actions.py", "spool/domain/accounts.py", "spool/outages.py", "spool/store/tray.py",
+    "gateway/by_person.py", "gateway/web/pages/papers.py", "spool/actions.py", "spool/domain/accounts.py",
+    "spool/domain/papers.py", "spool/outages.py", "spool/papers.py", "spool/store/papers.py", "spool/store/tray.py",
 )  # fmt: skip
 """Where what a form asked for may be refused: the sentence, and the hint with its cure."""
 PROBLEMS = (
@@ -60,7 +62,7 @@ def texts() -> Iterator[tuple[str, str]]:
         yield f"gateway/web/{name}", text
     for name in REFUSING:
         for place in ((1,), (2,)):
-            keywords = dict.fromkeys(("ConfigError", "MoveRefused"), place)
+            keywords = dict.fromkeys(("ConfigError", "MoveRefused", "RegisterRefused"), place)
             refused = extract_from_file("python", ROOT / name, keywords=keywords)
             yield from ((name, str(text)) for _line, text, _comments, _context in refused)
     yield from (("spool/domain/accounts.py", weakness(word, "login")) for word in ("x", "x" * 300, "x" * 20))

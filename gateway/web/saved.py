@@ -35,13 +35,18 @@ def archives(condition: Condition | None) -> list[Finding]:
         return []
     said = volumes.standing(condition.value)
     found = [
-        Finding(Level.ALARM, f"Archiwum: tom {name} {wrong}. {volumes.PUT_BACK}", f"archive_damaged:{name}")
+        Finding(Level.ALARM, _volume(name, wrong), f"archive_damaged:{name}", kept=wrong)
         for name, wrong in sorted((said.damaged or {}).items())
     ]
     if said.reason:
-        text = f"Archiwum: nocny przegląd się nie udał. {said.reason} {said.hint}".strip()
-        found.append(Finding(Level.LOOK, text, "archive"))
+        why = f"{said.reason} {said.hint}".strip()
+        text = say("Archiwum: nocny przegląd się nie udał. {kept}", kept=why)
+        found.append(Finding(Level.LOOK, text, "archive", kept=why))
     return found
+
+
+def _volume(name: str, wrong: str) -> str:
+    return say("Archiwum: tom {name} {kept}. {cure}", name=name, kept=wrong, cure=say(volumes.PUT_BACK))
 
 
 def line(condition: Condition | None, now: datetime) -> str:

@@ -56,23 +56,29 @@ def upkeep(seen: Upkeep, now: datetime) -> list[Finding]:
 def _papers(found: Open) -> list[Finding]:
     """Each kind once; one more entry is told again."""
     return [
-        Finding(Level.LOOK, f"{text} Wpisy: {_numbers(ids)} (sluza received paper show NR).", code, len(ids))
+        Finding(Level.LOOK, _entries(text, ids), code, len(ids))
         for code, ids, text in (
             (
                 "papers_contact",
                 found.contact,
-                "Zakupy offline, których nie ma w KSeF: czas zwrócić się do sprzedawcy.",
+                say("Zakupy offline, których nie ma w KSeF: czas zwrócić się do sprzedawcy."),
             ),
-            ("papers_alike", found.alike, "Zakupy spoza KSeF, które powtarza faktura z KSeF: proszę porównać."),
-            ("papers_elsewhere", found.elsewhere, "Potwierdzenia, których faktura nie trafiła do tej samej jednostki."),
+            ("papers_alike", found.alike, say("Zakupy spoza KSeF, które powtarza faktura z KSeF: proszę porównać.")),
+            (
+                "papers_elsewhere",
+                found.elsewhere,
+                say("Potwierdzenia, których faktura nie trafiła do tej samej jednostki."),
+            ),
         )
         if ids
     ]
 
 
-def _numbers(ids: Sequence[int]) -> str:
-    more = f" i {len(ids) - _NAMED} innych" if len(ids) > _NAMED else ""
-    return ", ".join(map(str, ids[:_NAMED])) + more
+def _entries(text: str, ids: Sequence[int]) -> str:
+    named = ", ".join(map(str, ids[:_NAMED]))
+    if len(ids) > _NAMED:
+        named = say("{numbers} i {more} innych", numbers=named, more=len(ids) - _NAMED)
+    return say("{sentence} Wpisy: {numbers} (sluza received paper show NR).", sentence=text, numbers=named)
 
 
 def _ending(known: Known, now: datetime) -> Finding | None:

@@ -143,13 +143,14 @@ def check(new: NewPaper, today: date) -> None:
     if not new.number_key or max(len(new.number), len(new.seller_name), len(new.note)) > LONGEST:
         raise RegisterRefused("Brakuje numeru dokumentu albo tekst jest za długi.", f"Najwyżej {LONGEST} znaków.")
     if new.seller_nip and not nip_is_valid(new.seller_nip):
-        raise RegisterRefused(f"NIP sprzedawcy „{new.seller_nip}” ma złą cyfrę kontrolną albo liczbę cyfr.")
+        raise RegisterRefused("NIP sprzedawcy „{nip}” ma złą cyfrę kontrolną albo liczbę cyfr.", nip=new.seller_nip)
     if not new.seller_nip and not new.seller_name:
         raise RegisterRefused("Brakuje sprzedawcy.", "NIP, a dla zagranicznego nazwa.")
     if not new.issue_date <= new.received_on <= today:
         raise RegisterRefused(
-            f"Dzień otrzymania {written(new.received_on)} nie leży między wystawieniem ({written(new.issue_date)}) "
-            "a dniem dzisiejszym."
+            "Dzień otrzymania {received} nie leży między wystawieniem ({issued}) a dniem dzisiejszym.",
+            received=written(new.received_on),
+            issued=written(new.issue_date),
         )
 
 
@@ -160,7 +161,7 @@ def amount(text: str) -> str:
     except InvalidOperation:
         found = Decimal("NaN")
     if not found.is_finite() or abs(found) >= _BIGGEST:
-        raise RegisterRefused(f"„{text[:40]}” nie jest kwotą.", "Np. 1230,50.")
+        raise RegisterRefused("„{text}” nie jest kwotą.", "Np. 1230,50.", text=text[:40])
     return f"{found:.2f}"
 
 

@@ -64,8 +64,9 @@ class Papers(Base):
         )  # fmt: skip
         if found is not None:
             raise RegisterRefused(
-                f"Ten dokument jest już w rejestrze pod nr {found['id']}.", "Błędny wpis proszę najpierw wycofać."
-            )
+                "Ten dokument jest już w rejestrze pod nr {number}.", "Błędny wpis proszę najpierw wycofać.",
+                number=found["id"],
+            )  # fmt: skip
 
     def match_papers(self, sha256: str, ksef_number: str, now: datetime) -> None:
         """An invoice of KSeF is here: every paper whose code leads to it knows so from now on (JST rule D5)."""
@@ -189,7 +190,7 @@ class Papers(Base):
     def attach(self, about: str, added: Attachment) -> None:
         """A file belongs to this purchase (KSeF number, or `subject` of a paper). Raises RegisterRefused if it does."""
         if any(known.sha256 == added.sha256 for known in self.attachments(about)):
-            raise RegisterRefused(f"Plik „{added.name}” jest już powiązany z tym dokumentem.")
+            raise RegisterRefused("Plik „{name}” jest już powiązany z tym dokumentem.", name=added.name)
         self._insert(
             "attachment", subject=about, name=added.name, sha256=added.sha256, size=added.size, place=added.place,
             linked_at=stamp(added.linked_at), linked_by=added.linked_by,
