@@ -179,7 +179,8 @@ def _place(subject: str) -> str:
         return f"/faktury/{subject}"
     if ksef_number_is_valid(subject):
         return f"/odebrane/{subject}"
-    return "/awarie" if subject.startswith("outage:") else ""
+    kind, _, which = subject.partition(":")
+    return {"outage": "/awarie", "paper": f"/odebrane/papier/{which}"}.get(kind, "")
 
 
 async def exported(request: web.Request, _viewer: Viewer) -> web.StreamResponse:
