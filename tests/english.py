@@ -17,7 +17,7 @@ from gateway.http.problems import ROWS
 from gateway.web.languages import CATALOGUE, ENGLISH
 from spool.domain import announcements, document, ladder, papers, policy_words, states, verification, volumes
 from spool.domain.accounts import ROLE_LABELS, weakness
-from spool.domain.environments import BY_NAME
+from spool.domain.environments import BY_NAME, TRAINING
 
 ROOT = Path(__file__).resolve().parents[1]
 WEB = ROOT / "gateway" / "web"
@@ -29,7 +29,7 @@ FROM_BELOW = {
     "spool/domain/accounts.py": tuple(ROLE_LABELS.values()),
     "spool/domain/announcements.py": tuple(announcements.LABELS.values()),
     "spool/domain/document.py": tuple(document.MODE_LABELS.values()),
-    "spool/domain/environments.py": tuple(one.label for one in BY_NAME.values() if one.label),
+    "spool/domain/environments.py": (*(one.label for one in BY_NAME.values() if one.label), TRAINING),
     "spool/domain/ladder.py": tuple(ladder.LABELS.values()),
     "spool/domain/papers.py": (*papers.KIND_LABELS.values(), *papers.STANDINGS.values()),
     "spool/domain/policy_words.py": (*policy_words.LABELS.values(), *policy_words.VALUES.values()),

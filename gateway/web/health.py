@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.web import kept, outages, saved
 from gateway.web.finding import Finding, Level
-from gateway.web.languages import phrase, say
+from gateway.web.languages import Said, phrase, say
 from gateway.web.lingering import Lingering, far_away, lingering, some
 from gateway.web.people import in_queue, needing
 from gateway.web.upkeep import Upkeep, upkeep
@@ -130,7 +130,9 @@ def _in_training(finding: Finding, trained: frozenset[str]) -> Finding:
     """Nobody is called because a training does not work."""
     if finding.code.partition(":")[2] not in trained:
         return finding
-    return replace(finding, level=Level.LOOK, sentence=f"{TRAINING}: {finding.sentence}")
+    sentence = finding.sentence
+    told = say("{training}: {sentence}", training=say(TRAINING), sentence=sentence)
+    return replace(finding, level=Level.LOOK, sentence=told if isinstance(sentence, Said) else str(told))
 
 
 def in_order(snapshot: Snapshot) -> str:
