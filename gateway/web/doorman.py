@@ -24,6 +24,7 @@ from gateway.web.languages import say
 from gateway.web.parts import HASHER, PARTS, AdminParts, Viewer
 from spool.bodies import sha256_hex
 from spool.domain.accounts import SESSION_LIFE, Account, is_login, weakness
+from spool.domain.catalogue import printable
 from spool.domain.errors import ConfigError
 
 _AT_ONCE = asyncio.Semaphore(2)
@@ -168,7 +169,7 @@ async def vouched_for(request: web.Request) -> Account | None:
     spool = request.app[PARTS].spool
     account = await spool.read(lambda store: store.account(login)) if is_login(login) else None
     if account is None or not account.active:
-        log.warning("vouched_for_nobody", peer=request.remote)
+        log.warning("vouched_for_nobody", peer=request.remote, login=printable(login, 64))
         raise HttpProblem("not_vouched")
     return account
 

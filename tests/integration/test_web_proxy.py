@@ -72,6 +72,15 @@ async def test_led_here_by_another_site_one_comes_in_too(bench: Bench) -> None:
     assert (await ask(bench, "anna", "/awarie", cookie_of(answer))).status == 200
 
 
+async def test_fault_X14_a_login_that_nobody_has_is_one_line_of_the_log(bench: Bench) -> None:
+    """The administrator reads which login the proxy gave, without what could forge another line."""
+    with capture_logs() as logs:
+        await ask(bench, "A.Nowak@URZAD.LOCAL\u202e\u2028" + "x" * 200, "/logowanie")
+    told = next(entry["login"] for entry in logs if entry["event"] == "vouched_for_nobody")
+    assert told.startswith("a.nowak@urzad.local")
+    assert (len(told) < 100, told.isprintable()) == (True, True)
+
+
 async def test_inv_I7_the_proxy_gives_nobody_more_than_the_account(bench: Bench) -> None:
     """An accountant that the proxy names sees the own unit's documents only."""
     own = await bench.post(school_invoice("SP1/1/2026"))
