@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,10 +89,10 @@ class Desk:
         """The agent has asked for everything until then."""
         self.spool.write_now(lambda s: s.set_mark("gmina", "Subject2", moment))
 
-    def announce(self, category: Category, first: date, last: date | None) -> None:
-        """An outage from the first moment of one day to the last of another, as a person enters it."""
+    def announce(self, category: Category, first: date, last: date | None, hour: int = 0) -> None:
+        """An outage from this hour of one day to the last moment of another, as a person enters it."""
         end = end_of_day(last) if last else None
-        start = start_of_day(first)
+        start = start_of_day(first) + timedelta(hours=hour)
         period = Announcement("AW-1", category, start, end, start)
         self.spool.write_now(
             lambda s: s.put_outage(Outage(period, "test", PERSON, "Awaria", "https://bip.example", "anna", "anna", ""))

@@ -280,6 +280,9 @@ def test_rule_D07_a_unit_that_is_a_taxpayer_has_its_own_line(desk: Desk) -> None
     desk.received_up_to(noon(THURSDAY))
     assert desk.spool.read_now(lambda s: known_up_to(s, both, "gmina")) == noon(THURSDAY)
     assert desk.spool.read_now(lambda s: known_up_to(s, both, "teatr")) is None
+    rules, now = Rules(Law(), both), noon(THURSDAY)
+    standings = [code(desk, enter(desk, *BOTH, unit=unit), now=now, rules=rules) for unit in ("gmina", "teatr")]
+    assert standings == ["contact_seller", "awaited"]
 
 
 def test_rule_D06_a_person_may_override_the_lock_and_says_why(desk: Desk) -> None:
@@ -346,6 +349,13 @@ def test_rule_D08_nobody_is_chased_within_the_sellers_own_term(desk: Desk) -> No
     assert "art. 106nf ust. 10" in look(desk, paper).standing.cure
     assert code(desk, paper, now=noon(last)) == "awaited"
     assert code(desk, paper, now=noon(last + timedelta(1))) == "contact_seller"
+
+
+def test_rule_D08_a_maintenance_window_on_the_day_counts_for_him(desk: Desk) -> None:
+    """He may have issued it inside: then the next working day behind the window, not behind the issue."""
+    paper = enter(desk, *BOTH)
+    desk.announce(Category.MAINTENANCE, ISSUED, MONDAY, hour=12)
+    assert look(desk, paper).due.last_day == TUESDAY
 
 
 def test_rule_D08_a_failure_announced_within_his_term_moves_it(desk: Desk) -> None:
