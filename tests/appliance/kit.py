@@ -43,7 +43,6 @@ context = "gmina"
 
 [receive]
 since = 2026-11-01
-every_seconds = 5
 
 [folders]
 settle_seconds = 0.5
