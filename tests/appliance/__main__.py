@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("story", nargs="*")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the machine is switched off on the way out
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background, and so inside
     given.cache.mkdir(parents=True, exist_ok=True)
     failed = 0
     for release in given.release or RELEASES:

@@ -43,7 +43,6 @@ context = "gmina"
 
 [receive]
 since = 2026-11-01
-every_seconds = 5
 
 [folders]
 settle_seconds = 0.5
@@ -94,17 +93,23 @@ def place_keys(machine: Machine) -> None:
 def start_outside(machine: Machine) -> None:
     """KSeF's simulator and the listener for alarms, as units of their own."""
     started = "systemd-run --quiet --unit={} {}"
-    sandbox = f"/opt/sluza/current/bin/sluza sandbox --port {SANDBOX}"
+    sandbox = f"/opt/sluza/current/bin/sluza sandbox --port {SANDBOX} --speed fast"
     machine.run(started.format("piaskownica", sandbox))
     machine.run(started.format("webhook", f"python3 {KIT}/hook.py"))
 
 
-def drop(machine: Machine, number: str) -> str:
-    """An invoice into the school's folder; returns the stem of its name."""
+def write(machine: Machine, number: str) -> str:
+    """An invoice of the school as a file of root's; returns the stem of its name."""
     day = machine.run("date +%F")
     stem = number.replace("/", "-")
     raw = unit_invoice(seller_nip="5080014460", number=number, issue_date=day, created=f"{day}T08:00:00Z")
     (machine.root / "root" / f"{stem}.xml").write_bytes(raw)
+    return stem
+
+
+def drop(machine: Machine, number: str) -> str:
+    """An invoice into the school's folder; returns the stem of its name."""
+    stem = write(machine, number)
     machine.run(f"install -o sluza -g sluza /root/{stem}.xml /dane/foldery/sp1/do-wyslania/.{stem}.tmp")
     machine.run(f"cd /dane/foldery/sp1/do-wyslania && mv .{stem}.tmp {stem}.xml")
     return stem

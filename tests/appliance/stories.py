@@ -206,10 +206,12 @@ def shares(machine: Machine, _figures: Figures) -> None:
     assert machine.run("ls /etc/samba/smb.conf.przed-sluza-* | wc -l") == "1"
     assert "[stary]" in machine.run("testparm -s 2>/dev/null")
     machine.run("ip link set lo up 2>/dev/null; systemctl restart smbd", check=False)
-    machine.run("echo '<a/>' > /root/x.xml")
-    put = f"smbclient -U 'smb-sp1%{password[1]}' //127.0.0.1/{{}} -c 'put /root/x.xml x.xml'"
-    machine.wait(put.format("sp1"), 20)
-    assert "ACCESS_DENIED" in machine.run(put.format("ug"), check=False)
+    stem = kit.write(machine, "FV/4/2026")
+    put = f"smbclient -U 'smb-sp1%{password[1]}' //127.0.0.1/{{}} -c 'put /root/{stem}.xml {stem}.xml'"
+    machine.wait(put.format("sp1_do-wyslania"), 20)
+    machine.wait(f"ls /dane/foldery/sp1/wyslane/*/{stem}.upo.xml", 120)
+    for elsewhere in ("sp1", "ug_do-wyslania"):
+        assert "ACCESS_DENIED" in machine.run(put.format(elsewhere), check=False)
     machine.run(f"cd {SOURCE} && ./install.sh --shares")
     assert machine.run("grep -c 'sluza.conf' /etc/samba/smb.conf") == "1"
 
