@@ -19,11 +19,11 @@ from agent.ksef.login import Login
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.identity import RECONCILE_FIRST
-from spool.domain.ledger import Condition
+from spool.domain.ledger import LOGIN, Condition
 from spool.domain.outcomes import Later, Scope
 from spool.store import Store
 
-LOGIN, SEND = "login", "send"
+SEND = "send"
 _LONGEST_SILENCE_S = 60.0
 _PROBE_FIRST_S = 5.0
 """Work looks again so soon while the probe is out; its success wakes everybody at once."""

@@ -13,23 +13,21 @@ from agent.batch import Batches
 from agent.batch_verdicts import BatchVerdicts
 from agent.bench import Bench
 from agent.contact import Contact
+from agent.entrance import entrance
 from agent.follow import Verdicts
 from agent.forward import IDLE_S, Forward, Tools
 from agent.gate import Gate
 from agent.ksef.api import NoAnswer
 from agent.ksef.budget import Budget
-from agent.ksef.client import SDK_ERRORS, KsefClient, KsefDoor
-from agent.ksef.line import Line
-from agent.ksef.login import Keys, Login
 from agent.ksef.session import Sessions
 from agent.ksef.transport import Transport
 from agent.plan import Planner
 from agent.receipts import Receipts
 from agent.receive import Receive
 from agent.reconcile import Reconcile
+from agent.renewal import Renewal
 from agent.series import Continuity
 from agent.settings import AgentSettings
-from certs import keyring
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.built import too_early
@@ -111,12 +109,9 @@ class Office:
         self._house = house
         self._budget = Budget()
         self._kept: datetime | None = None
-        line = Line(house.transport, context.url, self._budget, house.clock, SDK_ERRORS)
-        self._door = KsefDoor(line, context)
-        keys = Keys(self._door, house.clock)
-        self.login = Login(self._door, keys, keyring.authentication(context), keyring.token(context), house.clock)
+        way = entrance(house.transport, context, house.clock, self._budget)
+        self._door, self.login, keys, ksef = way.door, way.login, way.keys, way.ksef
         self.contact = Contact(context.id, house.spool, self.login, house.clock)
-        ksef = KsefClient(line, self.login)
         self._sessions = Sessions(context.id, ksef, keys, house.spool, house.clock, context.url)
         self._tools = Tools(
             context, house.spool, ksef, self._sessions, self.contact, house.clock, house.bench,
@@ -132,6 +127,8 @@ class Office:
         self._continuity = Continuity(house.spool, self.contact, house.clock, house.settings.shared.rules.municipality)
         self._receive = Receive(self._tools, keys, house.settings)
         contexts = list(house.settings.shared.municipality.contexts)
+        paths = house.settings.shared.paths
+        self._renewal = Renewal(way, context, house.transport, house.spool, self.contact, house.clock, paths)
         self._gate = Gate(self._tools, keys, contexts, house.bell.ring)
         self._limits_asked: datetime | None = None
 
@@ -159,6 +156,7 @@ class Office:
             "series": self._continuity.step,
             "sessions": self._tidy,
             "receive": self._receive.step,
+            "renewal": self._renewal.step,
             "limits": self._ask_limits,
             "probe": self._probe,
             "budget": self._keep_budget,

@@ -15,17 +15,15 @@ from typing import Any, TypeVar
 
 from agent import exports, package
 from agent.bench import Bench
+from agent.entrance import entrance
 from agent.ksef.api import Export, Ksef, NoAnswer
 from agent.ksef.budget import Budget
-from agent.ksef.client import SDK_ERRORS, KsefClient, KsefDoor
 from agent.ksef.errors import garbled
-from agent.ksef.line import Line
-from agent.ksef.login import Keys, Login
+from agent.ksef.login import Keys
 from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey, hex_of
 from agent.ksef.transport import Transport
 from agent.ksef.values import LONGEST_WINDOW, maybe_instant
 from agent.package import BadPackage
-from certs import keyring
 from spool.clock import Clock
 from spool.domain.municipality import Context, ContextType
 from spool.domain.outcomes import Later
@@ -137,13 +135,9 @@ class RegisterOf:
 
 
 def _enter(ways: Ways, context: Context) -> tuple[Ksef, Keys]:
-    """A line, a login and half a budget of our own, beside those of an agent that may be running."""
-    line = Line(ways.transport, context.url, Budget(_HALF), ways.clock, SDK_ERRORS)
-    door = KsefDoor(line, context)
-    keys = Keys(door, ways.clock)
-    return KsefClient(
-        line, Login(door, keys, keyring.authentication(context), keyring.token(context), ways.clock)
-    ), keys
+    """A login and half a budget of our own, beside those of an agent that may be running."""
+    way = entrance(ways.transport, context, ways.clock, Budget(_HALF))
+    return way.ksef, way.keys
 
 
 def _registered(number: str, about: dict[str, Any]) -> Registered:

@@ -23,7 +23,7 @@ from agent.ksef.login import Keys, Login
 from agent.ksef.transport import Transport
 from bench import report
 from bench.documents import invoices
-from certs import keyring
+from certs import watched
 from spool.access import FILE, Spool
 from spool.clock import SandboxClock
 from spool.workers import Workers
@@ -84,7 +84,7 @@ async def _bare(rig: Rig) -> tuple[float, float, str]:
         line = Line(transport, rig.context.url, Budget(), rig.clock, SDK_ERRORS)
         door = KsefDoor(line, rig.context)
         keys = Keys(door, rig.clock)
-        login = Login(door, keys, keyring.authentication(rig.context), None, rig.clock)
+        login = Login(door, keys, watched.authentication(rig.context), None, rig.clock)
         started = time.perf_counter()
         token = await login.access()
         seconds, trips = time.perf_counter() - started, []

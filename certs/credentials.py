@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from certs import keyring
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from certs import keyring, kod2
 from certs.expiry import Expiry
+from certs.reading import Credential, Use
 from spool.domain.calendar import WARSAW
 from spool.domain.environments import SANDBOX
 from spool.domain.errors import ConfigError
@@ -12,45 +15,97 @@ from spool.domain.municipality import Context
 
 TOKENS_END = datetime(2026, 12, 31, 23, 59, 59, tzinfo=WARSAW).astimezone(UTC)
 """The last moment at which a KSeF token lets anybody in (protocol §12)."""
-_CERTIFICATE = "Nowy certyfikat wydaje KSeF; proszę podać go w konfiguracji i uruchomić Śluzę ponownie."
-_WITHOUT_TOKENS = "Potem potrzebny jest certyfikat KSeF typu 1 (pole auth_cert)."
+PURPOSES = {
+    Use.AUTH: "logowanie do KSeF (certyfikat typu 1)",
+    Use.OFFLINE: "KOD II w trybie offline (certyfikat typu 2)",
+}
+FROM_KSEF = "Aplikacja Podatnika KSeF albo Moduł Certyfikatów i Uprawnień (po zalogowaniu pieczęcią lub podpisem)"
+"""Where a person gets a KSeF certificate without one."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """One credential of a context: `role` is auth, offline or token; `problem` says why nothing is known of it."""
+    """One credential of a context: `role` is auth, offline or token, `place` where it lies.
+
+    `problem` says why nothing is known of it. `used`: False when another one is used instead.
+    """
 
     context: str
     role: str
     purpose: str
     expiry: Expiry | None = None
     problem: str = ""
-    cure: str = _CERTIFICATE
+    cure: str = ""
+    place: str = ""
+    used: bool = True
+    key: str = ""
 
 
 def look(context: Context) -> list[Known]:
     """Reads the files of a context; what cannot be read is told by `problem`, nothing is raised."""
-    found = []
-    for role, load, purpose in (
-        ("auth", keyring.authentication, "logowanie do KSeF (certyfikat typu 1)"),
-        ("offline", keyring.offline, "KOD II w trybie offline (certyfikat typu 2)"),
-    ):
+    found: list[Known] = []
+    for use in Use:
         try:
-            credential = load(context)
+            found += _pairs(context, use)
         except ConfigError as error:
-            found.append(Known(context.id, role, purpose, problem=f"{error} {error.hint}".strip()))
-            continue
-        if credential is not None:
-            found.append(Known(context.id, role, purpose, _expiry(purpose, credential)))
+            found.append(Known(context.id, use, PURPOSES[use], problem=f"{error} {error.hint}".strip()))
     if context.token_file is not None:
-        purpose = "logowanie do KSeF tokenem"
-        ends = TOKENS_END if context.environment != SANDBOX.name else None
-        began = datetime(2026, 1, 1, tzinfo=UTC)
-        found.append(Known(context.id, "token", purpose, Expiry(purpose, "", "", began, ends), cure=_WITHOUT_TOKENS))
+        found.append(_token(context, idle=any(one.role == Use.AUTH for one in found)))
     return found
 
 
-def _expiry(purpose: str, credential: keyring.Credential) -> Expiry:
+def _pairs(context: Context, use: Use) -> list[Known]:
+    """The pairs for this use; the one that is valid longest is used."""
+    pairs = list(keyring.found(context, use))
+    best = max((one.certificate.not_valid_after_utc for _, one in pairs), default=None)
+    return [
+        Known(
+            context.id,
+            use,
+            PURPOSES[use],
+            _expiry(PURPOSES[use], one),
+            cure=_cure(context, use),
+            place=place,
+            used=one.certificate.not_valid_after_utc == best,
+            key=key_words(one),
+        )
+        for place, one in pairs
+    ]
+
+
+def key_words(credential: Credential) -> str:
+    """Kind and length of the key."""
+    kind = "EC" if isinstance(credential.key, ec.EllipticCurvePrivateKey) else "RSA"
+    return f"{kind} {credential.key.key_size}"
+
+
+def _cure(context: Context, use: Use) -> str:
+    """Who renews it, and how a person does."""
+    by_hand = f"sluza certs import PLIK --context {context.id} --use {use}"
+    if use is Use.OFFLINE and context.token_file and not context.auth_cert:
+        return f"Nowy wydaje KSeF ({FROM_KSEF}); instaluje go: {by_hand}."
+    itself = f"Śluza odnowi go sama {context.renew_days:g} dni przed końcem" if context.renew_days else "Odnowienie"
+    return (
+        f"{itself}; od razu: sluza certs enrol --context {context.id} --use {use}. Gdy stary już nie wpuszcza do KSeF, "
+        f"nowy wydaje {FROM_KSEF}; instaluje go: {by_hand}."
+    )
+
+
+def _token(context: Context, *, idle: bool) -> Known:
+    purpose = "logowanie do KSeF tokenem"
+    ends = TOKENS_END if context.environment != SANDBOX.name else None
+    expiry = Expiry(purpose, "", "", datetime(2026, 1, 1, tzinfo=UTC), ends)
+    place = f"pole „token_file”, kontekst „{context.id}”"
+    cure = (
+        f"Potem potrzebny jest certyfikat KSeF typu 1: wydaje go {FROM_KSEF}, a instaluje: sluza certs import PLIK "
+        f"--context {context.id} --use auth. Token sam o certyfikat nie może poprosić."
+    )
+    if idle:
+        cure = "Kontekst loguje się certyfikatem, więc token nie jest używany: pole token_file można usunąć."
+    return Known(context.id, "token", purpose, expiry, cure=cure, place=place, used=not idle)
+
+
+def _expiry(purpose: str, credential: Credential) -> Expiry:
     cert = credential.certificate
-    name, serial = cert.subject.rfc4514_string(), f"{cert.serial_number:x}"
+    name, serial = cert.subject.rfc4514_string(), kod2.serial(credential)
     return Expiry(purpose, name, serial, cert.not_valid_before_utc, cert.not_valid_after_utc)

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from certs.keyring import Credential, PrivateKey
+from certs.reading import Credential, PrivateKey
 from spool.domain.codes import kod2_unsigned
 
-_SERIAL_DIGITS = 16  # as KSeF writes the serial numbers of its certificates (protocol §12)
+SERIAL_DIGITS = 16
+"""As KSeF writes the serial numbers of its certificates (protocol §12)."""
 _SALT_BYTES = 32
 
 
@@ -32,7 +33,7 @@ def kod2_url(
 
 def serial(credential: Credential) -> str:
     """The serial number of the certificate as KSeF writes it: upper-case hexadecimal, at least 16 digits."""
-    return f"{credential.certificate.serial_number:0{_SERIAL_DIGITS}X}"
+    return f"{credential.certificate.serial_number:0{SERIAL_DIGITS}X}"
 
 
 def valid_at(credential: Credential, now: datetime) -> bool:

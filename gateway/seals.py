@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from certs import keyring, kod2
+from certs import kod2, watched
 from spool.access import Spool
 from spool.clock import Clock
 from spool.domain.ledger import Document, Kod2
@@ -27,16 +27,17 @@ async def seal_now(spool: Spool, seal: Seal, document: Document, now: datetime) 
 
 
 class Seals:
-    """The Offline credentials of all contexts, read once. Reads the keys: raises ConfigError by field."""
+    """The Offline credentials of all contexts, each read again when it changes. Raises ConfigError by field."""
 
     def __init__(self, municipality: Municipality, clock: Clock) -> None:
         self._contexts = municipality.contexts
         self._clock = clock
-        self._credentials = {name: keyring.offline(context) for name, context in self._contexts.items()}
+        self._credentials = {name: watched.offline(context) for name, context in self._contexts.items()}
 
     def __call__(self, context_id: str, seller_nip: str, sha256: str) -> Kod2 | None:
         """The signed link with the serial number behind it."""
-        context, credential = self._contexts.get(context_id), self._credentials.get(context_id)
+        context = self._contexts.get(context_id)
+        credential = self._credentials[context_id]() if context else None
         if context is None or credential is None or not kod2.valid_at(credential, self._clock()):
             return None
         url = kod2.kod2_url(

@@ -26,6 +26,7 @@ VERBS = {
     "register": "register",
     "unit": "unit",
     "user": "user",
+    "certs": "certs",
     "alerts": "alerts",
     "history": "history",
     "check": "check",

@@ -10,7 +10,7 @@ from typing import Any
 from spool import law
 from spool.domain.catalogue import problem
 from spool.domain.errors import MoveRefused
-from spool.domain.ledger import Document
+from spool.domain.ledger import LOGIN, Document
 from spool.domain.states import LABELS, State
 from spool.law import Rules
 from spool.poison import DELIVERY, TOO_OFTEN
@@ -131,6 +131,16 @@ def _resume(store: Store, context: str, now: datetime, actor: str) -> None:
     if any(c.name == "paused" for c in store.conditions(context)):
         store.set_condition(context, "paused", None, now)
         store.log(f"context:{context}", "resumed", now, actor, "Wznowiono wysyłkę w kontekście.")
+
+
+def certificate_installed(
+    store: Store, context: str, now: datetime, actor: str, note: str, *, proven: bool = False
+) -> None:
+    """Note a certificate that is used from now on; with one that has logged in, a pause for the login is over."""
+    store.log(f"context:{context}", "certificate", now, actor, note)
+    paused = store.condition(context, "paused")
+    if proven and paused is not None and paused.value.get("kind") == LOGIN:
+        _resume(store, context, now, actor)
 
 
 def _need(store: Store, document_id: str, states: set[State]) -> Document:

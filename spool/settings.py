@@ -22,10 +22,17 @@ from spool.toml import Table, load
 DEFAULT_PATH = Path("/etc/sluza/sluza.toml")
 _TABLES = (
     "municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "shares", "policy",
-    "calendar", "latarnia", "alerts", "retention", "backup", "archive",
+    "calendar", "latarnia", "alerts", "retention", "backup", "archive", "keys",
 )  # fmt: skip
 LOCAL_RULE = "maintenance_after_offline24"
 """The policy about maintenance announced within an offline24 term (deadlines K3); read here, for both programs."""
+KEYS = "keys"
+"""The directory of the keys below the state directory."""
+CREDENTIAL = "sluza-keys"
+"""How systemd calls the password of the keys unless told otherwise (LoadCredential=)."""
+RENEW_DAYS = 30
+"""After the first reminder at 60 days, and with time left for the others if it fails."""
+_LONGEST_RENEWAL = 365
 _LONGEST_YEARS = 100
 _T = TypeVar("_T", Context, Unit)
 _ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -42,6 +49,18 @@ class Paths:
     state: Path
     folders: Path
     reserve: int = 0
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys that Śluza keeps itself, in `<directory>/<context>/`, encrypted with the password in `password_file`.
+
+    The agent renews a certificate `renew_days` before its end; 0: a person does.
+    """
+
+    directory: Path
+    password_file: Path | None
+    renew_days: float
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,9 @@ def read(path: Path) -> tuple[Settings, Table]:
     """The shared settings and the root table, from which the parts read their own. Raises ConfigError by field."""
     root = load(path)
     root.done(*_TABLES)
-    municipality = _municipality(root)
+    paths = _paths(root.table("paths"))
+    keys = _keys(root.table("keys"), paths.state)
+    municipality = _municipality(root, keys)
     clock_url = os.environ.get("SLUZA_CLOCK_URL", "")
     if clock_url and any(c.environment != "sandbox" for c in municipality.contexts.values()):
         raise ConfigError(
@@ -78,7 +99,20 @@ def read(path: Path) -> tuple[Settings, Table]:
             "Proszę usunąć tę zmienną środowiska.",
         )
     classes = _retention(root.table("retention"), municipality.units)
-    return Settings(path, municipality, _paths(root.table("paths")), clock_url, _law(root), classes), root
+    return Settings(path, municipality, paths, clock_url, _law(root), classes), root
+
+
+def _keys(table: Table, state: Path) -> Keys:
+    """The password comes from systemd where it hands one over, else from a file of its own."""
+    given, handed = table.path("password_file"), os.environ.get("CREDENTIALS_DIRECTORY", "")
+    credential = Path(handed, table.text("credential", CREDENTIAL)) if handed else None
+    keys = Keys(
+        state / KEYS,
+        credential if credential is not None and credential.exists() else given,
+        table.number("renew_days", RENEW_DAYS, 0, _LONGEST_RENEWAL),
+    )
+    table.done("credential")
+    return keys
 
 
 def _paths(table: Table) -> Paths:
@@ -122,13 +156,13 @@ def _retention(table: Table, units: dict[str, Unit]) -> Classes:
     return Classes(years, default, {u.id: u.retention for u in units.values() if u.retention})
 
 
-def _municipality(root: Table) -> Municipality:
+def _municipality(root: Table, keys: Keys) -> Municipality:
     table = root.table("municipality")
     name, nip, arms, contact = table.text("name"), table.text("nip"), _coat_of_arms(table), table.text("contact", "")
     table.done()
     if not nip_is_valid(nip):
         raise table.bad("nip", nip, "zła cyfra kontrolna albo liczba cyfr")
-    contexts = _by_id([_context(t) for t in root.tables("context")], "context")
+    contexts = _by_id([_context(t, keys) for t in root.tables("context")], "context")
     units = _by_id([_unit(t, contexts) for t in root.tables("unit")], "unit")
     if sum(u.town_hall for u in units.values()) > 1:
         raise ConfigError("Pole „town_hall = true” może mieć tylko jedna jednostka.")
@@ -151,15 +185,16 @@ def _coat_of_arms(table: Table) -> Path | None:
     return path
 
 
-def _context(table: Table) -> Context:
+def _context(table: Table, keys: Keys) -> Context:
     environment = BY_NAME[table.text("environment", choices=BY_NAME)]
     kind = ContextType(table.text("type", "nip", choices=[t.value for t in ContextType]))
     value = table.text("value")
     if not (nip_is_valid(value) if kind is ContextType.NIP else internal_id_is_valid(value)):
         raise table.bad("value", value, "zła cyfra kontrolna albo budowa")
     own = environment.name == "sandbox"
+    name = _id(table)
     context = Context(
-        id=_id(table),
+        id=name,
         type=kind,
         value=value,
         environment=environment.name,
@@ -173,10 +208,11 @@ def _context(table: Table) -> Context:
         offline_cert=table.path("offline_cert"),
         offline_key=table.path("offline_key"),
         offline_password_file=table.path("offline_password_file"),
+        safe=keys.directory / name,
+        safe_password_file=keys.password_file,
+        renew_days=keys.renew_days,
     )
     table.done()
-    if not (context.auth_cert or context.token_file):
-        raise ConfigError(f"Kontekst „{context.id}” nie ma ani „auth_cert”, ani „token_file”.")
     return context
 
 

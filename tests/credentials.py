@@ -45,11 +45,17 @@ class Made:
 
 
 def seal(
-    nip: str, *, algorithm: str = "ec", offline: bool = False, serial_number: int = 0, until: datetime | None = None
+    nip: str,
+    *,
+    algorithm: str = "ec",
+    offline: bool = False,
+    serial_number: int = 0,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Made:
     """An organisation's seal for a NIP (`VATPL-` in 2.5.4.97); `offline` makes it a type 2 certificate.
 
-    Valid for two more years, or to `until`.
+    Valid from before the fixed days of the tests, or from `since`, for two more years, or to `until`.
     """
     key: PrivateKey = (
         ec.generate_private_key(ec.SECP256R1())
@@ -82,7 +88,7 @@ def seal(
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(serial_number or x509.random_serial_number())
-        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))  # before the fixed days of the tests
+        .not_valid_before(since or datetime(2026, 1, 1, tzinfo=UTC))
         .not_valid_after(until or now + timedelta(days=730))
         .add_extension(usage, critical=True)
         .sign(key, hashes.SHA256())

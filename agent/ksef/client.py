@@ -5,12 +5,11 @@ returns is checked here before anybody uses it, because its models forgive missi
 """
 
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from json import dumps, loads
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from ksef_client import models
@@ -53,11 +52,10 @@ from agent.ksef.errors import Kind, garbled
 from agent.ksef.line import Line
 from agent.ksef.sealing import hex_of
 from agent.ksef.values import instant, maybe_instant, reference_of
+from agent.ksef.within import Within
 from spool.domain.ledger import BATCH, ONLINE, PackedPart
 from spool.domain.municipality import Context, ContextType
 from spool.domain.outcomes import Accepted
-
-T = TypeVar("T")
 
 SDK_ERRORS = (KsefHttpError,)
 """What the SDK raises by itself when an answer of the expected status is not JSON."""
@@ -174,7 +172,7 @@ class KsefClient:
 
     def __init__(self, line: Line, tokens: Tokens) -> None:
         self._line = line
-        self._tokens = tokens
+        self._in = Within(line, tokens).call
         self._sessions = AsyncSessionsClient(SdkHttp(line))
         self._invoices = AsyncInvoicesClient(SdkHttp(line))
         self._limits = AsyncRateLimitsClient(SdkHttp(line))
@@ -335,26 +333,6 @@ class KsefClient:
     async def download(self, url: str, target: Path, limit: int) -> Download:
         """No token, no budget (protocol §16.1)."""
         return await self._line.download(url, target, limit)
-
-    async def _in(self, group: str, call: Callable[[str], Awaitable[T]]) -> T:
-        """A call with an access token; a token that KSeF no longer takes is replaced once (faults K10)."""
-        try:
-            return await self._once(group, call)
-        except NoAnswer as no:
-            if no.code != "http:401":
-                raise
-        return await self._once(group, call)
-
-    async def _once(self, group: str, call: Callable[[str], Awaitable[T]]) -> T:
-        token = await self._tokens.access()
-        try:
-            value = await self._line.in_group(group, lambda: call(token))
-        except NoAnswer as no:
-            if no.code == "http:401":
-                self._tokens.rejected(token)
-            raise
-        self._tokens.worked()
-        return value
 
 
 def _operation(got: models.AuthenticationInitResponse | None) -> AuthOperation:

@@ -2,7 +2,8 @@
 
 The same number means different things on different objects (a session 440 was merely empty, an invoice 440 is a
 duplicate), so the key is the pair (faults K06). A code that is not here is Unknown: never success, never refusal.
-Sources: protocol §2.6 (login), §6.2 and §7.3 (sessions), §6.4 (invoices), §9.3 (exports), §17 (HTTP).
+Sources: protocol §2.6 (login), §6.2 and §7.3 (sessions), §6.4 (invoices), §9.3 (exports), §14 (certificates),
+§17 (HTTP).
 """
 
 import json
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     BATCH = "batch"
     INVOICE = "invoice"
     EXPORT = "export"
+    ENROLMENT = "enrolment"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def _person(reason: str, hint: str) -> Rule:
 
 
 _CERTIFICATE = "Proszę sprawdzić certyfikat uwierzytelniający kontekstu i jego ważność."
+_BY_SIGNATURE = "Proszę najpierw zainstalować certyfikat KSeF typu 1: sluza certs import PLIK --use auth."
+_TOO_MANY = "Proszę unieważnić niepotrzebne certyfikaty w Aplikacji Podatnika KSeF i ponowić."
 _RIGHTS = "Proszę nadać w KSeF uprawnienia do wystawiania i odczytu faktur w tym kontekście i wznowić wysyłkę."
 _MINISTRY = "Proszę skontaktować się z Ministerstwem Finansów; wysyłka jest zatrzymana."
 _VENDOR = "Proszę przekazać dziennik zdarzeń dostawcy programu Śluza."
@@ -104,9 +108,15 @@ TABLE: dict[tuple[Kind, int | str], Rule] = {
     (Kind.HTTP, 21418): _again("Lista zmieniła się w trakcie czytania."),
     (Kind.HTTP, 21470): _session("KSeF wymienił klucz szyfrujący.", keys=True),
     **{
-        (Kind.HTTP, code): _person("KSeF odmówił operacji na certyfikacie.", _CERTIFICATE)
-        for code in range(25001, 25012)
+        (Kind.HTTP, code): _person("KSeF wydaje certyfikaty tylko po zalogowaniu certyfikatem.", _BY_SIGNATURE)
+        for code in (25001, 25002)
     },
+    **{
+        (Kind.HTTP, code): _person("KSeF odmówił operacji na certyfikacie.", _CERTIFICATE)
+        for code in (25003, 25004, 25005, 25008, 25009, 25010, 25011)
+    },
+    (Kind.HTTP, 25006): _person("Wyczerpano limit wniosków o certyfikat KSeF.", _TOO_MANY),
+    (Kind.HTTP, 25007): _person("Osiągnięto limit aktywnych certyfikatów KSeF.", _TOO_MANY),
     **{(Kind.HTTP, code): _person("KSeF odmówił wydania tokena.", _RIGHTS) for code in (26001, 26002)},
     (Kind.HTTP, 30001): DONE,
     **{
@@ -185,6 +195,12 @@ TABLE: dict[tuple[Kind, int | str], Rule] = {
     (Kind.EXPORT, 420): _again("KSeF nie udostępnił jeszcze tego zakresu.", 60),
     (Kind.EXPORT, 500): _again("Nieznany błąd eksportu po stronie KSeF.", 60),
     (Kind.EXPORT, 550): _again("KSeF anulował eksport, prosi o ponowienie.", 60),
+    # -- request for a certificate (§14) ----------------------------------------------------------------------
+    (Kind.ENROLMENT, 100): PENDING,
+    (Kind.ENROLMENT, 200): DONE,
+    (Kind.ENROLMENT, 400): _person("KSeF odrzucił wniosek o certyfikat.", _TOO_MANY),
+    (Kind.ENROLMENT, 500): _again("Nieznany błąd wniosku o certyfikat po stronie KSeF.", 60),
+    (Kind.ENROLMENT, 550): _again("KSeF anulował wniosek o certyfikat, prosi o ponowienie.", 60),
 }
 
 

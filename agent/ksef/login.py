@@ -5,13 +5,14 @@ KSeF is not asked again and again: `unblock` forgets it. Sources: protocol §2; 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent.ksef.api import AuthOperation, Challenge, Done, Door, NoAnswer, Pending, PublicKey, Reading, Token
 from agent.ksef.errors import broken
 from agent.ksef.sealing import FOR_TOKENS, choose, wrap
-from certs.keyring import Credential
+from certs.reading import Credential
 from spool.clock import Clock
 from spool.domain.outcomes import Later, Scope
 
@@ -51,8 +52,11 @@ class Keys:
 class Login:
     """`access()` gives a valid access token, however that has to be got."""
 
-    def __init__(self, door: Door, keys: Keys, credential: Credential | None, token: str | None, clock: Clock) -> None:
-        """The certificate outranks the token, which KSeF takes only until the end of 2026 (protocol §2.5)."""
+    def __init__(
+        self, door: Door, keys: Keys, credential: Callable[[], Credential | None], token: str | None, clock: Clock
+    ) -> None:
+        """`credential` gives the present certificate (`certs.watched`); it outranks the token, which KSeF takes only
+        until the end of 2026 (protocol §2.5)."""
         self._door = door
         self._keys = keys
         self._credential = credential
@@ -134,9 +138,9 @@ class Login:
         raise AssertionError("unreachable")
 
     async def _hand_in(self, challenge: Challenge) -> AuthOperation:
-        if self._credential is not None:
-            return await self._door.enter_signed(challenge, self._credential.certificate_pem, self._credential.key_pem)
-        assert self._ksef_token is not None, "settings allow no context without a credential"
+        if (credential := self._credential()) is not None:
+            return await self._door.enter_signed(challenge, credential.certificate_pem, credential.key_pem)
+        assert self._ksef_token is not None, "nobody comes here without a credential"
         public = await self._keys.get(FOR_TOKENS)
         secret = f"{self._ksef_token}|{challenge.timestamp_ms}".encode()
         return await self._door.enter_with_token(challenge, wrap(public, secret), public.key_id)

@@ -6,7 +6,7 @@ from datetime import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from certs import keyring
+from certs.reading import secret_line
 from spool.domain.errors import ConfigError
 from spool.domain.ladder import OFFICE_ENDS
 from spool.domain.letters import MAIL, WEBHOOK, Way
@@ -40,7 +40,7 @@ class Smtp:
         """The password, read anew each time, so that it can be changed. Raises ConfigError by field name."""
         if self.password_file is None:
             return ""
-        return keyring.secret_line(self.password_file, "alerts.password_file").decode("utf-8", "replace")
+        return secret_line(self.password_file, "pole „alerts.password_file”").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Webhook:
 
     def secret(self) -> bytes:
         """What messages are signed with, read anew each time. Raises ConfigError by field name."""
-        secret = keyring.secret_line(self.secret_file, "alerts.webhook_secret_file")
+        secret = secret_line(self.secret_file, "pole „alerts.webhook_secret_file”")
         if len(secret) < _SHORTEST_SECRET:
             text = f"Sekret z pola „alerts.webhook_secret_file” ma mniej niż {_SHORTEST_SECRET} znaków."
             raise ConfigError(text, "Np.: head -c 32 /dev/urandom | base64")

@@ -9,7 +9,7 @@ from gateway.web.finding import Finding, Level
 from gateway.web.languages import phrase, say
 from gateway.web.lingering import Lingering, far_away, lingering, some
 from gateway.web.people import in_queue, needing
-from gateway.web.upkeep import Upkeep, upkeep
+from gateway.web.upkeep import Upkeep, not_renewed, upkeep
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
 from spool.domain.alarms import Alarm, Mail
@@ -107,7 +107,7 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     ]
     found += [*lingering(snapshot.lingering), *_receiving(snapshot), *_folders(snapshot), *_left(snapshot)]
     found += far_away(snapshot.lingering.far, snapshot.at)
-    found += upkeep(snapshot.upkeep, snapshot.at)
+    found += [*upkeep(snapshot.upkeep, snapshot.at), *not_renewed(snapshot.conditions, snapshot.at)]
     seen = (snapshot.outages, snapshot.conditions, snapshot.at)
     found += [Finding(Level.ALARM, text, code) for code, text in outages.alarms(*seen)]
     found += [Finding(Level.LOOK, text, code) for code, text in outages.notes(*seen)]

@@ -10,8 +10,9 @@ from datetime import datetime
 from certs.credentials import Known
 from gateway.web.finding import Finding, Level
 from gateway.web.languages import say
-from gateway.web.words import WAITS, counted, plural
+from gateway.web.words import DAYS, WAITS, counted, moment, plural
 from spool.domain.calendar import WARSAW
+from spool.domain.ledger import RENEWAL, Condition
 from spool.papers import Open
 
 MOST = 1000
@@ -33,7 +34,7 @@ class Upkeep:
 
 def upkeep(seen: Upkeep, now: datetime) -> list[Finding]:
     """The findings, in the order of the fields."""
-    found = [finding for known in seen.known if (finding := _ending(known, now)) is not None]
+    found = [finding for known in seen.known if known.used and (finding := _ending(known, now)) is not None]
     if seen.unmended:
         many = counted(seen.unmended)
         if seen.unmended >= MOST:
@@ -81,16 +82,29 @@ def _entries(text: str, ids: Sequence[int]) -> str:
     return say("{sentence} Wpisy: {numbers} (sluza received paper show NR).", sentence=text, numbers=named)
 
 
+def not_renewed(conditions: Sequence[Condition], now: datetime) -> list[Finding]:
+    """Certificates that the agent could not renew; the old one goes on, and its countdown is told beside."""
+    found = []
+    for condition in conditions:
+        if condition.name.startswith(RENEWAL):
+            name, use = condition.context, condition.name.removeprefix(RENEWAL)
+            since, value = moment(condition.at, now), condition.value
+            text = (
+                f"Nie udało się odnowić certyfikatu „{use}” kontekstu „{name}” ({since}). {value.get('reason', '')} "
+                f"{value.get('hint', '')} Śluza ponawia co godzinę; ręcznie: sluza certs enrol --context {name} "
+                f"--use {use}."
+            )
+            found.append(Finding(Level.LOOK, " ".join(text.split()), f"{RENEWAL}{name}:{use}"))
+    return found
+
+
 def _ending(known: Known, now: datetime) -> Finding | None:
     """A certificate, or the permission to use tokens, that ends soon or has ended."""
     expiry = known.expiry
     if expiry is None or expiry.until is None or not (grade := expiry.grade(now)):
         return None
     left, until = expiry.days_left(now) or 0, f"{expiry.until.astimezone(WARSAW):%d.%m.%Y}"
-    when = f"kończy się {until} (za {counted(left, _DAYS)})" if now < expiry.until else f"skończył się {until}"
+    when = f"kończy się {until} (za {counted(left, DAYS)})" if now < expiry.until else f"skończył się {until}"
     what = f"{expiry.purpose[0].upper()}{expiry.purpose[1:]}, kontekst „{known.context}”: ważność {when}."
     level = Level.ALARM if expiry.tone(now) == "alarm" else Level.LOOK
     return Finding(level, f"{what} {known.cure}", f"certificate:{known.context}:{known.role}", grade)
-
-
-_DAYS = ("dzień", "dni", "dni")

@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from agent import settings as agent_settings
-from certs import keyring
+from certs import keyring, tls
 from gateway import settings as gateway_settings
 from gateway import shares
 from gateway.settings import GatewaySettings
+from gateway.web.guard import read_token
 from sluza import options
 from sluza.console import emit, out, plain
 from spool import settings
@@ -31,9 +32,13 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
         alerts.smtp.password()
     if alerts.webhook:
         alerts.webhook.secret()
+    if own.admin.token_file:
+        read_token(own.admin.token_file)
+    if own.http.cert and own.http.key:
+        tls.supplied(own.http.cert, own.http.key)
     for context in shared.municipality.contexts.values():
-        keyring.authentication(context)
-        keyring.token(context)
+        keyring.refuse_empty_handed(context)
+        keyring.offline(context)
     town, mail = shared.municipality, {"mail": alerts.smtp is not None}
     if as_json:
         counts = {"units": len(town.units), "contexts": len(town.contexts), "training": town.trained()}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spool.domain.errors import ConfigError
+from spool.settings import KEYS
 
 SPOOL = "spool.db"
 CONFIG = "sluza.toml"
@@ -36,6 +37,9 @@ def belongings(config: Path, state: Path) -> list[Belonging]:
     """Everything beside the spool that exists. Raises ConfigError when the configuration cannot be read."""
     found = [Belonging(CONFIG, config, secret=False)]
     found += [Belonging(f"{TLS}/{p.name}", p, secret=True) for p in sorted((state / TLS).glob("*")) if p.is_file()]
+    found += [
+        Belonging(str(p.relative_to(state)), p, secret=True) for p in sorted((state / KEYS).rglob("*")) if p.is_file()
+    ]
     named = dict.fromkeys(_named(_load(config), config.parent))
     for count, (key, path) in enumerate((key, path) for key, path in named if path.is_file()):
         found.append(Belonging(f"files/{count:02}-{path.name}", path, key not in _NO_SECRETS))

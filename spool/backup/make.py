@@ -6,6 +6,7 @@ leaves nothing half-done; a killed process leaves temporary files that the next 
 
 import contextlib
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -111,7 +112,8 @@ def _empty(work: Path) -> None:
 
 def _make(plan: Plan, work: Path) -> Made:
     found = belongings(plan.config, plan.state)
-    taken = [one for one in found if plan.recipient or not one.secret]
+    # The password of the keys may be root's alone, which systemd hands to the programs: it is named as left out.
+    taken = [one for one in found if (plan.recipient or not one.secret) and os.access(one.path, os.R_OK)]
     spool = plan.state / FILE
     size = sum(p.stat().st_size for p in (spool, spool.with_name(f"{FILE}-wal")) if p.exists())
     disks.make_sure(plan.state, plan.directory, size, sum(one.path.stat().st_size for one in taken))

@@ -23,12 +23,13 @@ from spool.crashpoint import reached
 from spool.domain.errors import AlreadyRunning, ConfigError, SpoolDamaged, SpoolError
 from spool.domain.volumes import DIRECTORY
 from spool.integrity import Witness
+from spool.settings import KEYS
 
 ROLES = ("gateway", "agent", "reconcile")
 _WORK = "restore-work"
 _SEALED = b"age-encryption.org/"
 _MARGIN = 64_000_000
-_STAYS = frozenset({TLS, DIRECTORY, room.FILE, _WORK, identity.RESTORED, upgrading.DIRECTORY, "lost+found"})
+_STAYS = frozenset({TLS, KEYS, DIRECTORY, room.FILE, _WORK, identity.RESTORED, upgrading.DIRECTORY, "lost+found"})
 _OF_THE_SPOOL = (f"{FILE}-wal", f"{FILE}-shm")
 
 
@@ -155,17 +156,20 @@ def _look_at(spool: Path) -> None:
 
 
 def _lay_out(work: Path, inside: Manifest, state: Path, beside: Path) -> bool:
-    """The other files: TLS where there is none, all of them where a person finds them. True when there are any.
+    """The other files: TLS and keys where there are none, all of them where a person finds them. True when there are
+    any.
 
-    Existing TLS stays: units trust that authority, and the one in an old backup may be another.
+    Existing TLS stays: units trust that authority, and the one in an old backup may be another. So do keys, which may
+    have been renewed since.
     """
     parts = [part for part in inside.parts if part.name != SPOOL]
     for part in parts:
         files.copy(work / part.name, beside / part.name, 0o600)
-    if (work / TLS).is_dir() and not (state / TLS).exists():
-        files.sync_directory(work / TLS)
-        (work / TLS).rename(state / TLS)
-        files.sync_directory(state)
+    for name in (TLS, KEYS):
+        if (work / name).is_dir() and not (state / name).exists():
+            files.sync_directory(work / name)
+            (work / name).rename(state / name)
+            files.sync_directory(state)
     if parts:
         beside.chmod(0o700)
     return bool(parts)

@@ -5,6 +5,7 @@
     SluzaError               base of everything we raise; carries a stable code, a Polish sentence and a hint
     ├── ClockWrong           this machine's clock says a time that cannot be
     ├── ConfigError          the configuration file or a credential is wrong; names field and value
+    │   └── CredentialRefused  a certificate, key or password that is not what it was offered for
     ├── RegisterRefused      an entry that a register may not have
     └── SpoolError           the spool cannot be used
         ├── SpoolTooNew      the schema was written by a newer program
@@ -80,6 +81,14 @@ class ConfigError(SluzaError):
     """The configuration is wrong; the sentence names the field and shows the bad value."""
 
     code = "config"
+
+
+class CredentialRefused(ConfigError):  # noqa: N818 - reads as the fact it states
+    """A certificate, key or password that cannot be used for what it was offered for; `code` says what is wrong."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.code = code
 
 
 class ClockWrong(SluzaError):  # noqa: N818 - reads as the fact it states

@@ -15,6 +15,10 @@ from spool.domain.terms import DueState
 
 ONLINE, BATCH = "online", "batch"
 """The two kinds of session (protocol §6, §7)."""
+LOGIN = "login"
+"""The kind of a pause because KSeF does not let us in."""
+RENEWAL = "renewal:"
+"""How the conditions begin that say why a certificate could not be renewed; then its use."""
 ALIVE = "agent_alive"
 """The condition, of no context, by which the agent says that it lives; its `at` is the last time."""
 ALIVE_EVERY_S = 30.0

@@ -28,7 +28,11 @@ class ContextType(StrEnum):
 
 @dataclass(frozen=True)
 class Context:
-    """One KSeF context: who we are there, and with what. Paths are absolute or None; nothing is read here."""
+    """One KSeF context: who we are there, and with what. Paths are absolute or None; nothing is read here.
+
+    `safe` is the directory of the pairs that `sluza certs` keeps for it, `safe_password_file` what opens their keys;
+    `renew_days` before the end of a certificate the agent renews it, never with 0.
+    """
 
     id: str
     type: ContextType
@@ -44,6 +48,9 @@ class Context:
     offline_cert: Path | None = None
     offline_key: Path | None = None
     offline_password_file: Path | None = None
+    safe: Path | None = None
+    safe_password_file: Path | None = None
+    renew_days: float = 0
 
     @property
     def nip(self) -> str:

@@ -12,8 +12,8 @@ from ksef_client.services.verification_link import VerificationLinkService
 from sandbox_kit import NIP, Box, digest
 from test_sandbox_certificates import enrolled
 
-from certs.keyring import Credential
 from certs.kod2 import kod2_url, serial
+from certs.reading import Credential
 
 HASH = hashlib.sha256(b"invoice").hexdigest()
 

@@ -21,15 +21,16 @@ from spool.domain.outcomes import Refused, Unknown
 LIST = Path(__file__).with_name("ksef_codes.csv")
 _DATA = [above / "shared" / "ksef" / "data" for above in Path(__file__).resolve().parents[3:]]
 OPENAPI = next((p for d in _DATA if (p := d / "open-api-2.9.0.json").is_file()), None)
-STATUSES = [Kind.AUTH, Kind.SESSION, Kind.BATCH, Kind.INVOICE, Kind.EXPORT]
+STATUSES = [Kind.AUTH, Kind.SESSION, Kind.BATCH, Kind.INVOICE, Kind.EXPORT, Kind.ENROLMENT]
 OBJECTS = {
     "AuthenticationListItem": Kind.AUTH,
     "AuthenticationOperationStatusResponse": Kind.AUTH,
     "SessionInvoiceStatusResponse": Kind.INVOICE,
     "InvoiceExportStatusResponse": Kind.EXPORT,
+    "CertificateEnrollmentStatusResponse": Kind.ENROLMENT,
 }
-NOT_ASKED = {"CertificateEnrollmentStatusResponse", "PermissionsOperationStatusResponse"}
-"""Objects that the agent never asks about: it enrols no certificate and grants no permission."""
+NOT_ASKED = {"PermissionsOperationStatusResponse"}
+"""Objects that the agent never asks about: it grants no permission."""
 
 Code = tuple[Kind, int | str]
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from ksef_client import KsefClientOptions
 from ksef_client.services.verification_link import VerificationLinkService
 
-from certs.keyring import Credential
 from certs.kod2 import kod2_url, serial, valid_at
+from certs.reading import Credential
 from tests import credentials
 
 QR = "https://qr-test.ksef.mf.gov.pl"

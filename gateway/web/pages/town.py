@@ -94,6 +94,8 @@ def _credential(context: Context, known: Known, now: datetime) -> dict[str, Any]
     expiry = known.expiry
     if expiry is None:
         return _line(context, known.purpose, "alarm", known.problem)
+    if not known.used:
+        return _line(context, known.purpose, "fine", say("Nieużywany.")) | {"cure": known.cure}
     if known.role == "token":
         text = say("Tokenem można się logować tylko do 31.12.2026.")
         return _line(context, known.purpose, "look", text) | {"cure": known.cure}
@@ -102,6 +104,7 @@ def _credential(context: Context, known: Known, now: datetime) -> dict[str, Any]
     until = say("Ważny do {day}.", day=day(expiry.until)) if expiry.until else ""
     return _line(context, known.purpose, expiry.tone(now), until) | {
         "days": days,
+        "cure": known.cure if expiry.grade(now) else "",
         "subject": expiry.subject,
         "serial": expiry.serial,
     }
