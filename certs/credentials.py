@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certs import keyring, kod2
+from certs import keyring, kod2, rotation, tls
 from certs.expiry import Expiry
-from certs.reading import Credential, Use
+from certs.reading import Credential, Use, secret
 from spool.domain.calendar import WARSAW
 from spool.domain.environments import SANDBOX
 from spool.domain.errors import ConfigError
@@ -19,13 +21,18 @@ PURPOSES = {
     Use.AUTH: "logowanie do KSeF (certyfikat typu 1)",
     Use.OFFLINE: "KOD II w trybie offline (certyfikat typu 2)",
 }
+TLS_OWN = "urząd certyfikacji punktu zrzutu"
+TLS_SUPPLIED = "certyfikat TLS punktu zrzutu"
+_NEW_CA = "Wymiana z czasem dla jednostek: sluza certs rotate-tls."
+_EXCHANGE = "Potem bramka używa nowego; do tego dnia każda jednostka musi dostać nowy plik ca.pem z serwera bramki."
+_NEW_TLS = "Nowy certyfikat i klucz proszę podać w polach http.cert i http.key, potem: systemctl restart sluza."
 FROM_KSEF = "Aplikacja Podatnika KSeF albo Moduł Certyfikatów i Uprawnień (po zalogowaniu pieczęcią lub podpisem)"
 """Where a person gets a KSeF certificate without one."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """One credential of a context: `role` is auth, offline or token, `place` where it lies.
+    """One credential of a context: `role` is auth, offline, token or (of no context) tls; `place` is where it lies.
 
     `problem` says why nothing is known of it. `used`: False when another one is used instead.
     """
@@ -52,6 +59,30 @@ def look(context: Context) -> list[Known]:
     if context.token_file is not None:
         found.append(_token(context, idle=any(one.role == Use.AUTH for one in found)))
     return found
+
+
+def look_at_tls(directory: Path, supplied: Path | None) -> list[Known]:
+    """The certificate of the drop-point: the town hall's own, else our authority, and its exchange if one is planned.
+
+    `directory` is where our authority lies; nothing is known before the gateway has made one.
+    """
+    try:
+        if supplied is not None:
+            found = x509.load_pem_x509_certificate(secret(supplied, "pole „http.cert”", exposed_too=True))
+            return [_of_tls(TLS_SUPPLIED, found.not_valid_before_utc, found.not_valid_after_utc, supplied, _NEW_TLS)]
+        until, exchange = tls.good_until(directory), rotation.planned(directory)
+    except (ConfigError, ValueError) as error:
+        return [Known("", "tls", TLS_SUPPLIED if supplied else TLS_OWN, problem=str(error), cure=_NEW_TLS)]
+    if until is None:
+        return []
+    if exchange is not None:
+        return [_of_tls(TLS_OWN, None, exchange, directory / rotation.CA, _EXCHANGE)]
+    return [_of_tls(TLS_OWN, None, until, directory / rotation.CA, _NEW_CA)]
+
+
+def _of_tls(purpose: str, since: datetime | None, until: datetime, place: Path, cure: str) -> Known:
+    expiry = Expiry(purpose, "", "", since or datetime.min.replace(tzinfo=UTC), until)
+    return Known("", "tls", purpose, expiry, cure=cure, place=str(place))
 
 
 def _pairs(context: Context, use: Use) -> list[Known]:

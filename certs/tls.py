@@ -3,6 +3,7 @@
 Own material lies in `<state>/tls/`: `ca.pem` (to be given to the units' programs), `ca.key`, `server.pem` (with the
 CA's), `server.key`. The CA lasts ten years so that it is handed out once; the server certificate at most 398 days,
 the longest that clients accept, and is renewed by `refresh` when less than 30 days are left or its names change.
+`rotate` exchanges the CA, with a time in which units hold both (`certs.rotation`).
 These certificates are judged by the clients' clocks, so `now` here is the machine's own time.
 """
 
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from certs import rotation
 from spool import files
 from spool.domain.errors import ConfigError
 
@@ -61,7 +63,8 @@ def refresh(material: Material, names: Iterable[str], now: datetime) -> bool:
     wanted = _subject_names([*names, *_ALWAYS])
     directory = material.ca.parent
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ca_key_file = directory / "ca.key"
+    ca_key_file = directory / rotation.CA_KEY
+    rotation.settle(directory, now)
     for key_file in (ca_key_file, material.key):
         if key_file.exists():
             refuse_exposed(key_file, "klucz TLS")
@@ -72,6 +75,30 @@ def refresh(material: Material, names: Iterable[str], now: datetime) -> bool:
     issued, key = _make_server(ca, ca_key, wanted, now)
     _write(material.cert, _pem(issued) + _pem(ca), material.key, key)
     return True
+
+
+def rotate(directory: Path, now: datetime, at: datetime) -> None:
+    """Begin to exchange our own CA; from `at` on the next one signs. Raises ConfigError when there is none, or another
+    exchange is under way."""
+    if _load(directory / rotation.CA, directory / rotation.CA_KEY) is None:
+        raise ConfigError(
+            f"W {directory} nie ma własnego urzędu certyfikacji, który można wymienić.",
+            "Powstaje przy pierwszym uruchomieniu bramki; certyfikat z pól http.cert i http.key wymienia się, "
+            "podając nowe pliki.",
+        )
+    if (planned := rotation.planned(directory)) is not None:
+        raise ConfigError(
+            f"Wymiana urzędu certyfikacji już trwa, do {planned:%d.%m.%Y}.",
+            "Można ją przyspieszyć (--now) albo odwołać (--cancel).",
+        )
+    certificate, key = _make_ca(now)
+    rotation.begin(directory, _pem(certificate), _key_pem(key), at)
+
+
+def good_until(directory: Path) -> datetime | None:
+    """The moment from which our CA can issue no full server certificate any more; None where there is none."""
+    found = _load(directory / rotation.CA, directory / rotation.CA_KEY)
+    return None if found is None else found[0].not_valid_after_utc - SERVER_LIFE
 
 
 def server_context(material: Material) -> ssl.SSLContext:
@@ -116,7 +143,8 @@ def _authority(cert: Path, key: Path, now: datetime) -> tuple[x509.Certificate, 
     if found is None or found[0].not_valid_after_utc - now < SERVER_LIFE:
         raise ConfigError(
             f"Urząd certyfikacji {cert} wygasa albo nie da się go użyć razem z {key}.",
-            "Proszę odtworzyć oba pliki z kopii, a gdy to niemożliwe, usunąć je i przekazać jednostkom nowy ca.pem.",
+            "Proszę wymienić go poleceniem sluza certs rotate-tls, odtworzyć oba pliki z kopii, a gdy to niemożliwe, "
+            "usunąć je i przekazać jednostkom nowy ca.pem.",
         )
     return found
 
@@ -234,11 +262,14 @@ def _load(cert: Path, key: Path) -> tuple[x509.Certificate, ec.EllipticCurvePriv
 
 def _write(cert: Path, certificate: bytes, key: Path, private: ec.EllipticCurvePrivateKey) -> None:
     """Key first: a crash in between leaves a pair that does not fit, which is made anew at the next start."""
-    pem = private.private_bytes(
+    files.write(key, _key_pem(private), 0o600)
+    files.write(cert, certificate, 0o644)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    files.write(key, pem, 0o600)
-    files.write(cert, certificate, 0o644)
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

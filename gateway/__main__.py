@@ -189,7 +189,8 @@ def _alarms(settings: GatewaySettings, desk: Spool, clock: Clock, stop: asyncio.
     patience = Patience.sandbox() if shared.clock_url else Patience()
     alarms = Alarms(desk, shared.rules, alerts, clock, patience)
     parts: dict[str, Awaitable[None]] = {"alarms": alarms.run(stop)}
-    parts["troubles"] = Troubles(desk, shared.rules, alerts, clock, alarms.raised, patience.look).run(stop)
+    cert = settings.http.cert
+    parts["troubles"] = Troubles(desk, shared.rules, alerts, clock, alarms.raised, patience.look, cert).run(stop)
     if alerts.smtp or alerts.webhook:
         parts["post"] = Post(desk, alerts, clock, alarms.raised, patience.look).run(stop)
     return parts

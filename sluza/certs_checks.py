@@ -15,6 +15,7 @@ from certs.credentials import Known
 from certs.reading import Use
 from gateway.web.words import DAYS, counted
 from sluza.keyroom import Room, cure
+from spool.clock import system_clock
 from spool.domain.calendar import WARSAW
 from spool.domain.errors import ConfigError
 from spool.domain.municipality import Context
@@ -56,6 +57,11 @@ def of_files(room: Room, context: Context) -> Iterator[Check]:
             f"sluza certs enrol --context {context.id} --use offline",
         )  # fmt: skip
     yield from _of_sealing(room, context)
+
+
+def of_tls(room: Room) -> list[Check]:
+    """The drop-point's certificate, or our own authority behind it."""
+    return [_of_known(known, system_clock()) for known in room.of_tls()]
 
 
 def _of_known(known: Known, now: datetime) -> Check:

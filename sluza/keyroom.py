@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agent import settings as agent_settings
@@ -13,14 +14,17 @@ from agent.ksef.errors import is_network
 from agent.ksef.transport import Transport
 from agent.renewal import lock_name
 from agent.settings import AgentSettings
-from certs import keyring
+from certs import credentials, keyring
+from certs.credentials import Known
 from certs.safe import Safe
-from sluza.console import emit, sentence
+from gateway import settings as gateway_settings
+from sluza.console import emit, err, plain, sentence
 from sluza.options import person
 from sluza.progress import progress
 from sluza.workbench import bench, clock_of, spool_path
 from spool import process, settings
 from spool.actions import certificate_installed
+from spool.backup.contents import TLS
 from spool.clock import Clock
 from spool.domain.errors import ConfigError, CredentialRefused, SpoolError
 from spool.domain.exits import Exit
@@ -38,6 +42,8 @@ class Room:
     config: str | None
     agent: AgentSettings
     clock: Clock
+    supplied: Path | None
+    """The town hall's own TLS certificate of the drop-point."""
 
     def context(self, name: str | None) -> Context:
         """The named context, or the only one. Raises ConfigError."""
@@ -65,6 +71,10 @@ class Room:
         finally:
             lock.release()
 
+    def of_tls(self) -> list[Known]:
+        """What is known of the drop-point's TLS."""
+        return credentials.look_at_tls(self.agent.shared.paths.state / TLS, self.supplied)
+
     def transport(self) -> Transport:
         """The way out to KSeF."""
         network = self.agent.network
@@ -89,15 +99,21 @@ class Room:
 
 def enter(config: str | None) -> Room:
     """Read the configuration. Raises ConfigError."""
-    found = agent_settings.read(*settings.read(settings.find_config(config)))
-    path = spool_path(found.shared)
-    if not path.exists():
-        return Room(config, found, process.clock_for(found.shared.clock_url))
+    shared, root = settings.read(settings.find_config(config))
+    supplied = gateway_settings.read(shared, root).http.cert
+    return Room(config, agent_settings.read(shared, root), _clock(shared), supplied)
+
+
+def _clock(shared: settings.Settings) -> Clock:
+    """The clock that the programs live by; a damaged spool is no reason to be left without keys."""
+    path = spool_path(shared)
     try:
-        with contextlib.closing(Looking(path)) as looking:
-            return Room(config, found, clock_of(found.shared, looking))
-    except SpoolError:  # a damaged spool is no reason to be left without keys
-        return Room(config, found, process.clock_for(found.shared.clock_url))
+        if path.exists():
+            with contextlib.closing(Looking(path)) as looking:
+                return clock_of(shared, looking)
+    except SpoolError as error:
+        err.print(plain(f"{error} {error.hint}"))
+    return process.clock_for(shared.clock_url)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ WEB = ROOT / "gateway" / "web"
 FROM_BELOW = {
     "certs/credentials.py": (
         "logowanie do KSeF (certyfikat typu 1)", "KOD II w trybie offline (certyfikat typu 2)",
-        "logowanie do KSeF tokenem",
+        "logowanie do KSeF tokenem", "urząd certyfikacji punktu zrzutu", "certyfikat TLS punktu zrzutu",
     ),
     "spool/domain/accounts.py": tuple(ROLE_LABELS.values()),
     "spool/domain/announcements.py": tuple(announcements.LABELS.values()),

@@ -7,6 +7,7 @@ Nothing that fails here ends the loop: the next look tells it.
 import asyncio
 import contextlib
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -33,8 +34,10 @@ class Troubles:
     """One per process; `told` is set when there is a letter to send."""
 
     def __init__(
-        self, spool: Spool, rules: Rules, alerts: Alerts, clock: Clock, told: asyncio.Event, patience_s: float
-    ) -> None:
+        self, spool: Spool, rules: Rules, alerts: Alerts, clock: Clock, told: asyncio.Event, patience_s: float,
+        supplied: Path | None = None,
+    ) -> None:  # fmt: skip
+        """`supplied` is the town hall's own TLS certificate of the drop-point."""
         self._spool = spool
         self._town = rules.municipality
         self._changes = rules.law.changes
@@ -42,7 +45,7 @@ class Troubles:
         self._clock = clock
         self._told = told
         self._patience_s = patience_s
-        self._looker = Looker(spool, rules, clock, alerts.refused_days)
+        self._looker = Looker(spool, rules, clock, alerts.refused_days, supplied)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until `stop`."""

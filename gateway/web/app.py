@@ -259,7 +259,7 @@ def create_admin_app(parts: AdminParts) -> web.Application:
     """The application over these parts."""
     app = web.Application(middlewares=[_answer], client_max_size=_LARGEST_FORM)
     app[PARTS] = parts
-    app[LOOKER] = Looker(parts.spool, parts.rules, parts.clock, parts.refused_days)
+    app[LOOKER] = Looker(parts.spool, parts.rules, parts.clock, parts.refused_days, parts.supplied)
     app[live.PULSE], app[live.STREAMS] = live.Pulse(app), []
     app.on_response_prepare.append(add_security_headers)
     app.on_shutdown.append(_end_streams)

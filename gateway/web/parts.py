@@ -64,6 +64,11 @@ class AdminParts:
         """Days after which a refusal that nobody mended is told."""
         return self.alerts.refused_days
 
+    @property
+    def supplied(self) -> Path | None:
+        """The town hall's own TLS certificate of the drop-point."""
+        return self.settings.http.cert if self.settings else None
+
 
 PARTS: web.AppKey[AdminParts] = web.AppKey("admin_parts", AdminParts)
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from gateway.web.upkeep import Upkeep
 from gateway.web.warned import MOST, UNSENT_SHOWN
 from spool import room
 from spool.access import Spool
+from spool.backup.contents import TLS
 from spool.clock import Clock
 from spool.domain.calendar import warsaw_date
 from spool.domain.ledger import ALIVE
@@ -44,10 +46,18 @@ _FOR_UNITS = frozenset({"reachable", "paused", ALIVE})
 class Looker:
     """Gives the latest snapshot. The drop-point reads through the same thread, so this one must stay rare and short."""
 
-    def __init__(self, spool: Spool, rules: Rules, clock: Clock, refused_days: int = REFUSED_DAYS) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        rules: Rules,
+        clock: Clock,
+        refused_days: int = REFUSED_DAYS,
+        supplied: Path | None = None,
+    ) -> None:
+        """`supplied` is the town hall's own TLS certificate of the drop-point."""
         municipality = rules.municipality
         self._rules = rules
-        self._drawer = Drawer(municipality)
+        self._drawer = Drawer(municipality, spool.path.parent, supplied)
         self._refused_days = refused_days
         self._spool = spool
         self._contexts = tuple(municipality.contexts)
@@ -156,17 +166,19 @@ def with_credentials(snapshot: Snapshot, known: Iterable[Known]) -> Snapshot:
 
 
 class Drawer:
-    """The credentials of all contexts as they lie on disk, read again once in a while: keys may be replaced."""
+    """The credentials of contexts and drop-point as they lie on disk, read again once in a while: they may change."""
 
-    def __init__(self, municipality: Municipality) -> None:
+    def __init__(self, municipality: Municipality, state: Path, supplied: Path | None) -> None:
         self._contexts = tuple(municipality.contexts.values())
+        self._tls = state / TLS, supplied
         self._at = 0.0
         self._known: tuple[Known, ...] | None = None
 
     def known(self) -> tuple[Known, ...]:
         """What is known of each; blocks while it reads."""
         if self._known is None or time.monotonic() - self._at >= _READ_AGAIN_S:
-            self._known = tuple(known for context in self._contexts for known in credentials.look(context))
+            of_contexts = (known for context in self._contexts for known in credentials.look(context))
+            self._known = (*of_contexts, *credentials.look_at_tls(*self._tls))
             self._at = time.monotonic()
         return self._known
 

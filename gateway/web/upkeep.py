@@ -105,6 +105,7 @@ def _ending(known: Known, now: datetime) -> Finding | None:
         return None
     left, until = expiry.days_left(now) or 0, f"{expiry.until.astimezone(WARSAW):%d.%m.%Y}"
     when = f"kończy się {until} (za {counted(left, DAYS)})" if now < expiry.until else f"skończył się {until}"
-    what = f"{expiry.purpose[0].upper()}{expiry.purpose[1:]}, kontekst „{known.context}”: ważność {when}."
+    of = f", kontekst „{known.context}”" if known.context else ""
+    what = f"{expiry.purpose[0].upper()}{expiry.purpose[1:]}{of}: ważność {when}."
     level = Level.ALARM if expiry.tone(now) == "alarm" else Level.LOOK
     return Finding(level, f"{what} {known.cure}", f"certificate:{known.context}:{known.role}", grade)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,18 @@ from agent.entrance import entrance
 from agent.ksef.transport import Transport
 from agent.renewal import described, ends
 from agent.trial import prove_login
-from certs import credentials, keyring, kod2
+from certs import credentials, keyring, kod2, rotation, tls
 from certs.credentials import FROM_KSEF, Known
 from certs.fitness import OTHER, refuse_other_type, refuse_out_of_time
 from certs.reading import Credential, Source, Use, certificate_file, pair, secret, secret_line
 from certs.safe import Request
 from sluza import keyroom, options
-from sluza.certs_checks import Check, Mark, at_ksef, of_files
+from sluza.certs_checks import Check, Mark, at_ksef, of_files, of_tls
 from sluza.console import done, emit, moment, out, plain, table
 from sluza.keyroom import Room
-from spool.domain.errors import CredentialRefused
+from spool.backup.contents import TLS
+from spool.clock import system_clock
+from spool.domain.errors import ConfigError, CredentialRefused
 from spool.domain.exits import Exit
 from spool.domain.municipality import Context
 
@@ -47,7 +50,7 @@ def list_certs(config: str | None, own_config: str | None, as_json: bool) -> Non
     """Czym loguje się i podpisuje każdy kontekst, gdzie to leży i do kiedy jest ważne."""
     room = keyroom.enter(options.chosen(config, own_config))
     contexts = room.agent.shared.municipality.contexts.values()
-    known = [one for context in contexts for one in credentials.look(context)]
+    known = [one for context in contexts for one in credentials.look(context)] + room.of_tls()
     pending = [(context, one) for context in contexts for one in _pending(room, context)]
     if as_json:
         emit([_as_dict(room, one) for one in known] + [_request_as_dict(c, one) for c, one in pending])
@@ -56,7 +59,7 @@ def list_certs(config: str | None, own_config: str | None, as_json: bool) -> Non
     table(
         "Certyfikaty i tokeny KSeF",
         ("Kontekst", "Do czego", "Ważność", "Numer i podmiot", "Gdzie"),
-        [(plain(one.context), one.role, _until(one, now), _whose(one), plain(one.place)) for one in known],
+        [(plain(one.context or "–"), one.role, _until(one, now), _whose(one), plain(one.place)) for one in known],
     )
     for context, request in pending:
         out.print(
@@ -119,6 +122,7 @@ def check(config: str | None, own_config: str | None, only: str | None, no_login
     room = keyroom.enter(options.chosen(config, own_config))
     contexts = [room.context(only)] if only else list(room.agent.shared.municipality.contexts.values())
     found = [one for context in contexts for one in of_files(room, context)]
+    found += [] if only else of_tls(room)
     if not no_login:
 
         async def ask(transport: Transport) -> list[Check]:
@@ -136,7 +140,7 @@ def check(config: str | None, own_config: str | None, only: str | None, no_login
 
 def _show(found: Sequence[Check]) -> None:
     for one in found:
-        out.print(f"{_COLOURS[one.mark]}  {plain(one.context)} · {plain(one.use)}: {plain(one.text)}")
+        out.print(f"{_COLOURS[one.mark]}  {plain(one.context or 'punkt zrzutu')} · {plain(one.use)}: {plain(one.text)}")
         if one.cure and one.mark is not Mark.OK:
             out.print(f"    → {plain(one.cure)}")
 
@@ -271,3 +275,41 @@ def seal(config: str | None, own_config: str | None, as_json: bool) -> None:
             changed += [str(path) for path in room.safe(context).seal()]
     text = "Zaszyfrowano: " + ", ".join(changed) if changed else "Nie ma czego szyfrować albo nie podano hasła kluczy."
     done(as_json, text, files=changed)
+
+
+@certs.command("rotate-tls")
+@click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True, help="Ile dni mają jednostki.")
+@click.option("--now", "at_once", is_flag=True, help="Dokończ wymianę od razu: wszystkie jednostki mają nowy ca.pem.")
+@click.option("--cancel", is_flag=True, help="Odwołaj wymianę; zostaje obecny urząd.")
+@options.as_json
+@options.config
+@click.pass_obj
+def rotate_tls(
+    config: str | None, own_config: str | None, days: int, at_once: bool, cancel: bool, as_json: bool
+) -> None:
+    """Wymień urząd certyfikacji punktu zrzutu, z czasem na przekazanie jednostkom nowego ca.pem.
+
+    Od razu plik ca.pem zawiera oba urzędy; po upływie tego czasu bramka sama przechodzi na nowy.
+    """
+    room = keyroom.enter(options.chosen(config, own_config))
+    directory, now = room.agent.shared.paths.state / TLS, system_clock()
+    file = str(directory / rotation.CA)
+    with keyroom.as_owner(room):
+        if not (at_once or cancel):
+            at = now + timedelta(days=days)
+            tls.rotate(directory, now, at)
+            text = (
+                f"Plik {file} zawiera teraz oba urzędy: proszę przekazać go jednostkom. Bramka przejdzie na nowy "
+                f"{moment(at)}; wcześniej: sluza certs rotate-tls --now."
+            )
+            done(as_json, text, file=file, exchange_at=at.isoformat())
+            return
+        if rotation.planned(directory) is None:
+            raise ConfigError("Żadna wymiana urzędu certyfikacji nie trwa.", "Rozpoczyna ją: sluza certs rotate-tls.")
+        if cancel:
+            rotation.cancel(directory)
+            done(as_json, f"Wymianę odwołano; {file} zawiera tylko obecny urząd.", file=file, exchange_at=None)
+            return
+        rotation.put_forward(directory, now)
+    text = "Bramka przejdzie na nowy urząd w ciągu 6 godzin, a od razu po: systemctl restart sluza."
+    done(as_json, text, file=file, exchange_at=now.isoformat())

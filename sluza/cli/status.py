@@ -38,7 +38,7 @@ def status(config: str | None, own_config: str | None, as_json: bool) -> None:
         far, days = remote_units(municipality), settings.alerts.refused_days
         contexts, units, rules = municipality.contexts, municipality.units, settings.shared.rules
         seen = spool.read_now(lambda store: take(store, contexts, now, units, far, days, rules))
-    seen = with_credentials(seen, Drawer(municipality).known())
+    seen = with_credentials(seen, Drawer(municipality, paths.state, settings.http.cert).known())
     seen = replace(seen, shortage=room.said(room.Reserve(paths.state, paths.reserve)))
     emit(_as_dict(seen)) if as_json else _show(seen)
 

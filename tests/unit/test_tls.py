@@ -1,14 +1,18 @@
 """Our own CA and server certificate, and the supplied one: made once, renewed in time, never open to everybody."""
 
 import asyncio
+import contextlib
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 
-from certs import tls
+from certs import rotation, tls
+from spool import files
 from spool.domain.errors import ConfigError
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -189,3 +193,74 @@ def test_missing_or_unfitting_files_are_a_configuration_error(tmp_path: Path) ->
     for cert, key in ((first.cert, second.key), (tmp_path / "none.pem", first.key), (first.cert, tmp_path / "none")):
         with pytest.raises(ConfigError):
             tls.supplied(cert, key)
+
+
+def _accepts(ca: bytes, material: tls.Material) -> bool:
+    """Whether a client that trusts these authorities accepts the server's certificate."""
+    server = x509.load_pem_x509_certificate(material.cert.read_bytes())
+    for authority in x509.load_pem_x509_certificates(ca):
+        try:
+            server.verify_directly_issued_by(authority)
+        except (ValueError, InvalidSignature):
+            continue
+        return True
+    return False
+
+
+def test_a_rotation_leaves_units_time_with_both_authorities(tmp_path: Path) -> None:
+    """Until the day of the exchange old and new files let units in; from that day on the new one does, by itself."""
+    made = tls.own(tmp_path, NAMES, NOW)
+    assert made.ca is not None
+    old = made.ca.read_bytes()
+    tls.rotate(tmp_path, NOW, NOW + timedelta(days=90))
+    both = made.ca.read_bytes()
+    assert len(x509.load_pem_x509_certificates(both)) == 2
+    assert not tls.refresh(made, NAMES, NOW + timedelta(days=89))
+    assert _accepts(old, made)
+    assert _accepts(both, made)
+    assert tls.refresh(made, NAMES, NOW + timedelta(days=91))
+    assert not _accepts(old, made)
+    assert _accepts(both, made)
+    assert both.endswith(made.ca.read_bytes())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["ca.key", "ca.pem", "server.key", "server.pem"]
+    tls.server_context(made)
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_rotation_that_is_cut_anywhere_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
+    """Each write of its beginning and of its exchange is once the last one of a process; the next look ends it."""
+    made = tls.own(tmp_path, NAMES, NOW)
+    assert made.ca is not None
+    writes = 0
+
+    def counted(path: Path, *more: Any) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > cut:
+            raise KeyboardInterrupt
+        real(path, *more)
+
+    real, at = files.write, NOW + timedelta(days=90)
+    with monkeypatch.context() as cutting:
+        cutting.setattr(files, "write", counted)
+        with contextlib.suppress(KeyboardInterrupt):
+            tls.rotate(tmp_path, NOW, at)
+            tls.refresh(made, NAMES, at)
+    tls.refresh(made, NAMES, at)
+    assert _accepts(made.ca.read_bytes(), made)
+    tls.server_context(made)
+
+
+def test_a_rotation_can_be_called_off_and_begins_once(tmp_path: Path) -> None:
+    """A second one is refused; called off, the present authority is alone again."""
+    made = tls.own(tmp_path, NAMES, NOW)
+    assert made.ca is not None
+    old = made.ca.read_bytes()
+    tls.rotate(tmp_path, NOW, NOW + timedelta(days=90))
+    with pytest.raises(ConfigError, match="już trwa"):
+        tls.rotate(tmp_path, NOW, NOW + timedelta(days=90))
+    rotation.cancel(tmp_path)
+    assert made.ca.read_bytes() == old
+    assert rotation.planned(tmp_path) is None
+    with pytest.raises(ConfigError, match="nie ma własnego urzędu"):
+        tls.rotate(tmp_path / "none", NOW, NOW)

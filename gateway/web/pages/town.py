@@ -20,6 +20,7 @@ from gateway.web.parts import PARTS, AdminParts, Viewer
 from gateway.web.sight import look
 from gateway.web.snapshot import LOOKER
 from gateway.web.words import day
+from spool.backup.contents import TLS
 from spool.domain.environments import BY_NAME
 from spool.domain.identifiers import ksef_number_is_valid
 from spool.domain.ledger import FOLDER, Event
@@ -87,10 +88,12 @@ async def certificates(request: web.Request, viewer: Viewer) -> web.StreamRespon
     parts = request.app[PARTS]
     now = parts.wall()
     rows = [_credential(c, known, now) for c in parts.municipality.contexts.values() for known in credentials.look(c)]
+    state = parts.spool.path.parent
+    rows += [_credential(None, known, now) for known in credentials.look_at_tls(state / TLS, parts.supplied)]
     return shown.page(request, viewer, "certificates.html", {"rows": rows})
 
 
-def _credential(context: Context, known: Known, now: datetime) -> dict[str, Any]:
+def _credential(context: Context | None, known: Known, now: datetime) -> dict[str, Any]:
     expiry = known.expiry
     if expiry is None:
         return _line(context, known.purpose, "alarm", known.problem)
@@ -110,10 +113,10 @@ def _credential(context: Context, known: Known, now: datetime) -> dict[str, Any]
     }
 
 
-def _line(context: Context, purpose: str, tone: str, text: str) -> dict[str, Any]:
+def _line(context: Context | None, purpose: str, tone: str, text: str) -> dict[str, Any]:
     return {
-        "context": f"{context.id} · {context.value}",
-        "environment": say(BY_NAME[context.environment].label) or say("KSeF produkcyjny"),
+        "context": f"{context.id} · {context.value}" if context else say("Punkt zrzutu"),
+        "environment": (say(BY_NAME[context.environment].label) or say("KSeF produkcyjny")) if context else "TLS",
         "purpose": say(purpose),
         "tone": tone,
         "text": text,
