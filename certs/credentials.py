@@ -88,7 +88,7 @@ def _of_tls(purpose: str, since: datetime | None, until: datetime, place: Path, 
 def _pairs(context: Context, use: Use) -> list[Known]:
     """The pairs for this use; the one that is valid longest is used."""
     pairs = list(keyring.found(context, use))
-    best = max((one.certificate.not_valid_after_utc for _, one in pairs), default=None)
+    best = keyring.chosen([one for _, one in pairs])
     return [
         Known(
             context.id,
@@ -97,7 +97,7 @@ def _pairs(context: Context, use: Use) -> list[Known]:
             _expiry(PURPOSES[use], one),
             cure=_cure(context, use),
             place=place,
-            used=one.certificate.not_valid_after_utc == best,
+            used=one is best,
             key=key_words(one),
         )
         for place, one in pairs

@@ -8,7 +8,7 @@ does not sign KOD II. So is a secret that everybody on the machine may read (fau
 §14.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from certs.fitness import OTHER, refuse_other_type
@@ -80,9 +80,12 @@ def files_of(context: Context, use: Use) -> list[Path]:
 
 
 def _best(context: Context, use: Use) -> Credential | None:
-    """The pair that is valid longest."""
-    pairs = [credential for _, credential in found(context, use)]
-    return max(pairs, key=lambda one: one.certificate.not_valid_after_utc, default=None)
+    return chosen([credential for _, credential in found(context, use)])
+
+
+def chosen(pairs: Sequence[Credential]) -> Credential | None:
+    """The pair that is valid longest; of two that end together the one in the safe, which is the last."""
+    return sorted(pairs, key=lambda one: one.certificate.not_valid_after_utc)[-1] if pairs else None
 
 
 class _Fields:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -95,5 +96,5 @@ class Desk:
 
     def configure_seal(self) -> None:
         """The context logs in with a seal that is named in the configuration."""
-        cert, key = self.seal()
+        cert, key = self.seal(until=datetime.now(UTC) + timedelta(days=400))
         self.configure(fields=f'auth_cert = "{cert}"\nauth_key = "{key}"')

@@ -33,6 +33,9 @@ _USE = click.option(
     help="Do czego: auth – logowanie (typ 1), offline – KOD II (typ 2).",
 )  # fmt: skip
 _CONTEXT = click.option("--context", "only", metavar="KONTEKST", help="Kontekst KSeF; zbędne, gdy jest tylko jeden.")
+_NOT_USED = (
+    " Nie jest jeszcze używany, bo ten z konfiguracji jest ważny dłużej; aby go używać, proszę usunąć pole {use}_cert."
+)
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 _COLOURS = {Mark.OK: "[green]w porządku[/]", Mark.LOOK: "[yellow]do załatwienia[/]", Mark.BAD: "[red]źle[/]"}
 
@@ -218,9 +221,12 @@ def _installed(
     room.note(context, f"Zainstalowano certyfikat. {described(credential, use)}", who, proven=proven)
     path = room.safe(context).path(use)
     text = f"Zainstalowano certyfikat kontekstu „{context.id}” ({use}), ważny do {moment(ends(credential))}: {path}."
-    text += " Działające programy używają go od razu." + (" Logowanie do KSeF udane." if proven else "")
+    present = keyring.authentication(context) if use is Use.AUTH else keyring.offline(context)
+    used = present is not None and present.certificate == credential.certificate
+    text += " Działające programy używają go od razu." if used else _NOT_USED.format(use=use)
+    text += " Logowanie do KSeF udane." if proven else ""
     done(
-        as_json, text, context=context.id, use=use.value, file=str(path), proven=proven,
+        as_json, text, context=context.id, use=use.value, file=str(path), proven=proven, used=used,
         serial=kod2.serial(credential), until=ends(credential).isoformat(),
     )  # fmt: skip
 

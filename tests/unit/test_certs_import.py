@@ -302,3 +302,16 @@ def test_check_without_ksef_tells_dates_and_what_is_missing(desk: Desk) -> None:
     done = desk.run("check", "--no-login")
     assert done.exit_code == 1
     assert "każdy użytkownik" in done.stdout
+
+
+def test_of_two_that_end_together_the_one_in_the_safe_is_used(desk: Desk) -> None:
+    """What was installed last by a person or the agent; exactly one is shown as used."""
+    until = NOW + timedelta(days=400)
+    first = credentials.seal(NIP, until=until)
+    desk.json(*offer(desk, first))
+    cert, key = desk.seal(until=until)
+    desk.configure(fields=f'auth_cert = "{cert}"\nauth_key = "{key}"')
+    assert [row["used"] for row in desk.json("list")] == [False, True]
+    found = keyring.authentication(desk.context)
+    assert found is not None
+    assert found.certificate == first.certificate
