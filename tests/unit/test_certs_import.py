@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from certs import keyring, watched
 from certs.reading import Use
 from certs.safe import Safe
+from spool.backup.contents import belongings
 from spool.domain.errors import ConfigError, CredentialRefused
 from tests import credentials
 from tests.certs_bench import Desk
@@ -315,3 +316,10 @@ def test_of_two_that_end_together_the_one_in_the_safe_is_used(desk: Desk) -> Non
     found = keyring.authentication(desk.context)
     assert found is not None
     assert found.certificate == first.certificate
+
+
+def test_what_the_safe_holds_belongs_into_an_encrypted_backup(desk: Desk) -> None:
+    """Under its own name, so that a restore lays it where it was; it counts as a secret."""
+    desk.json(*offer(desk, credentials.seal(NIP)))
+    found = {one.name: one.secret for one in belongings(desk.configure(), desk.directory / "state")}
+    assert found["keys/gmina/auth.pem"]
