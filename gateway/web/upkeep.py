@@ -10,7 +10,7 @@ from datetime import datetime
 from certs.credentials import Known
 from gateway.web.finding import Finding, Level
 from gateway.web.languages import say
-from gateway.web.words import DAYS, WAITS, counted, moment, plural
+from gateway.web.words import DAYS, WAITS, counted, day, moment, plural
 from spool.domain.calendar import WARSAW
 from spool.domain.ledger import RENEWAL, Condition
 from spool.papers import Open
@@ -89,12 +89,13 @@ def not_renewed(conditions: Sequence[Condition], now: datetime) -> list[Finding]
         if condition.name.startswith(RENEWAL):
             name, use = condition.context, condition.name.removeprefix(RENEWAL)
             since, value = moment(condition.at, now), condition.value
-            text = (
-                f"Nie udało się odnowić certyfikatu „{use}” kontekstu „{name}” ({since}). {value.get('reason', '')} "
-                f"{value.get('hint', '')} Śluza ponawia co godzinę; ręcznie: sluza certs enrol --context {name} "
-                f"--use {use}."
-            )
-            found.append(Finding(Level.LOOK, " ".join(text.split()), f"{RENEWAL}{name}:{use}"))
+            why = " ".join(str(part) for part in (value.get("reason"), value.get("hint")) if part)
+            text = say(
+                "Nie udało się odnowić certyfikatu „{use}” kontekstu „{name}” ({since}). {kept} Śluza ponawia co "
+                "godzinę; ręcznie: sluza certs enrol --context {name} --use {use}.",
+                use=use, name=name, since=since, kept=why,
+            )  # fmt: skip
+            found.append(Finding(Level.LOOK, text, f"{RENEWAL}{name}:{use}", kept=why))
     return found
 
 
@@ -103,9 +104,16 @@ def _ending(known: Known, now: datetime) -> Finding | None:
     expiry = known.expiry
     if expiry is None or expiry.until is None or not (grade := expiry.grade(now)):
         return None
-    left, until = expiry.days_left(now) or 0, f"{expiry.until.astimezone(WARSAW):%d.%m.%Y}"
-    when = f"kończy się {until} (za {counted(left, DAYS)})" if now < expiry.until else f"skończył się {until}"
-    of = f", kontekst „{known.context}”" if known.context else ""
-    what = f"{expiry.purpose[0].upper()}{expiry.purpose[1:]}{of}: ważność {when}."
+    left, until = expiry.days_left(now) or 0, day(expiry.until.astimezone(WARSAW))
+    when = say("skończył się {day}", day=until)
+    if now < expiry.until:
+        when = say("kończy się {day} (za {left})", day=until, left=counted(left, DAYS))
+    purpose, cure = say(expiry.purpose), known.cure
+    what = f"{purpose[0].upper()}{purpose[1:]}"
+    text = say("{what}: ważność {when}. {kept}", what=what, when=when, kept=cure)
+    if known.context:
+        text = say(
+            "{what}, kontekst „{name}”: ważność {when}. {kept}", what=what, name=known.context, when=when, kept=cure
+        )
     level = Level.ALARM if expiry.tone(now) == "alarm" else Level.LOOK
-    return Finding(level, f"{what} {known.cure}", f"certificate:{known.context}:{known.role}", grade)
+    return Finding(level, text, f"certificate:{known.context}:{known.role}", grade, kept=cure)

@@ -10,7 +10,7 @@ from spool.domain.document import Facts
 
 INVOICE = (phrase("faktura"), phrase("faktury"), "faktur")
 WAITS = (phrase("czeka"), phrase("czekają"), "czeka")
-DAYS = ("dzień", "dni", "dni")
+DAYS = (phrase("dzień"), phrase("dni"), "dni")
 _WEEKDAYS = ("pon.", "wt.", "śr.", "czw.", "pt.", "sob.", "niedz.")
 
 
