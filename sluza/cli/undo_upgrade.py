@@ -2,11 +2,12 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import click
 
 from sluza import options
-from sluza.console import out, plain
+from sluza.console import emit, out, plain
 from spool import settings
 from spool.backup.undo import Undone, undo
 from spool.clock import system_clock
@@ -18,16 +19,17 @@ _ASK = "from spool import migrations; print(*sorted(migrations.names()))"
 @click.command("undo-upgrade")
 @click.argument("release", metavar="WYDANIE", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--give-up", is_flag=True, help="Zgoda, gdy po aktualizacji przyjęto faktury; ich pliki są odkładane.")
+@options.as_json
 @options.config
 @click.pass_obj
-def undo_upgrade(config: str | None, own_config: str | None, release: Path, give_up: bool) -> None:
+def undo_upgrade(config: str | None, own_config: str | None, release: Path, give_up: bool, as_json: bool) -> None:
     """Przywróć spool sprzed aktualizacji, gdy starsze WYDANIE nie czyta nowszego; gateway i agent nie mogą działać.
 
     Uruchamia je sudo ./install.sh --rollback.
     """
     shared, _ = settings.read(settings.find_config(options.chosen(config, own_config)))
     done = undo(shared.paths.state.resolve(), _steps(release), system_clock(), give_up=give_up)
-    _show(done)
+    emit(_as_dict(done)) if as_json else _show(done)
 
 
 def _steps(release: Path) -> frozenset[str]:
@@ -36,6 +38,16 @@ def _steps(release: Path) -> frozenset[str]:
     if said.returncode or not said.stdout.strip():
         raise ConfigError(f"W {release} nie ma działającego programu Śluza.")
     return frozenset(said.stdout.split())
+
+
+def _as_dict(done: Undone) -> dict[str, Any]:
+    return {
+        "undone": done.before is not None,
+        "before": done.before.at if done.before else None,
+        "aside": str(done.aside) if done.aside else None,
+        "since": [document.id for document in done.since],
+        "files": str(done.files) if done.files else None,
+    }
 
 
 def _show(done: Undone) -> None:

@@ -39,11 +39,13 @@ NO_JSON = {"gateway", "agent", "sandbox", "folders", "completion"}
 
 
 def commands(group: click.Group = cli, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Every command with its whole name."""
+    """Every command with its whole name, but for what only our own programs call."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
+        if command.hidden:
+            continue
         if isinstance(command, click.Group):
             yield from commands(command, f"{path}{name} ")
         else:
