@@ -1,5 +1,6 @@
 """Yearly archives: bodies that are over leave the spool and stay readable; nothing is lost, nothing is twice."""
 
+import asyncio
 import json
 import os
 import stat
@@ -9,10 +10,11 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from gateway.archives import Archives
 from gateway.web import saved
 from gateway.web.finding import Level
 from spool import bodies, files
-from spool.access import FILE
+from spool.access import FILE, Spool
 from spool.backup.restore import restore
 from spool.domain.errors import AlreadyRunning, BodyDamaged, Failed
 from spool.domain.states import State
@@ -20,7 +22,8 @@ from spool.domain.volumes import ARCHIVE
 from spool.inspection import Report, inspect
 from spool.lock import alone
 from spool.volumes import look
-from tests.archive_bench import Dying, OldTown
+from spool.volumes.settings import Archive
+from tests.archive_bench import Dying, InPlace, OldTown
 from tests.backup_bench import NOW
 
 
@@ -336,6 +339,31 @@ def test_what_bodies_left_behind_is_used_again_and_not_copied(town: OldTown) -> 
         town.purchase(f"new/{n}", NOW, filling=os.urandom(2000).hex())
     assert (town.state / FILE).stat().st_size <= file + 40 * 500
     assert findings(town) == []
+
+
+async def test_the_gateway_looks_at_night_and_seals_once_a_month(town: OldTown) -> None:
+    """What is old goes by itself; damage is told on the next night."""
+    town.sale("A/1")
+    now = [datetime(2026, 11, 26, 2, 5, tzinfo=UTC)]
+    spool = Spool(town.state / FILE)
+    archives = Archives(spool, InPlace(), Archive(), lambda: now[0])  # type: ignore[arg-type]
+
+    async def sealed() -> list[str]:
+        await archives.step()
+        return [v.name for v in await spool.read(lambda store: store.volumes())]
+
+    try:
+        assert await sealed() == ["2025-1"]
+        await asyncio.to_thread(town.sale, "A/2")
+        now[0] += timedelta(days=1)
+        town.volume().unlink()
+        assert await sealed() == ["2025-1"]
+        said = await spool.read(lambda store: store.condition("", ARCHIVE))
+        assert [f.code for f in saved.archives(said)] == ["archive_damaged:2025-1"]
+        now[0] += timedelta(days=5)
+        assert await sealed() == ["2025-1", "2025-2"]
+    finally:
+        spool.close()
 
 
 def test_the_command_runs_lists_and_checks(town: OldTown) -> None:
