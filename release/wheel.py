@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+_BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+"""The build backend of pyproject.toml, called as pip calls it."""
 
 
 def build(into: Path, commit: str = "HEAD") -> Path:
@@ -21,10 +23,10 @@ def build(into: Path, commit: str = "HEAD") -> Path:
     with tempfile.TemporaryDirectory() as home:
         with tarfile.open(fileobj=io.BytesIO(_git("archive", "--format=tar", commit))) as files:
             files.extractall(home, filter="data")
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
         subprocess.run(
-            [*command, "--disable-pip-version-check", "--wheel-dir", str(into), home],
-            env=os.environ | {"SOURCE_DATE_EPOCH": epoch, "PYTHONHASHSEED": "0"}, check=True, umask=0o022,
+            [sys.executable, "-c", _BUILD, str(into.absolute())],
+            env=os.environ | {"SOURCE_DATE_EPOCH": epoch, "PYTHONHASHSEED": "0"},
+            cwd=home, check=True, umask=0o022, stdout=subprocess.DEVNULL,
         )  # fmt: skip
     (made,) = into.glob("sluza-*.whl")
     return made
