@@ -152,8 +152,7 @@ async def _run(
         }  # fmt: skip
         brakes = shared.throttle, pages.gate.throttle, pages.pairs
         parts |= _registers(settings, desk, registers, clock, brakes, stop)
-        parts["backups"] = Backups(desk, copying, settings.backup, settings.shared, clock).run(stop)
-        parts["archives"] = Archives(desk, copying, settings.archive, clock).run(stop)
+        parts |= _keeping(settings, desk, copying, clock, stop)
         parts |= _alarms(settings, desk, clock, stop) | _life(desk, stop)
         if material and context:
             parts["certificate"] = _keep_certificate(material, context, names, stop)
@@ -180,6 +179,16 @@ def _registers(
     return {
         "registers": Keeper(sources, shared.paths.folders, shared.paths.state, clock).run(stop),
         "incidents": Incidents(desk, brakes, clock).run(stop),
+    }
+
+
+def _keeping(
+    settings: GatewaySettings, desk: Spool, workers: Workers, clock: Clock, stop: asyncio.Event
+) -> dict[str, Awaitable[None]]:
+    """Backups and yearly archives, one after the other in one process that gives way to everything."""
+    return {
+        "backups": Backups(desk, workers, settings.backup, settings.shared, clock).run(stop),
+        "archives": Archives(desk, workers, settings.archive, clock).run(stop),
     }
 
 

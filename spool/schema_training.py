@@ -3,5 +3,4 @@
 TRAINING = """
 ALTER TABLE document ADD COLUMN training TEXT NOT NULL DEFAULT '';  -- the environment of a training document; '': real
 ALTER TABLE received ADD COLUMN training TEXT NOT NULL DEFAULT '';
-CREATE INDEX document_training ON document (context) WHERE training <> '';
 """

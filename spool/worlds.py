@@ -24,13 +24,15 @@ def settle(store: Store, municipality: Municipality, now: datetime) -> None:
         said = store.condition(context.id, ENVIRONMENT)
         before = said.value.get("name") if said else context.environment
         if before != context.environment and store.has_documents(context.id):
-            was, wanted = (label_of(name) or "KSeF produkcyjny" for name in (str(before), context.environment))
+            was, to = (label_of(name) or "KSeF produkcyjny" for name in (str(before), context.environment))
             raise ConfigError(
-                f"Kontekst „{context.id}” ma w spoolu dokumenty ({was}), a konfiguracja kieruje go do: {wanted}.",
+                f"Kontekst „{context.id}” ma w spoolu dokumenty ({was}), a konfiguracja kieruje go do: {to}.",
                 "Proszę dać nowemu środowisku osobny kontekst (inne id) i przepisać do niego jednostki; "
                 "poprzedni kontekst zostawić.",
             )
-        if said is None or before != context.environment:
-            store.set_condition(context.id, ENVIRONMENT, {"name": context.environment}, now)
-        if training := municipality.training(context.id):
-            store.mark_training(context.id, training)
+        training = municipality.training(context.id)
+        wanted = {"name": context.environment, "training": training}
+        if said is None or said.value != wanted:
+            if training:
+                store.mark_training(context.id, training)
+            store.set_condition(context.id, ENVIRONMENT, wanted, now)
