@@ -13,7 +13,7 @@ import unicodedata
 
 from spool.domain.errors import Problem
 from spool.domain.field_names import FIELD_NAMES
-from spool.domain.words import PURCHASES, SALES, Entry
+from spool.domain.words import PURCHASES, SALES, TRAINING, Entry
 
 SHOWN_LENGTH = 60
 _OUR_WORDS = frozenset(
@@ -260,14 +260,6 @@ MUNICIPAL: dict[str, Entry] = {
         "Taka faktura lub faktura o tym samym numerze została już zgłoszona w gminie.",
         "Sprawdź numer faktury. Jeśli jest właściwy, skontaktuj się z administratorem gminy.",
     ),
-    "known_from_training": Entry(
-        "Ten sam plik był już użyty na szkoleniu i w szkoleniowym KSeF ma swój ślad. W prawdziwym KSeF go nie ma.",
-        "Zapisz fakturę w programie jeszcze raz, aby powstał nowy plik, i wyślij ten nowy plik.",
-    ),
-    "known_in_earnest": Entry(
-        "Ten sam plik został już wysłany naprawdę, więc nie można na nim ćwiczyć.",
-        "Do szkolenia zapisz w programie inną fakturę albo tę samą jeszcze raz, jako nowy plik.",
-    ),
     "number_given_up": Entry("Numer {number} ma w KSeF inny dokument.", "Wystaw fakturę z innym, wolnym numerem."),
     "number_taken": Entry(
         "{where}: numer „{number}” ma już inna faktura tej jednostki: plik „{first_name}” z dnia {first_date}.",
@@ -366,7 +358,7 @@ ZIP: dict[str, Entry] = {
     "zip_same_names": Entry("W archiwum ZIP są dwa pliki o tej samej nazwie.", "Nadaj każdemu plikowi inną nazwę."),
 }
 
-CATALOGUE: dict[str, Entry] = BYTES | FORM | CONTENT | MUNICIPAL | SALES | PURCHASES | ZIP
+CATALOGUE: dict[str, Entry] = BYTES | FORM | CONTENT | MUNICIPAL | SALES | PURCHASES | TRAINING | ZIP
 
 
 def problem(code: str, *, field: str = "", line: int | None = None, **values: object) -> Problem:

@@ -1,4 +1,4 @@
-"""Further entries of the catalogue of problems (`spool.domain.catalogue`): checks of sales, remarks about purchases.
+"""Further entries of the catalogue of problems (`spool.domain.catalogue`): checks of sales, purchases, and training.
 
 A template may use what the catalogue says; every value is shortened and made printable there.
 """
@@ -88,3 +88,15 @@ PURCHASES: dict[str, Entry] = {
         "Jeśli umowa tak stanowi, nie płać do czasu korekty. O wstrzymaniu zapłaty decyduje skarbnik.",
     ),
 }
+
+TRAINING: dict[str, Entry] = {
+    "known_from_training": Entry(
+        "Ten sam plik był już użyty na szkoleniu i w szkoleniowym KSeF ma swój ślad. W prawdziwym KSeF go nie ma.",
+        "Zapisz fakturę w programie jeszcze raz, aby powstał nowy plik, i wyślij ten nowy plik.",
+    ),
+    "known_in_earnest": Entry(
+        "Ten sam plik został już wysłany naprawdę, więc nie można na nim ćwiczyć.",
+        "Do szkolenia zapisz w programie inną fakturę albo tę samą jeszcze raz, jako nowy plik.",
+    ),
+}
+"""What training beside production refuses: no file is in both."""
