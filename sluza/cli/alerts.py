@@ -94,7 +94,7 @@ def test(config: str | None, own_config: str | None, as_json: bool) -> None:
     _show_answers(answers, as_json, all)
 
 
-@alerts.command("stopped")
+@alerts.command("stopped", hidden=True)
 @click.argument("program", type=click.Choice(PROGRAMS))
 @click.argument("why", type=click.Choice([why.value for why in Why]))
 @options.as_json

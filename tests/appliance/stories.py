@@ -228,7 +228,7 @@ def uninstall(machine: Machine, _figures: Figures) -> None:
     assert "sluza.conf" not in machine.run("cat /etc/samba/smb.conf")
     machine.run(INSTALL)
     machine.run(f"{_RUNS} && {_READY}")
-    assert "FV/1/2026" in machine.run(f"cd / && {_AS} queue list --json")
+    assert "FV/1/2026" in machine.run(f"cd / && {_AS} queue list --state DELIVERED --json")
     machine.run(f"cd {SOURCE} && ./install.sh --uninstall --purge")
     gone = "ls -d /etc/sluza /var/lib/sluza /var/log/sluza /opt/sluza 2>/dev/null; id sluza 2>/dev/null"
     assert machine.run(gone, check=False) == ""
