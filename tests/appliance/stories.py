@@ -150,7 +150,7 @@ def interrupted(machine: Machine, _figures: Figures) -> None:
         machine.run(f"{_RUNS} && {_READY}")
         left = len(machine.run("ls /opt/sluza/releases").split())
         assert left == (2 if how == "KILL" else 1), (how, left)
-        machine.run("while pgrep -f 'pip install'; do sleep 0.2; done", check=False)
+        machine.run("while pgrep -f '[p]ip install'; do sleep 0.2; done", check=False)
     machine.run(INSTALL)
     assert machine.run("readlink /opt/sluza/previous") == before
     assert len(machine.run("ls /opt/sluza/releases").split()) == 2
