@@ -1,12 +1,13 @@
 """`sluza alerts …`: the warnings about deadlines and about what else is wrong, and a test of the ways they go."""
 
 import asyncio
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 
 from gateway.alarms.stopped import tell
-from gateway.alarms.trial import trial
+from gateway.alarms.trial import Answer, trial
 from gateway.results import local
 from sluza import options
 from sluza.console import emit, moment, out, plain, table
@@ -90,27 +91,30 @@ def test(config: str | None, own_config: str | None, as_json: bool) -> None:
     settings = read_settings(options.chosen(config, own_config))
     units, clock = list(settings.shared.municipality.units.values()), process.clock_for(settings.shared.clock_url)
     answers = asyncio.run(trial(settings.alerts, units, clock))
-    if as_json:
-        emit([vars(answer) for answer in answers])
-    for answer in () if as_json else answers:
-        colour = "green" if answer.sent else "red"
-        out.print(f"[{colour}]•[/] {plain(answer.address)}: {plain(answer.answer)}")
-    if not all(answer.sent for answer in answers):
-        raise SystemExit(Exit.REFUSED)
+    _show_answers(answers, as_json, all)
 
 
 @alerts.command("stopped", hidden=True)
 @click.argument("program", type=click.Choice(PROGRAMS))
 @click.argument("why", type=click.Choice([why.value for why in Why]))
+@options.as_json
 @options.config
 @click.pass_obj
-def stopped(config: str | None, own_config: str | None, program: str, why: str) -> None:
+def stopped(config: str | None, own_config: str | None, program: str, why: str, as_json: bool) -> None:
     """Powiadom, że program nie działa; uruchamia to nadzorca, nie człowiek."""
     settings = read_settings(options.chosen(config, own_config))
-    answers = asyncio.run(tell(settings.alerts, program, Why(why), process.clock_for(settings.shared.clock_url)))
-    for answer in answers:
-        click.echo(f"{answer.address}: {answer.answer}", err=True)
-    if answers and not any(answer.sent for answer in answers):
+    clock = process.clock_for(settings.shared.clock_url)
+    _show_answers(asyncio.run(tell(settings.alerts, program, Why(why), clock)), as_json, any)
+
+
+def _show_answers(answers: list[Answer], as_json: bool, enough: Callable[[Iterable[bool]], bool]) -> None:
+    """What each side said; exit code 1 when not `enough` of them have taken it."""
+    if as_json:
+        emit([vars(answer) for answer in answers])
+    for answer in () if as_json else answers:
+        colour = "green" if answer.sent else "red"
+        out.print(f"[{colour}]•[/] {plain(answer.address)}: {plain(answer.answer)}")
+    if not enough(answer.sent for answer in answers):
         raise SystemExit(Exit.REFUSED)
 
 

@@ -150,7 +150,7 @@ def interrupted(machine: Machine, _figures: Figures) -> None:
         machine.run(f"{_RUNS} && {_READY}")
         left = len(machine.run("ls /opt/sluza/releases").split())
         assert left == (2 if how == "KILL" else 1), (how, left)
-        machine.run("while pgrep -f 'pip install'; do sleep 0.2; done", check=False)
+        machine.run("while pgrep -f '[p]ip install'; do sleep 0.2; done", check=False)
     machine.run(INSTALL)
     assert machine.run("readlink /opt/sluza/previous") == before
     assert len(machine.run("ls /opt/sluza/releases").split()) == 2
@@ -228,7 +228,7 @@ def uninstall(machine: Machine, _figures: Figures) -> None:
     assert "sluza.conf" not in machine.run("cat /etc/samba/smb.conf")
     machine.run(INSTALL)
     machine.run(f"{_RUNS} && {_READY}")
-    assert "FV/1/2026" in machine.run(f"cd / && {_AS} queue list --json")
+    assert "FV/1/2026" in machine.run(f"cd / && {_AS} queue list --state DELIVERED --json")
     machine.run(f"cd {SOURCE} && ./install.sh --uninstall --purge")
     gone = "ls -d /etc/sluza /var/lib/sluza /var/log/sluza /opt/sluza 2>/dev/null; id sluza 2>/dev/null"
     assert machine.run(gone, check=False) == ""
