@@ -25,7 +25,7 @@ from spool.bodies import sha256_hex
 from spool.domain.accounts import Account, Role
 from spool.domain.errors import AlreadyRunning, SluzaError
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 MUNICIPALITY_NIP = "5080014460"
 
 
