@@ -1,5 +1,6 @@
 """The check of an outgoing invoice, in one line of steps: bytes → text → tree → form → schema → content."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from lxml import etree
@@ -68,6 +69,7 @@ def warm(*, explaining: bool = False) -> None:
     """Compile the schema before the first document comes; with `explaining` also the slow library."""
     schema.fa3()
     if explaining:
+        _explainer()
         schema.fa3_explaining()
 
 
@@ -101,7 +103,7 @@ def _examine_tree(sha256: str, problems: tuple[Problem, ...], root: Node, too_bi
     facts = read(outline, identity.form)
     if too_big and not facts.has_attachment:
         problems = (*problems, too_big)
-    explained = [] if schema.validate(root) else _explain(root, SHOWN_PROBLEMS + 1)
+    explained = [] if schema.validate(root) else _explainer()(root, SHOWN_PROBLEMS + 1)
     # The schema's word about a field stands alone: a NIP of nine digits need not be told its check digit too.
     told = {p.field for p in explained}
     refused = (p for p in content.refusals(outline) if p.field not in told)
@@ -137,8 +139,8 @@ def _ends_like_xml(raw: bytes, text: byte_rules.Text) -> bool:
     return not wrong_encoding or raw.rstrip(_BLANKS + b"\0").endswith(b">")
 
 
-def _explain(root: Node, limit: int) -> list[Problem]:
+def _explainer() -> Callable[[Node, int], list[Problem]]:
     # Here, because it imports the slow library, and the programs that only ask workers never need it.
     from spool.xml.explain import explain
 
-    return explain(root, limit)
+    return explain

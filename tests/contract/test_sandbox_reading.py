@@ -253,7 +253,8 @@ def test_sandbox_Q2_nothing_appears_below_a_published_mark(box: Box) -> None:
     ref = session.send(invoice())
     box.advance(3700)
     box.switch(access_token_ttl_s=7200)
-    item = box.get(f"/v2/sessions/{session.ref}/invoices/{ref}", box.login()).json()
+    token, path = box.login(), f"/v2/sessions/{session.ref}/invoices/{ref}"
+    item = poll(lambda: box.get(path, token).json(), lambda seen: "permanentStorageDate" in seen, 30)
     assert item["permanentStorageDate"] > mark
 
 

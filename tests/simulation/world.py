@@ -236,7 +236,8 @@ class World:
             except WorkerCrashed:
                 return
             except Exception as error:
-                self.trace("not accepted", name, repr(error))
+                # Not its text: that names the free space of the real disk below, which is no part of a schedule.
+                self.trace("not accepted", name, type(error).__name__)
                 if not no_room(error):
                     self.watch.wrong("crash", f"intake: {error!r}")
                 return
