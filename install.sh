@@ -145,9 +145,10 @@ case $action in
     test_system_packages
     prepare_clone requirements-dev.lock
     cd "$here"
-    # One worker for each processor; a module stays in one worker, because its tests share their simulator. The order
-    # is that of tests/conftest.py, longest first: by number of tests, the slow files with few would come last.
-    exec "$venv/bin/python" -m pytest -n auto --dist loadfile --no-loadscope-reorder "${rest[@]}"
+    # A worker more than processors, because tests of real processes mostly wait; a module stays in one worker, because
+    # its tests share their simulator. The order is that of tests/conftest.py, longest first: by number of tests, the
+    # slow files with few would come last.
+    exec "$venv/bin/python" -m pytest -n "$(($(nproc) + 1))" --dist loadfile --no-loadscope-reorder "${rest[@]}"
     ;;
   lint)
     prepare_clone requirements-dev.lock
