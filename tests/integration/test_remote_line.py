@@ -199,22 +199,23 @@ async def test_refusal_comes_back_with_its_note(tmp_path: Path) -> None:
 
 async def test_purchases_registers_and_offline_papers_come(tmp_path: Path) -> None:
     """odebrane, rejestry, and for an offline invoice its PDF in w-toku; only this unit's."""
-    async with world(tmp_path) as w, w.school.on() as school:
-        await school.ready()
-        number = await w.gateway.receive(SCHOOL, 1)
-        await w.gateway.receive("gops", 2)
-        w.gateway.register(SCHOOL, "2026-11-wystawione.csv", b"\xef\xbb\xbfa;b\r\n")
-        w.gateway.register("gops", "2026-11-cudze.csv")
-        await w.gateway.post(welfare_invoice(), unit="gops", X_File_Name="cudza.xml")
-        school.drop("offline.xml", school_invoice(), offline24=True)
-        await until(lambda: school.lying("w-toku") == ["offline.json", "offline.pdf"])
-        await until(lambda: len(school.lying("odebrane")) == 3)
-        assert all(number in name for name in school.lying("odebrane"))
-        await until(lambda: w.gateway.spool.read_now(lambda store: store.received(number)).mirrored_at)
-        everything = {p.name for p in school.home.rglob("*")}
-        assert not any("cudz" in name for name in everything)
-    async with w.school.on():
-        await until(lambda: w.school.lying("rejestry") == ["2026-11-wystawione.csv"])
+    async with world(tmp_path) as w:
+        async with w.school.on() as school:
+            await school.ready()
+            number = await w.gateway.receive(SCHOOL, 1)
+            await w.gateway.receive("gops", 2)
+            w.gateway.register(SCHOOL, "2026-11-wystawione.csv", b"\xef\xbb\xbfa;b\r\n")
+            w.gateway.register("gops", "2026-11-cudze.csv")
+            await w.gateway.post(welfare_invoice(), unit="gops", X_File_Name="cudza.xml")
+            school.drop("offline.xml", school_invoice(), offline24=True)
+            await until(lambda: school.lying("w-toku") == ["offline.json", "offline.pdf"])
+            await until(lambda: len(school.lying("odebrane")) == 3)
+            assert all(number in name for name in school.lying("odebrane"))
+            await until(lambda: w.gateway.spool.read_now(lambda store: store.received(number)).mirrored_at)
+            everything = {p.name for p in school.home.rglob("*")}
+            assert not any("cudz" in name for name in everything)
+        async with w.school.on():
+            await until(lambda: w.school.lying("rejestry") == ["2026-11-wystawione.csv"])
 
 
 async def test_a_locked_result_holds_up_no_other(tmp_path: Path) -> None:
