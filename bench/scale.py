@@ -93,7 +93,7 @@ _COPY = f"""
 WITH RECURSIVE serial(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM serial WHERE n < ?)
 INSERT INTO document (id, sha256, name, number_key, due_safe, created_at, updated_at, {", ".join(_COPIED)})
 SELECT 'copy-' || ? || '-' || n, lower(hex(randomblob(32))), 'copy-' || ? || '-' || n, 'copy/' || ? || '/' || n,
-       strftime('%Y-%m-%dT%H:%M:%S.000000Z', ?, (abs(random()) % 604800) || ' seconds'),
+       strftime(?, ?, (abs(random()) % 604800) || ' seconds'),
        created_at, updated_at, {", ".join(_COPIED)}
 FROM document, serial WHERE seq = 1
 """  # noqa: S608 - our own names
@@ -109,10 +109,14 @@ FROM document WHERE id LIKE 'copy-' || ? || '-%'
 """
 
 
-def fill(path: Path, count: int, *, whole: bool) -> None:
+ANY_SECOND, END_OF_DAY = "%Y-%m-%dT%H:%M:%S.000000Z", "%Y-%m-%dT22:59:59.000000Z"
+
+
+def fill(path: Path, count: int, *, whole: bool, due: str = ANY_SECOND) -> None:
     """`count` more queued documents, copies of a real one but for ids, hashes, numbers and dates; already shown.
 
-    `whole`: with bodies and history, so that a program which looks at its spool as it starts finds it in order.
+    `whole`: with bodies and history, so that a program which looks at its spool as it starts finds it in order. `due`:
+    the form of their dates, within the next week.
     """
     now = datetime.now(UTC)
     spool = Spool(path)
@@ -125,7 +129,7 @@ def fill(path: Path, count: int, *, whole: bool) -> None:
     spool.close()
     connection = pysqlite3.connect(path, isolation_level=None)
     tag = str(time.monotonic_ns())
-    connection.execute(_COPY, (count, tag, tag, tag, stamp(now + timedelta(days=1))[:19]))
+    connection.execute(_COPY, (count, tag, tag, tag, due, stamp(now + timedelta(days=1))[:19]))
     if whole:
         connection.execute(_BODIES, (tag,))
         connection.execute(_EVENTS, (tag,))

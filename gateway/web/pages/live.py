@@ -13,6 +13,8 @@ _LOOK_EVERY_S = 2.0
 _BEAT_EVERY_S = 15.0
 _SPREAD_S = 1.5
 """Over so long listeners are told of one change: told at once, all would ask at once, and each wait for the others."""
+_REST_S = 6.0
+"""So long a listener is told of no further change: under a steady stream open pages must not slow intake down."""
 _MOST = 200
 
 
@@ -94,5 +96,5 @@ async def _tell(response: web.StreamResponse, pulse: Pulse, *, whole: bool) -> N
             await asyncio.sleep(random.uniform(0, _SPREAD_S))  # noqa: S311 - nothing secret about it
         seen = version
         await response.write(f"event: {word}\ndata: {word}\n\n".encode())
-        if whole:
-            await asyncio.sleep(_LOOK_EVERY_S)
+        if whole and word == "change":
+            await asyncio.sleep(_REST_S)
