@@ -150,8 +150,7 @@ async def _run(
         parts: dict[str, Awaitable[None]] = {
             "watcher": watcher.run(stop), "returns": returns.run(stop), "presence": presence.run(stop),
         }  # fmt: skip
-        brakes = shared.throttle, pages.gate.throttle, pages.pairs
-        parts |= _registers(settings, desk, registers, clock, brakes, stop)
+        parts |= _registers(settings, desk, registers, clock, (shared.throttle, pages.gate.throttle, pages.pairs), stop)
         parts |= _keeping(settings, desk, copying, clock, stop)
         parts |= _alarms(settings, desk, clock, stop) | _life(desk, stop)
         if material and context:

@@ -12,6 +12,7 @@ from spool.clock import Clock, system_clock
 from spool.domain.environments import SANDBOX
 from spool.domain.errors import ConfigError, SluzaError, SpoolError
 from spool.domain.ledger import ALIVE
+from spool.domain.municipality import Unit
 from spool.looking import Looking
 
 
@@ -22,6 +23,13 @@ class Bench:
     settings: gateway_settings.GatewaySettings
     spool: Spool
     clock: Clock
+
+    def unit(self, unit_id: str) -> Unit:
+        """The unit of this id. Raises ConfigError when it is not configured."""
+        found = self.settings.shared.municipality.units.get(unit_id)
+        if found is None:
+            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", "Listę pokaże: sluza unit list")
+        return found
 
 
 def read_settings(config: str | None) -> gateway_settings.GatewaySettings:

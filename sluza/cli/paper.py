@@ -53,8 +53,7 @@ def add(
     texts = (*links, *(read(scan).texts if scan else ()))
     with bench(options.chosen(config, own_config)) as opened:
         rules, now = opened.settings.shared.rules, opened.clock()
-        if unit_id not in rules.municipality.units:
-            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", "Listę pokaże: sluza unit list")
+        opened.unit(unit_id)
         read_nip, read_day = papers.read_off(texts, rules)
         day = issued or read_day
         if day is None:

@@ -152,13 +152,7 @@ def _target(opened: Bench, purchase: Purchase, unit_id: str, suggested: bool) ->
         if purchase.suggested is None:
             raise MoveRefused("Podpowiedzi nie wskazują jednej jednostki.", "Proszę podać jednostkę.")
         return purchase.suggested
-    return None if unit_id == TRAY else _unit(opened, unit_id)
-
-
-def _unit(opened: Bench, unit_id: str) -> str:
-    if unit_id not in opened.settings.shared.municipality.units:
-        raise ConfigError(f"Nie ma jednostki „{unit_id}”.", "Listę pokaże: sluza unit list")
-    return unit_id
+    return None if unit_id == TRAY else opened.unit(unit_id).id
 
 
 @received.command("remirror")
@@ -198,8 +192,7 @@ def letter(
     """Projekt pisma do dostawcy z prośbą o fakturę korygującą; wysyła je człowiek."""
     with bench(options.chosen(config, own_config)) as opened:
         purchase, rules = _read(opened, ksef_number)[0], opened.settings.shared.rules
-        units = rules.municipality.units
-        named = units[_unit(opened, unit_id)] if unit_id else purchase.recipient(rules)
+        named = opened.unit(unit_id) if unit_id else purchase.recipient(rules)
         made = purchases.letter(purchase, rules, warsaw_date(opened.clock()), named)
     if target is not None:
         target.write_text(made, encoding="utf-8")

@@ -138,13 +138,12 @@ def card(config: str | None, own_config: str | None, unit_id: str, idwew: str, t
     """Karta zakupów do wydruku (PDF): co powiedzieć sprzedawcy, żeby faktura trafiła do jednostki."""
     with bench(options.chosen(config, own_config)) as opened:
         town = opened.settings.shared.municipality
-        if unit_id not in town.units:
-            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", "Listę pokaże: sluza unit list")
+        own = opened.unit(unit_id)
         given = opened.spool.read_now(lambda store: store.internal_ids())
     holder = next((i.holder for i in given if (i.idwew, i.unit, i.withdrawn_on) == (idwew, unit_id, None)), "")
     if idwew and not holder:
         raise ConfigError(f"IDWew {idwew} nie należy do tej jednostki.", "Wykaz: sluza register idwew list")
-    names = names_of(town, town.units[unit_id], idwew, holder)
+    names = names_of(town, own, idwew, holder)
     drawing = drawing_workers()
     try:
         raw = asyncio.run(drawing.run(draw_card, names))

@@ -1,6 +1,7 @@
 """Raw sockets against the drop-point (X16, D09): malformed, slow, endless and cut requests."""
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -25,15 +26,13 @@ POST = f"POST /v1/invoices HTTP/1.1\r\nHost: x\r\n{LOGIN}"
 async def talk(bench: Bench, *pieces: bytes | float, wait: float = 3.0) -> bytes:
     """Send the pieces (a number is a pause in seconds), then read until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", bench.port)
-    try:
+    with contextlib.suppress(ConnectionError):
         for piece in pieces:
             if isinstance(piece, float):
                 await asyncio.sleep(piece)
                 continue
             writer.write(piece)
             await writer.drain()
-    except ConnectionError:
-        pass
     try:
         return await asyncio.wait_for(reader.read(), wait)
     except ConnectionError:
