@@ -1,9 +1,12 @@
 """The agent on a full disk: it goes on in the reserve, and when that is spent, too, it waits (fault F04)."""
 
 import asyncio
+import contextlib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pysqlite3
 import pytest
 
 from agent import __main__ as program
@@ -13,6 +16,13 @@ from spool.clock import SandboxClock
 from spool.domain.errors import NoRoom
 from tests.crash.test_full_disk import _RESERVE, Mount, fill, mount_fixture  # noqa: F401
 from tests.integration.agent_rig import UNITS, Rig, Sandbox, bench_fixture, make_context, sandbox_fixture  # noqa: F401
+
+
+def empty_log(state: Path) -> None:
+    """No room left in the write-ahead log that SQLite would use again: the next commit needs blocks of the disk."""
+    with contextlib.closing(pysqlite3.connect(state / FILE, timeout=30)) as connection:
+        (busy, _log, _moved) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert not busy
 
 
 async def test_fault_F04_sending_and_receipts_go_on_in_the_reserve(
@@ -26,6 +36,7 @@ async def test_fault_F04_sending_and_receipts_go_on_in_the_reserve(
     try:
         async with Rig(sandbox, state, clock, spool, bench, make_context(sandbox, tmp_path), UNITS) as rig:
             documents = [await rig.put_new(f"F04/{number}") for number in range(3)]
+            empty_log(state)
             fill(state)
             await rig.start()
             for document in documents:
