@@ -13,7 +13,7 @@ from spool.domain.announcements import Announcement, Category
 from spool.domain.document import Mode, facts_from_dict
 from spool.domain.errors import Problem
 from spool.domain.ladder import Step
-from spool.domain.ledger import Condition, Document, Event, Outage, Received, Session
+from spool.domain.ledger import Condition, Document, Event, NewDocument, Outage, Received, Session
 from spool.domain.states import State
 from spool.domain.terms import DueState
 from spool.domain.troubles import Seen, Trouble
@@ -61,7 +61,29 @@ _FIELDS = frozenset(Document.__dataclass_fields__)
 def document(row: pysqlite3.Row) -> Document:
     """A row of `document`."""
     # All at once: a row looks for each name that it is asked for through all of its columns.
-    values = {name: value for name, value in zip(row.keys(), row, strict=True) if name in _FIELDS}
+    values = dict(zip(row.keys(), row, strict=True))
+    values["facts"] = facts_from_dict(json.loads(values["facts"]))
+    for name in ("problems", "warnings"):
+        values[name] = tuple(Problem(**p) for p in _list(values[name]))
+    return _document(values)
+
+
+_ENTERED = {
+    "attempts": 0, "session": None, "invoice_ref": None, "ksef_number": None, "acquisition_date": None,
+    "upo_sha256": None, "handed_over_at": None, "version": 1, "shown": 0, "held_back": 0, "parked": 0,
+}  # fmt: skip
+"""What the schema gives to columns that intake does not fill."""
+
+
+def entered(new: NewDocument, columns: dict[str, Any]) -> Document:
+    """The row just made of these columns, without asking for it: intake has no time to read what it wrote."""
+    read = {"facts": new.facts, "problems": new.problems, "warnings": new.warnings}
+    return _document({**_ENTERED, **columns, **read})
+
+
+def _document(values: dict[str, Any]) -> Document:
+    """From all columns, of which these are values already: facts, problems and warnings."""
+    values = {name: value for name, value in values.items() if name in _FIELDS}
     for name in _MAYBE_INSTANTS:
         values[name] = _maybe(values[name])
     values["state"] = State(values["state"])
@@ -70,9 +92,6 @@ def document(row: pysqlite3.Row) -> Document:
     for name in ("owed", "in_order", "held_back", "parked"):
         values[name] = bool(values[name])
     values["announcements"] = tuple(_list(values["announcements"]))
-    values["facts"] = facts_from_dict(json.loads(values["facts"]))
-    for name in ("problems", "warnings"):
-        values[name] = tuple(Problem(**p) for p in _list(values[name]))
     return Document(**values)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -131,11 +132,9 @@ class Base:
 
     # -- helpers -----------------------------------------------------------------------------------------------
 
-    def _insert(self, table: str, **columns: Any) -> None:
-        self._db.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks(columns)})",  # noqa: S608 - our own names
-            tuple(columns.values()),
-        )
+    def _insert(self, table: str, **columns: Any) -> int:
+        """Returns the rowid."""
+        return int(self._db.execute(_inserting(table, tuple(columns)), tuple(columns.values())).lastrowid)
 
     def _one(self, sql: str, *values: Any) -> pysqlite3.Row | None:
         return self._db.execute(sql, values).fetchone()
@@ -146,7 +145,15 @@ def link(row: Mapping[str, Any] | pysqlite3.Row) -> str:
     fields = [row[name] for name in _CHAINED]
     if row["fence"] is not None:
         fields.append(row["fence"])
-    return hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(_ENCODE(fields).encode()).hexdigest()
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # `dumps` would make one every time
+
+
+@cache
+def _inserting(table: str, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks(columns)})"  # noqa: S608 - our own names
 
 
 def marks(values: Iterable[Any]) -> str:

@@ -29,28 +29,29 @@ class Documents(Lookup, Sessions):
         """
         self.put_body(raw)
         self._keep_original(new)
-        document_id = f"{int(now.timestamp() * 1000):011x}{secrets.token_hex(6)}"
-        self._insert(
-            "document",
-            id=document_id,
-            unit=new.unit,
-            context=new.context,
-            sha256=new.sha256,
-            size=new.size,
-            source=new.source,
-            source_name=new.source_name,
-            name=name or document_id,
+        document_id, at = f"{int(now.timestamp() * 1000):011x}{secrets.token_hex(6)}", stamp(now)
+        columns = {
+            "id": document_id,
+            "unit": new.unit,
+            "context": new.context,
+            "sha256": new.sha256,
+            "size": new.size,
+            "source": new.source,
+            "source_name": new.source_name,
+            "name": name or document_id,
             **self._judgement(new),
-            next_action_at=stamp(now),
-            created_at=stamp(now),
-            updated_at=stamp(now),
-        )
+            "next_action_at": at,
+            "created_at": at,
+            "updated_at": at,
+        }
+        seq = self._insert("document", **columns)
         note = new.problems[0].message if new.problems else new.reason or "Przyjęto i zapisano."
         self.log(document_id, f">{new.state}", now, new.actor, note, {"sha256": new.sha256, "source": new.source})
         self._log_warnings(document_id, new, now)
         if new.place.series:
             self.keep_order(new.unit, new.place.series, now)
-        return self.document(document_id)
+            return self.document(document_id)
+        return rows.entered(new, {"seq": seq, **columns})
 
     def take_again(self, document: Document, new: NewDocument, name: str, now: datetime) -> Document:
         """A refused or withdrawn document came back and was judged anew: queue it, or keep it refused.
@@ -209,7 +210,7 @@ class Documents(Lookup, Sessions):
     def _judgement(self, new: NewDocument) -> dict[str, Any]:
         """The columns that intake decides, for a first and for a repeated look at the same bytes."""
         return {
-            "state": new.state,
+            "state": new.state.value,
             "reason": new.reason,
             "facts": dump(new.facts.as_dict()),
             "training": new.facts.training,

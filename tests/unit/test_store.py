@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from spool.access import Spool
 from spool.bodies import sha256_hex
-from spool.domain.document import Facts
+from spool.domain.catalogue import problem
+from spool.domain.document import Facts, Mode
 from spool.domain.errors import BodyDamaged, LeaseLost, MoveRefused, SpoolTooNew
-from spool.domain.ledger import Document, NewReceived
+from spool.domain.ledger import Document, Kod2, NewReceived
+from spool.domain.series import Place
 from spool.domain.states import State
 from spool.lock import AlreadyRunning, RoleLock
 from spool.store import Store
@@ -44,6 +47,21 @@ def other(engine: Engine, spool: Spool, tmp_path: Path) -> Iterator[Spool]:
 def add(spool: Spool, raw: bytes = b"<a/>", **more: object) -> Document:
     """Put a document into the spool."""
     return spool.write_now(lambda s: s.add(new(raw, NOW, **more), raw, "a", NOW))  # type: ignore[arg-type]
+
+
+def test_what_entering_returns_is_the_row(spool: Spool) -> None:
+    """Intake is told of exactly what the spool has, although the row is not read again."""
+    first = problem("encoding_repaired", what="BOM", original="00")
+    used = replace(due(NOW, NOW), mode=Mode.OFFLINE24, deemed=True, used=("MF/1",), because="MF/1")
+    seal = Kod2("https://x", "01")
+    plain = add(spool)
+    full = add(spool, b"<b/>", number="FV/2", due=used, kod2=seal, warnings=(first,), original=b"<c/>")
+    refused = add(spool, b"<d/>", number="FV/3", state=State.REFUSED, problems=(first,), awaits="FV/9")
+    placed = add(spool, b"<e/>", number="FV/4", place=Place("FV/…", 4, strict=True))
+    waiting = add(spool, b"<f/>", number="FV/5", place=Place("FV/…", 5, strict=True))
+    assert waiting.held_back
+    for document in (plain, full, refused, placed, waiting):
+        assert spool.read_now(lambda s, d=document: s.document(d.id)) == document  # type: ignore[misc]
 
 
 def test_bytes_come_back_exactly(spool: Spool) -> None:
