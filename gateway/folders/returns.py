@@ -296,6 +296,7 @@ class _Pauses:
         self._tries: dict[str | _Task, int] = {}
         self._in_a_row: dict[str, int] = {}
         self._alerts: dict[str, Alerts] = {}
+        self._about: dict[str, set[_Task]] = {}
 
     def holds(self, task: _Task) -> bool:
         """True while the task, or its whole unit, has to wait."""
@@ -324,6 +325,7 @@ class _Pauses:
         )
         if whole_unit:
             self._wait(task.unit)
+            self._about.setdefault(task.unit, set()).add(task)
             self._say(task.unit).once(
                 ("unwritable",),
                 "folder_not_written",
@@ -336,12 +338,14 @@ class _Pauses:
             )
 
     def succeeded(self, task: _Task) -> None:
-        """The folder can be written."""
+        """The folder can be written; what could not be is told as over once one of those things is."""
         self._in_a_row.pop(task.unit, None)
         for key in (task, task.unit):
             self._until.pop(key, None)
             self._tries.pop(key, None)
-        if task.unit in self._alerts and self._alerts[task.unit].over(("unwritable",)):
+        if task in self._about.get(task.unit, ()):
+            del self._about[task.unit]
+            self._say(task.unit).over(("unwritable",))
             _log.info("folder_written_again", unit=task.unit)
 
     def _wait(self, key: str | _Task) -> None:

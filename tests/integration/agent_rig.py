@@ -41,7 +41,7 @@ from tests.spool_story import report_of
 
 NIP = MUNICIPALITY_NIP
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 class Sandbox:

@@ -14,6 +14,7 @@ from gateway.folders import layout, outcome
 from gateway.folders.filing import Filing
 from gateway.folders.outcome import Told
 from gateway.folders.placing import Shelf
+from gateway.folders.returns import _Pauses, _Task
 from gateway.render import UnreadableInvoice
 from gateway.results import local
 from spool import files
@@ -279,6 +280,19 @@ async def test_fault_D11_an_unwritable_folder_holds_up_only_its_unit(bench: Benc
         blocked.unlink()
         await until(lambda: all(d.state is State.DELIVERED for d in bench.documents()), 15)
     assert len(bench.lying("wyslane")) == 4 * len(stuck)
+
+
+def test_fault_D11_what_can_be_written_elsewhere_does_not_end_the_alert() -> None:
+    """`w-toku/` is written while `wyslane/` cannot be: one alert, until what could not be written is."""
+    pauses, blocked, other = _Pauses(), _Task(SCHOOL, "a", received=False), _Task(SCHOOL, "b", received=False)
+    with capture_logs() as logs:
+        for _ in range(2):
+            pauses.failed(blocked, layout.FoldersUnavailableError())
+            pauses.succeeded(other)
+        pauses.succeeded(blocked)
+        pauses.failed(blocked, layout.FoldersUnavailableError())
+    told = ["folder_not_written", "folder_written_again", "folder_not_written"]
+    assert [entry["event"] for entry in logs] == told
 
 
 async def test_fault_D11_one_locked_file_holds_up_only_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
