@@ -217,8 +217,8 @@ def unknown(store: Store, document: Document, outcome: Unknown, now: datetime) -
     store.move(document.id, State.UNKNOWN, now, "agent", outcome.reason, reason=outcome.reason)
 
 
-NOT_IN_SESSION = "Zamknięta sesja KSeF nie zawiera tego dokumentu; wysyłamy go ponownie."
-NOT_STORED = "KSeF nie pokazuje tej sesji, a w jego rejestrze nie ma tego dokumentu; wysyłamy go ponownie."
+NOT_IN_SESSION = "Dokument nie dotarł do KSeF (nie ma go w zamkniętej sesji), więc wysyłamy go teraz."
+NOT_STORED = "Dokument nie dotarł do KSeF (nie ma tej sesji, a w rejestrze nie ma dokumentu), więc wysyłamy go teraz."
 
 
 def absent(store: Store, document: Document, now: datetime, random: float, note: str) -> None:

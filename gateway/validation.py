@@ -46,7 +46,7 @@ def check(
 
 
 def _about_date(code: str, issued: date, today: date) -> Problem:
-    return problem(code, field=DATE_FIELD, value=issued.isoformat(), today=today.isoformat())
+    return problem(code, field=DATE_FIELD, value=f"{issued:%d.%m.%Y}", today=f"{today:%d.%m.%Y}")
 
 
 def _seller(facts: Facts, municipality: Municipality, unit: Unit) -> Problem | None:

@@ -58,8 +58,8 @@ def test_fault_K17_a_future_date_is_refused() -> None:
     """`P_1` after today is refused with field, both dates and the cure (deadlines E10)."""
     found = check(FACTS, municipality=MUNICIPALITY, unit=SP1, today=date(2026, 11, 19))[0]
     assert [(p.code, p.field) for p in found] == [("issue_date_in_future", "Fa/P_1")]
-    assert "2026-11-20" in found[0].message
-    assert "2026-11-19" in found[0].message
+    assert "20.11.2026" in found[0].message
+    assert "19.11.2026" in found[0].message
 
 
 @pytest.mark.parametrize("today", [date(2026, 11, 21), date(2027, 3, 1), date(2030, 1, 1)])
