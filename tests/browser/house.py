@@ -10,6 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.alarms.settings import Alerts
+from gateway.alarms.watch import Alarms, Patience
 from sluza.sample_parts import Line
 from sluza.samples import ksef_number_for, purchase_for_unit
 from spool import actions, outages
@@ -19,6 +21,7 @@ from spool.domain.document import Facts
 from spool.domain.ledger import NewReceived
 from spool.domain.municipality import Municipality, Unit
 from spool.domain.states import State
+from spool.law import Law, Rules
 from spool.store import Store
 from tests.http_bench import NOW, SCHOOL, WELFARE, Bench, municipality, running, school_invoice, welfare_invoice
 
@@ -161,6 +164,12 @@ def _failure(store: Store) -> None:
         store, "sandbox", Category.FAILURE, NOW - timedelta(hours=1), NOW, name="Anna Nowak (a.nowak)",
         link="https://www.gov.pl/web/finanse/awaria", published=NOW - timedelta(minutes=30), title="Awaria KSeF",
     )  # fmt: skip
+
+
+async def warned(bench: Bench) -> None:
+    """What the loop of the alarms finds at nine in the evening of that day; nobody recomputes dates here."""
+    rules, evening = Rules(Law(), bench.municipality), NOW + timedelta(hours=11)
+    await Alarms(bench.spool, rules, Alerts(), lambda: evening, Patience(law=0)).look()
 
 
 _PURCHASES: tuple[tuple[str | None, str, str, str], ...] = (

@@ -17,7 +17,7 @@ def main(directory: Path) -> int:
     directory.mkdir(parents=True, exist_ok=True)
     here = Path(__file__).parent
     environment = os.environ | {"SLUZA_PICTURES": str(directory.resolve())}
-    chosen = ["-k", "mouse or stage or supervision or 360"]
+    chosen = ["-k", "mouse or stage or supervision or 360 or 1280"]
     command = [sys.executable, "-m", "pytest", "-q", *chosen, *(str(here / module) for module in MODULES)]
     code = subprocess.run(command, env=environment, check=False).returncode
     for path in sorted(directory.glob("*.png")):

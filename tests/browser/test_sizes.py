@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.house import Day, House
+from tests.browser.house import Day, House, warned
 from tests.browser.visitor import DESK, PHONE, WALL, Camera, Visits
 
 _SMALLEST_PX = 11.5
@@ -41,6 +41,9 @@ LOOKS_WRONG = """
 """.replace("SMALLEST", str(_SMALLEST_PX))
 """Two lines of one paragraph may touch by the height of their letters' tails; anything more is one text on another."""
 
+IN_THE_EVENING = "() => { document.querySelector('.clock time').textContent = 'pt. 20.11.2026, 21:00:05'; }"
+"""The house's clock stands still at ten; the picture is of the evening, when the warnings were raised."""
+
 PAGES = {
     "przeglad": "/",
     "wysylane": "/faktury",
@@ -72,6 +75,7 @@ def test_every_page_fits(visits: Visits, home: House, day: Day, camera: Camera, 
     stranger = visits.somebody(size=size)
     stranger.go("/logowanie")
     person = visits.somebody(cookie=home.cookie("admin"), size=size)
+    home.do(warned(home.bench))
     wrong = {"logowanie": stranger.page.evaluate(LOOKS_WRONG)}
     for name, path in PAGES.items():
         person.go(path.format(**day.documents, received=day.received[None]))
@@ -79,4 +83,7 @@ def test_every_page_fits(visits: Visits, home: House, day: Day, camera: Camera, 
         wrong[name] = person.page.evaluate(LOOKS_WRONG)
         if size == PHONE and name in {"przeglad", "odrzucona"}:
             camera.take(person.page, f"telefon-{name}")
+        if size == DESK and name == "alarmy":
+            person.page.evaluate(IN_THE_EVENING)
+            camera.take(person.page, name)
     assert {name: found for name, found in wrong.items() if found} == {}

@@ -145,8 +145,6 @@ def test_story_of_an_outage(visits: Visits, stage: Stage, camera: Camera) -> Non
     control(stage, "faults", None, "DELETE")
     _green(admin)
     camera.take(admin.page, "przeglad-po-awarii")
-    admin.link("Alarmy")
-    camera.take(admin.page, "alarmy")
 
 
 def _due(told: Path) -> str | None:
