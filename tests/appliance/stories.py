@@ -82,7 +82,7 @@ def unfit_certificates(machine: Machine, _figures: Figures) -> None:
     machine.run(f"{place} {KIT}/offline.crt pieczec.pem && {place} {KIT}/offline.key pieczec.key")
     _rests(machine, "jest typu Offline i nie służy do logowania")
     machine.run(f"{place} {KIT}/pieczec.pem pieczec.pem")
-    _rests(machine, "nie pasuje")
+    _rests(machine, "Klucz i certyfikat nie należą do siebie")
     machine.run(f"{place} {KIT}/expired.crt pieczec.pem && {place} {KIT}/expired.key pieczec.key")
     machine.run("systemctl restart sluza")
     machine.wait(READY, 120)
