@@ -51,7 +51,7 @@ def test_a_wrong_configuration_does_not_restart_the_unit() -> None:
 
 
 def test_only_an_administrator_stops_the_unit() -> None:
-    """Whatever supervisord ended with, systemd starts it again, soon; what it left is killed at once, not waited for."""
+    """Whatever supervisord ended with, systemd starts it again, soon; what it left is killed and not waited for."""
     lines = UNIT.read_text(encoding="utf-8").splitlines()
     assert {"Restart=always", "RestartSec=2", "KillMode=mixed", "StartLimitIntervalSec=0"} <= set(lines)
 
