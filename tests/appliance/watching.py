@@ -14,9 +14,14 @@ _NOTICED_S = {"KILL": _AT_ONCE_S, "TERM": 25.0, "STOP": 15.0}
 """What may pass before the start begins: systemd's pause; a program's own end; the looks that make a hang."""
 
 
+def _find(name: str) -> str:
+    """A shell command that says the process of one program; the brackets keep it from finding its own shell."""
+    return f"pgrep -o -f '/opt/sluza/current/bin/sluza [{name[0]}]{name[1:]}\\b'"
+
+
 def pid(machine: Machine, name: str) -> int:
     """The process of one program."""
-    return int(machine.run(f"pgrep -o -f '/opt/sluza/current/bin/sluza {name}\\b'"))
+    return int(machine.run(_find(name)))
 
 
 def a_start(machine: Machine) -> float:
@@ -65,9 +70,8 @@ def hangs_at_the_start(machine: Machine, figures: Figures) -> None:
     start = a_start(machine)
     for name in PROGRAMS:
         old = pid(machine, name)
-        new = f"pgrep -o -f '/opt/sluza/current/bin/sluza {name}\\b'"
         frozen = machine.run(
-            f"kill -KILL {old}; until p=$({new}) && test $p != {old}; do sleep 0.05; done; kill -STOP $p; echo $p"
+            f"kill -KILL {old}; until p=$({_find(name)}) && test $p != {old}; do sleep 0.05; done; kill -STOP $p; echo $p"
         )
         assert not kit.read(machine, f"/run/sluza/{name}.pulse").startswith(f"{frozen} "), "it was ready already"
         taken = machine.wait(_another(name, int(frozen)), 120)
