@@ -70,9 +70,8 @@ def hangs_at_the_start(machine: Machine, figures: Figures) -> None:
     start = a_start(machine)
     for name in PROGRAMS:
         old = pid(machine, name)
-        frozen = machine.run(
-            f"kill -KILL {old}; until p=$({_find(name)}) && test $p != {old}; do sleep 0.05; done; kill -STOP $p; echo $p"
-        )
+        born = f"until p=$({_find(name)}) && test $p != {old}; do sleep 0.05; done"
+        frozen = machine.run(f"kill -KILL {old}; {born}; kill -STOP $p; echo $p")
         assert not kit.read(machine, f"/run/sluza/{name}.pulse").startswith(f"{frozen} "), "it was ready already"
         taken = machine.wait(_another(name, int(frozen)), 120)
         _in_time(machine, figures, f"{name} frozen in its start", taken, start + _NOTICED_S["STOP"])
