@@ -119,7 +119,7 @@ class Overseer:
     def orphaned(self) -> None:
         """supervisord has died: its programs end with it, also where no systemd would kill them (the demo)."""
         for program in self._programs.values():
-            if pulse.threads(program.pid):
+            if program.pid > 0 and pulse.threads(program.pid):
                 pulse.send(program.pid, signal.SIGTERM)
 
     def _rest(self, name: str) -> None:

@@ -42,7 +42,7 @@ class Judge:
 
     def look(self, pid: int, beat: str, parent: int | None) -> bool:
         """False when that process is no child of `parent` (None: whosever): numbers are given again."""
-        alive = threads(pid)
+        alive = threads(pid) if pid > 0 else None  # for a signal, 0 is our whole group
         if alive is None or parent not in (None, alive[0]):
             return False
         self.watched = self.watched.seen(pid, beat, doing(alive[1]))
