@@ -76,7 +76,7 @@ async def _work(house: House, listeners: list[Beacon]) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(_watch(house, offices))
             if pulse.wanted():
-                group.create_task(pulse.beat(ROLE, lambda: house.bell.stopping))
+                group.create_task(pulse.live(ROLE, lambda: house.bell.stopping))
             group.create_task(_with_room(house, lambda: _beat(house)))
             group.create_task(_with_room(house, lambda: keep_the_law(house)))
             for beacon in listeners:

@@ -165,7 +165,7 @@ async def _run(
 def _life(desk: Spool, stop: asyncio.Event) -> dict[str, Awaitable[None]]:
     """That this process is the one with the role, and that its loop turns."""
     parts: dict[str, Awaitable[None]] = {"role": process.keep_role(desk, stop)}
-    return parts | ({"pulse": pulse.beat(ROLE, stop.is_set)} if pulse.wanted() else {})
+    return parts | ({"pulse": pulse.live(ROLE, stop.is_set)} if pulse.wanted() else {})
 
 
 def _registers(

@@ -2,22 +2,25 @@
 
 supervisord starts it as an event listener: its stdin and stdout are supervisord's protocol, so it speaks on stderr. It
 
-- ends what hangs, by the rules of `spool.domain.pulse`: first so that Python writes where it hung, then for good;
+- ends what hangs, by the rules of `spool.domain.pulse`: a program from its first moment to its last, and supervisord;
 - lets what ends again and again, or cannot be started at all (FATAL), rest a minute between two tries;
 - has it told to people, once: that, and a program that supervisord leaves alone because of its configuration;
 - ends both when supervisord has died.
 
-It reads no disk and waits for nobody. Telling is a process of its own (`sluza alerts stopped`), because mail waits.
+It reads no disk and waits for nobody longer than a moment. Telling is a process of its own (`sluza alerts stopped`),
+because mail waits. The programs watch over it in turn (`spool.pulse.live`).
 """
 
 import contextlib
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,14 +29,14 @@ from supervisor import childutils
 
 from spool import pulse
 from spool.domain.exits import Exit
-from spool.domain.pulse import Watched, doing, fails
+from spool.domain.pulse import QUIET, fails
 from spool.domain.stopped import PROGRAMS, Why
 
 SUPERVISOR = "supervisord"
 _LOOK_EVERY_S = 1.0
 _REST_LOOKS, _TELL_AGAIN_LOOKS, _TELL_LOOKS, _TELL_TRIES = 60, 60, 150, 60
-_LAST_LOOKS = 2
-"""Between the signal that asks for the stacks and the one that cannot be refused."""
+_ANSWER_S = 3.0
+"""supervisord answers at once, or is frozen: then it is judged like the others, and must not freeze us."""
 
 
 @dataclass
@@ -51,11 +54,10 @@ class Telling:
 class Program:
     """What is remembered about one program; numbers are looks."""
 
-    watched: Watched = field(default_factory=Watched)
+    pid: int = 0
     ended: deque[int] = field(default_factory=lambda: deque(maxlen=10))
     told: set[Why] = field(default_factory=set)
     start_at: int | None = None
-    doomed_at: int | None = None
 
 
 class Overseer:
@@ -63,39 +65,40 @@ class Overseer:
 
     def __init__(self, run: Path, rpc: Any, supervisor: int) -> None:
         self._run, self._rpc, self._supervisor = run, rpc, supervisor
-        self._programs = {name: Program() for name in (*PROGRAMS, SUPERVISOR)}
+        self._programs = {name: Program() for name in PROGRAMS}
+        self._judges = {name: pulse.Judge(name) for name in (*PROGRAMS, SUPERVISOR)}
         self._tellings: list[Telling] = []
         self._now, self._ticks = 0, 0
 
     def look(self) -> None:
         """Once a second: pulses, programs that are to be started again, messages."""
         self._now += 1
-        for name in PROGRAMS:
-            program = self._programs[name]
+        for name, program in self._programs.items():
             found = pulse.read(self._run, name)
-            if found and self._judge(name, *found, parent=self._supervisor) and not fails(program.ended, self._now):
+            beats = found is not None and program.pid in (0, found[0])
+            pid, beat = found if found and beats else (program.pid, QUIET)
+            judged = self._judges[name].look(pid, beat, parent=self._supervisor)
+            if judged and beats and not fails(program.ended, self._now):
                 program.told.clear()
-            if program.start_at is not None and self._now >= program.start_at:
+            if program.start_at is not None and self._now >= program.start_at and self._ask("startProcess", name):
                 program.start_at = None
-                with contextlib.suppress(childutils.xmlrpclib.Fault):  # it is running already
-                    self._rpc.supervisor.startProcess(name, False)
-        self._judge(SUPERVISOR, self._supervisor, str(self._ticks), parent=None)
+        self._judges[SUPERVISOR].look(self._supervisor, str(self._ticks), parent=None)
         self._tell()
 
-    def _judge(self, name: str, pid: int, beat: str, parent: int | None) -> bool:
-        """End what hangs; False when that is not a child of our supervisord, or it itself: numbers are given again."""
-        alive, program = pulse.threads(pid), self._programs[name]
-        if alive is None or parent not in (None, alive[0]):
+    def learn(self) -> None:
+        """Which processes there are, when supervisord has started us anew; of later ones it tells itself."""
+        for name, program in self._programs.items():
+            with contextlib.suppress(OSError, childutils.xmlrpclib.Error):  # it starts only now, or hangs
+                program.pid = self._rpc.supervisor.getProcessInfo(name)["pid"]
+
+    def _ask(self, what: str, name: str) -> bool:
+        """Of supervisord, not waited for; False when it does not answer. A refusal means that it is so already."""
+        try:
+            getattr(self._rpc.supervisor, what)(name, False)
+        except childutils.xmlrpclib.Fault:
+            return True
+        except OSError:
             return False
-        program.watched = program.watched.seen(pid, beat, doing(alive[1]))
-        if not program.watched.hangs:
-            program.doomed_at = None
-        elif program.doomed_at is None:
-            program.doomed_at = self._now
-            _say(f"{name} ({pid}) nie daje znaku życia: {program.watched}; kończę go")
-            _signal(pid, signal.SIGABRT)
-        elif self._now - program.doomed_at >= _LAST_LOOKS:
-            _signal(pid, signal.SIGKILL)
         return True
 
     def hear(self, event: str, payload: dict[str, str]) -> None:
@@ -103,6 +106,7 @@ class Overseer:
         if event.startswith("TICK"):
             self._ticks += 1
         elif (name := payload.get("processname", "")) in PROGRAMS:
+            self._programs[name].pid = int(payload["pid"]) if event == "PROCESS_STATE_RUNNING" else 0
             if event == "PROCESS_STATE_EXITED" and payload["expected"] == "1":
                 self._have_told(name, Why.CONFIGURATION)
             elif event == "PROCESS_STATE_EXITED":
@@ -113,16 +117,14 @@ class Overseer:
                 self._rest(name)
 
     def orphaned(self) -> None:
-        """supervisord has died: its programs end, too, because systemd starts nothing anew while one of them lives."""
-        for name in PROGRAMS:
-            watched = self._programs[name].watched
-            if (found := pulse.read(self._run, name)) and found[0] == watched.pid and pulse.threads(watched.pid):
-                _signal(watched.pid, signal.SIGTERM)
+        """supervisord has died: its programs end with it, also where no systemd would kill them (the demo)."""
+        for program in self._programs.values():
+            if program.pid > 0 and pulse.threads(program.pid):
+                pulse.send(program.pid, signal.SIGTERM)
 
     def _rest(self, name: str) -> None:
         """Not another try at once: it would take the processor from the one that works."""
-        with contextlib.suppress(childutils.xmlrpclib.Fault):  # it does not run, as it should be
-            self._rpc.supervisor.stopProcess(name, False)
+        self._ask("stopProcess", name)
         self._programs[name].start_at = self._now + _REST_LOOKS
         self._have_told(name, Why.FAILING)
 
@@ -130,7 +132,7 @@ class Overseer:
         told = self._programs[name].told
         if why not in told:
             told.add(why)
-            _say(f"{name}: {why.value}")
+            pulse.say(f"{name}: {why.value}")
             self._tellings.append(Telling(name, why))
 
     def _tell(self) -> None:
@@ -152,27 +154,26 @@ class Overseer:
         self._tellings = [t for t in self._tellings if t.running is not None or t.tries < _TELL_TRIES]
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _say(sentence: str) -> None:
-    with contextlib.suppress(OSError):
-        print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {sentence}", file=sys.stderr, flush=True)
-
-
 def main() -> int:
     """Until supervisord closes the line. Only supervisord starts it."""
-    overseer = Overseer(Path(os.environ[pulse.RUN]), childutils.getRPCInterface(os.environ), os.getppid())
+    socket.setdefaulttimeout(_ANSWER_S)
+    run = Path(os.environ[pulse.RUN])
+    overseer = Overseer(run, childutils.getRPCInterface(os.environ), os.getppid())
+    overseer.learn()
     childutils.listener.ready()
+    with pulse.pulse(pulse.OVERSEER) as beat:
+        _watch(overseer, beat)
+    return Exit.OK
+
+
+def _watch(overseer: Overseer, beat: Callable[[], int]) -> None:
     following = time.monotonic() + _LOOK_EVERY_S
     while True:
         if select.select([sys.stdin], [], [], max(0.0, following - time.monotonic()))[0]:
             line = sys.stdin.readline()
             if not line:
                 overseer.orphaned()
-                return Exit.OK
+                return
             header = childutils.get_headers(line)
             payload = childutils.get_headers(sys.stdin.read(int(header["len"])))
             overseer.hear(header["eventname"], payload)
@@ -180,6 +181,7 @@ def main() -> int:
             childutils.listener.ready()
         if time.monotonic() >= following:
             following = time.monotonic() + _LOOK_EVERY_S
+            beat()
             overseer.look()
 
 

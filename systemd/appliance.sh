@@ -98,6 +98,8 @@ build_release() {
   (cd "$here" && tar -cf - --exclude='*.pyc' "${parts[@]}") | tar -xf - -C "$source"
   install_package "$release" "$source"
   rm -rf "$source"
+  # The service cannot write here, and without this would compile everything at each start; pip has done it, uv has not.
+  "$release/bin/python" -m compileall -q "$release/lib" >/dev/null || true
   "$release/bin/sluza" --version >/dev/null
   sync -f "$release"
   printf '%s' "$stamp" > "$release/.complete"

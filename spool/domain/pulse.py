@@ -5,7 +5,8 @@ own looks, one a second, at which it stood still. A machine that slept, a clock 
 itself held up therefore add nothing: both sides stood still, or both go on.
 
 A pulse that stands still is not enough to kill: what the threads are doing says why it does. Waiting for a disk counts
-for nothing, because no new process would get further; work that keeps the loop counts slowly.
+for nothing, because no new process would get further; work that keeps the loop counts slowly. A process that has no
+pulse yet is judged by its threads alone.
 """
 
 from collections.abc import Collection
@@ -24,6 +25,11 @@ class Doing(Enum):
 
 FROZEN_LOOKS, IDLE_LOOKS, BUSY_LOOKS = 5, 15, 120
 """So many looks without a pulse are a hang: stopped by a signal; waiting for what never comes; computing endlessly."""
+
+QUIET = ""
+"""The beat of a process without a pulse, not yet or not any more: it starts or stops, and both may take minutes."""
+QUIET_IDLE_LOOKS = 120
+"""So many looks at which such a process waited, in all; it may compute as long as it likes."""
 
 
 def doing(states: Collection[str]) -> Doing:
@@ -61,6 +67,8 @@ class Watched:
     @property
     def hangs(self) -> bool:
         """True when it will not go on by itself."""
+        if self.beat == QUIET:
+            return self.frozen >= FROZEN_LOOKS or self.idle >= QUIET_IDLE_LOOKS
         return self.frozen >= FROZEN_LOOKS or self.idle >= IDLE_LOOKS or self.still >= BUSY_LOOKS
 
 

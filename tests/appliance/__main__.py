@@ -1,19 +1,21 @@
 """Run the stories: `python -m tests.appliance [--release bookworm] [--cache DIR] [STORY …]`; see `tests/appliance`.
 
-Without a name all stories, in their order; a named one is run after `install`. Roots and downloaded packages stay in
-the cache. The last lines are the figures.
+Without a name all stories, in their order; a named one is run after `install`, one with a machine of its own alone.
+Roots and downloaded packages stay in the cache. The last lines are the figures.
 """
 
 import argparse
-import shutil
 import signal
 import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tests.appliance import stories
+from tests.appliance import apart, stories
+from tests.appliance.kit import Figures
 from tests.appliance.machine import Machine, root_of, wheels_of
 
 RELEASES = ("bookworm", "trixie")
@@ -39,27 +41,49 @@ def main() -> int:
 def run(release: str, cache: Path, named: list[str], *, go_on: bool) -> int:
     """One release; returns how many stories failed."""
     root, wheels = root_of(release, cache), wheels_of(release, cache)
-    figures: stories.Figures = {}
-    failed = 0
-    with Machine(root, cache / f"machine-{release}", network=False) as machine:
-        shutil.copytree(wheels, machine.root / "root/wheels")
-        for story in stories.STORIES:
-            if named and story.__name__ not in {*named, "install"}:
-                continue
-            begun = time.monotonic()
-            try:
-                story(machine, figures)
-                word = "ok"
-            except Exception:
-                traceback.print_exc()
-                failed += 1
-                word = "FAILED"
-            print(f"{release} {story.__name__}: {word} ({time.monotonic() - begun:.0f} s)", flush=True)
-            if word == "FAILED" and not go_on:
-                break
+    figures: Figures = {}
+    tell = Teller(release, go_on=go_on)
+
+    def fresh(*, network: bool = False) -> Machine:
+        return Machine(root, cache / f"machine-{release}", network=network, wheels=wheels)
+
+    chosen = [story for story in stories.STORIES if not named or story.__name__ in {*named, "install"}]
+    if not named or len(chosen) > 1 or "install" in named:
+        with fresh() as machine:
+            for story in chosen:
+                if tell.over:
+                    break
+                tell.of(story.__name__, partial(story, machine, figures))
+    for alone in apart.STORIES:
+        if not tell.over and (not named or alone.__name__ in named):
+            tell.of(alone.__name__, partial(alone, fresh, figures))
     for what, figure in figures.items():
         print(f"{release} | {what} | {figure}")
-    return failed
+    return tell.failed
+
+
+class Teller:
+    """Runs stories and says how each of them ended."""
+
+    def __init__(self, release: str, *, go_on: bool) -> None:
+        self.failed = 0
+        self._release, self._go_on = release, go_on
+
+    @property
+    def over(self) -> bool:
+        """After a failure no further story is told, unless all are wanted."""
+        return self.failed > 0 and not self._go_on
+
+    def of(self, name: str, story: Callable[[], None]) -> None:
+        """One story."""
+        begun, word = time.monotonic(), "ok"
+        try:
+            story()
+        except Exception:
+            traceback.print_exc()
+            self.failed += 1
+            word = "FAILED"
+        print(f"{self._release} {name}: {word} ({time.monotonic() - begun:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,23 @@
 """What a town brings along: a configuration, certificates, an invoice, and changed versions of the program."""
 
+import json
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sluza.demo import credentials
 from sluza.samples import unit_invoice
 from tests.appliance.machine import SOURCE, Machine
+from tests.credentials import seal
 
-KIT = "/root/kit"
+Figures = dict[str, str]
+KIT, KSEF = "/root/kit", "/root/piaskownica"
 SANDBOX, HOOK = 18500, 18600
+INSTALL = f"cd {SOURCE} && ./install.sh --wheels /root/wheels"
+RUNS = "systemctl is-active --quiet sluza"
+READY = " && ".join(f"read -r p _ < /run/sluza/{r}.pulse && test -d /proc/$p" for r in ("gateway", "agent"))
+AS = "runuser -u sluza -- /opt/sluza/current/bin/sluza"
+"""Shell: install, the service runs, both programs are ready, the command as the service's user."""
 CONFIG = f"""[municipality]
 name = "Gmina Śluzowo"
 nip = "5080014460"
@@ -78,6 +88,8 @@ def lay_out(machine: Machine) -> None:
     certificate, key = credentials.seal("Gmina Śluzowo", "5080014460", offline=False)
     (kit / "pieczec.pem").write_bytes(certificate)
     (kit / "pieczec.key").write_bytes(key)
+    seal("5080014460", offline=True).write_pem(kit, "offline")
+    seal("5080014460", until=datetime.now(UTC) - timedelta(days=1)).write_pem(kit, "expired")
     (kit / "webhook.sekret").write_text("c2VrcmV0LXNla3JldC1zZWtyZXQtc2VrcmV0LXM=")
     (kit / "sluza.toml").write_text(CONFIG, encoding="utf-8")
     (kit / "hook.py").write_text(_HOOK, encoding="utf-8")
@@ -92,10 +104,20 @@ def place_keys(machine: Machine) -> None:
 
 def start_outside(machine: Machine) -> None:
     """KSeF's simulator and the listener for alarms, as units of their own."""
-    started = "systemd-run --quiet --unit={} {}"
-    sandbox = f"/opt/sluza/current/bin/sluza sandbox --port {SANDBOX} --speed fast"
-    machine.run(started.format("piaskownica", sandbox))
-    machine.run(started.format("webhook", f"python3 {KIT}/hook.py"))
+    start_ksef(machine)
+    machine.run(f"systemd-run --quiet --unit=webhook python3 {KIT}/hook.py")
+
+
+def start_ksef(machine: Machine) -> None:
+    """KSeF's simulator, which goes on with what it has in its directory."""
+    sandbox = f"/opt/sluza/current/bin/sluza sandbox --port {SANDBOX} --speed fast --data {KSEF}"
+    machine.run(f"systemd-run --quiet --unit=piaskownica {sandbox}")
+
+
+def in_ksef(machine: Machine, number: str) -> int:
+    """How often KSeF has an invoice with this number."""
+    ask = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{SANDBOX}/sandbox/ledger').read().decode())"
+    return machine.run(f'python3 -c "{ask}"').count(f'"{number}"')
 
 
 def write(machine: Machine, number: str) -> str:
@@ -137,3 +159,22 @@ def read(machine: Machine, path: str) -> str:
     """A file of the machine, empty where there is none."""
     found = Path(f"{machine.root}{path}")
     return found.read_text(encoding="utf-8") if found.exists() else ""
+
+
+def password_of(said: str, account: str) -> str:
+    """The password of a share's account, which the installer shows once."""
+    password = re.search(rf"Konto {account}, hasło .*: (\S+)", said)
+    assert password, said
+    return password[1]
+
+
+def put(password: str, stem: str) -> str:
+    """A shell command that puts an invoice into a share, whose name is left open, as the school's account."""
+    return f"smbclient -U 'smb-sp1%{password}' //127.0.0.1/{{}} -c 'put /root/{stem}.xml {stem}.xml'"
+
+
+def numbered(machine: Machine, number: str) -> str:
+    """The number that KSeF gave an invoice, as the spool knows it."""
+    listed = json.loads(machine.run(f"cd / && {AS} queue list --all --json"))
+    found: str = next(one["ksef_number"] for one in listed if one["number"] == number)
+    return found

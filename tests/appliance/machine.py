@@ -1,6 +1,10 @@
 """A machine for one test: an overlay over a debootstrapped root, booted by systemd-nspawn."""
 
+import codecs
+import contextlib
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -8,7 +12,7 @@ import time
 from pathlib import Path
 
 PACKAGES = "ca-certificates,python3,python3-venv,systemd,systemd-sysv,dbus,samba,smbclient"
-SOURCE = "/root/src"
+SOURCE, WHEELS = "/root/src", "/root/wheels"
 _PATIENCE_S = 60.0
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 _CERTIFICATES = Path("/etc/ssl/certs")
@@ -53,8 +57,9 @@ def wheels_of(release: str, cache: Path) -> Path:
 class Machine:
     """Booted while the context lasts; `root` is its file system as seen from here."""
 
-    def __init__(self, base: Path, work: Path, *, network: bool) -> None:
+    def __init__(self, base: Path, work: Path, *, network: bool, wheels: Path | None = None) -> None:
         self.work, self.root, self._network = work, work / "root", network
+        self._wheels = wheels
         self._base, self._leader = base, 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,6 +70,8 @@ class Machine:
         layers = f"lowerdir={self._base},upperdir={self.work}/upper,workdir={self.work}/inner"
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.root)], check=True)
         self.bring_source()
+        if self._wheels:
+            shutil.copytree(self._wheels, self.root / WHEELS.lstrip("/"))
         shared = ["--bind-ro=/etc/resolv.conf", f"--bind-ro={_CERTIFICATES}"]
         options = shared if self._network else ["--private-network"]
         boot = ["systemd-nspawn", "-q", "-D", str(self.root), "-b", "--register=no", "--keep-unit", "--console=pipe"]
@@ -101,16 +108,37 @@ class Machine:
         )
         subprocess.run(["tar", "-xf", "-", "-C", str(target)], input=packed.stdout, check=True)
 
-    def start(self, command: str) -> subprocess.Popen[str]:
-        """A shell command inside, not waited for."""
+    def start(
+        self, command: str, stdin: int = subprocess.DEVNULL, said: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
+        """A shell command inside, not waited for; all it says goes to `said`."""
         entering = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"]
         environment = _ENVIRONMENT | ({"PIP_CERT": f"{_CERTIFICATES}/ca-certificates.crt"} if self._network else {})
         named = [f"{key}={value}" for key, value in environment.items()]
         return subprocess.Popen(
             [*entering, "env", "-i", *named, "bash", "-c", command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            start_new_session=True,
+            stdin=stdin, stdout=said, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
+
+    def talk(self, command: str, answers: list[tuple[str, str]], seconds: float = 300) -> str:
+        """What is shown in a terminal, where each answer is typed once its question is there. Raises AssertionError."""
+        ours, theirs = pty.openpty()
+        process = self.start(command, stdin=theirs, said=theirs)
+        os.close(theirs)
+        shown, left, begun = "", list(answers), time.monotonic()
+        decoder, place = codecs.getincrementaldecoder("utf-8")("replace"), 0
+        # OSError: the last of them has closed the terminal.
+        with os.fdopen(ours, "rb+", buffering=0) as terminal, contextlib.suppress(OSError):
+            while time.monotonic() - begun < seconds:
+                if not select.select([terminal], [], [], 1)[0]:
+                    continue
+                shown += decoder.decode(terminal.read(4096))
+                while left and (found := shown.find(left[0][0], place)) >= 0:
+                    place = found + len(left[0][0])
+                    terminal.write(left.pop(0)[1].encode() + b"\n")
+        assert process.wait(10) == 0, f"{command}: {process.returncode}\n{shown[-3000:]}"
+        assert not left, f"not asked: {left}\n{shown[-3000:]}"
+        return shown.replace("\r\n", "\n")
 
     def run(self, command: str, *, check: bool = True, seconds: float = 300) -> str:
         """What a shell command inside says. Raises AssertionError when it fails and `check`."""

@@ -50,6 +50,18 @@ def test_a_wrong_configuration_does_not_restart_the_unit() -> None:
     assert "RestartPreventExitStatus=2" in lines
 
 
+def test_only_an_administrator_stops_the_unit() -> None:
+    """Whatever supervisord ended with, systemd starts it again, soon; what it left is killed and not waited for."""
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    assert {"Restart=always", "RestartSec=2", "KillMode=mixed", "StartLimitIntervalSec=0"} <= set(lines)
+
+
+def test_the_overseer_hears_which_processes_start() -> None:
+    """Otherwise one that hangs before it is ready is nobody's."""
+    events = supervisor()["eventlistener:overseer"]["events"].split(",")
+    assert {"TICK_5", "PROCESS_STATE_RUNNING", "PROCESS_STATE_EXITED", "PROCESS_STATE_FATAL"} == set(events)
+
+
 @pytest.mark.parametrize(("words", "code"), [(("--help",), 0), (("--nonsense",), 1)])
 def test_the_installer_explains_itself(words: tuple[str, ...], code: int) -> None:
     """`--help` names the two commands; an unknown option shows the same and fails."""

@@ -14,7 +14,7 @@ import pytest
 from sluza import overseer
 from sluza.overseer import Overseer
 from spool import pulse
-from spool.domain.pulse import BUSY_LOOKS, FROZEN_LOOKS, IDLE_LOOKS, Doing, Watched, doing
+from spool.domain.pulse import BUSY_LOOKS, FROZEN_LOOKS, IDLE_LOOKS, QUIET, QUIET_IDLE_LOOKS, Doing, Watched, doing
 from spool.domain.stopped import PROGRAMS, Why, sentences, subject
 
 _SLEEPS = "import time; print(flush=True); time.sleep(600)"
@@ -69,7 +69,7 @@ async def test_the_pulse_is_there_while_the_loop_turns(tmp_path: Path, monkeypat
     monkeypatch.setenv(pulse.RUN, str(tmp_path))
     monkeypatch.setattr(pulse, "_EVERY_S", 0.0)
     stop = asyncio.Event()
-    beating = asyncio.ensure_future(pulse.beat("gateway", stop.is_set))
+    beating = asyncio.ensure_future(pulse.live("gateway", stop.is_set))
     seen = []
     for _ in range(3):
         await asyncio.sleep(0)
@@ -79,7 +79,7 @@ async def test_the_pulse_is_there_while_the_loop_turns(tmp_path: Path, monkeypat
     await beating
     assert pulse.read(tmp_path, "gateway") is None
     monkeypatch.setenv(pulse.RUN, str(tmp_path / "absent"))
-    await pulse.beat("gateway", iter([False, True]).__next__)
+    await pulse.live("gateway", iter([False, True]).__next__)
 
 
 class Supervisor:
@@ -87,16 +87,29 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.pids: dict[str, int] = {}
+        self.refuses: OSError | None = None
         self.supervisor = self
+
+    def getProcessInfo(self, name: str) -> dict[str, int]:
+        """What runs."""
+        self._answer()
+        return {"pid": self.pids.get(name, 0)}
+
+    def _answer(self) -> None:
+        if self.refuses:
+            raise self.refuses
 
     def startProcess(self, name: str, wait: bool) -> None:
         """Start."""
         assert not wait
+        self._answer()
         self.asked.append(("start", name))
 
     def stopProcess(self, name: str, wait: bool) -> None:
         """Stop."""
         assert not wait
+        self._answer()
         self.asked.append(("stop", name))
 
 
@@ -108,6 +121,12 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         child.stdout.readline()
         yield child
         child.kill()
+
+
+def freeze(child: subprocess.Popen[bytes]) -> None:
+    """Stopped, and the kernel has said so."""
+    os.kill(child.pid, signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1])
 
 
 def beats(run: Path, pid: int, number: int) -> None:
@@ -143,8 +162,7 @@ def test_a_frozen_process_is_ended(
         beats(tmp_path, sleeper.pid, number)
         look(watch)
     assert sleeper.poll() is None
-    os.kill(sleeper.pid, signal.SIGSTOP)
-    assert os.WIFSTOPPED(os.waitpid(sleeper.pid, os.WUNTRACED)[1])
+    freeze(sleeper)
     for _ in range(FROZEN_LOOKS + 10):
         look(watch)
     assert sleeper.wait(10) == -signal.SIGKILL
@@ -164,8 +182,7 @@ def test_a_process_that_waits_for_ever_is_ended(
 
 def test_what_the_kernel_says_of_a_process(sleeper: subprocess.Popen[bytes]) -> None:
     """Its parent and a letter for each thread; a process that ended has nothing any more, waited for or not."""
-    os.kill(sleeper.pid, signal.SIGSTOP)
-    os.waitpid(sleeper.pid, os.WUNTRACED)
+    freeze(sleeper)
     assert pulse.threads(sleeper.pid) == (os.getpid(), ["T"])
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
@@ -177,14 +194,83 @@ def test_what_the_kernel_says_of_a_process(sleeper: subprocess.Popen[bytes]) -> 
 def test_programs_end_with_their_supervisord(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
 ) -> None:
-    """The one that was seen as its child is asked to end; a number that only lies in a file is nobody's."""
+    """The one that supervisord named is asked to end, ready or not; a number that only lies in a file is nobody's."""
     watch, _, _ = watching(tmp_path, monkeypatch, os.getpid())
     beats(tmp_path, sleeper.pid, 1)
     watch.orphaned()
     assert sleeper.poll() is None
-    look(watch)
+    runs(watch, sleeper.pid)
     watch.orphaned()
     assert sleeper.wait(10) == -signal.SIGTERM
+
+
+def test_what_freezes_before_it_is_ready_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """supervisord names the process; the pulse in the file is that of the one before."""
+    watch, _, _ = watching(tmp_path, monkeypatch, os.getpid())
+    beats(tmp_path, sleeper.pid + 1, 1)
+    runs(watch, sleeper.pid)
+    freeze(sleeper)
+    for _ in range(FROZEN_LOOKS + 10):
+        look(watch)
+    assert sleeper.wait(10) == -signal.SIGKILL
+
+
+def test_an_overseer_started_anew_asks_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """A program that freezes before it is ready is seen by an overseer, too, that was not there when it started."""
+    watch, rpc, _ = watching(tmp_path, monkeypatch, os.getpid())
+    rpc.pids["gateway"] = sleeper.pid
+    watch.learn()
+    monkeypatch.setattr(pulse, "threads", lambda pid: (os.getpid(), ["T"]) if pid == sleeper.pid else None)
+    for _ in range(FROZEN_LOOKS + 1):
+        look(watch)
+    assert sleeper.wait(10) == -signal.SIGABRT
+
+
+def test_a_long_start_is_no_hang() -> None:
+    """Without a pulse a program may compute and wait for its disk as long as it likes; only waiting is counted."""
+    starting = Watched(7, QUIET)
+    for _ in range(100 * BUSY_LOOKS):
+        starting = starting.seen(7, QUIET, Doing.BUSY).seen(7, QUIET, Doing.DISK)
+    assert not starting.hangs
+    for _ in range(QUIET_IDLE_LOOKS - 1):
+        starting = starting.seen(7, QUIET, Doing.IDLE)
+    assert not starting.hangs
+    assert starting.seen(7, QUIET, Doing.IDLE).hangs
+
+
+@pytest.mark.parametrize("answer", [OSError("timed out"), ConnectionRefusedError()])
+def test_a_supervisord_that_does_not_answer_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: OSError
+) -> None:
+    """What is to be started again is not forgotten, and the overseer goes on."""
+    watch, rpc, _ = watching(tmp_path, monkeypatch, os.getpid())
+    rpc.refuses = answer
+    watch.learn()
+    watch.hear("PROCESS_STATE_FATAL", {"processname": "gateway", "from_state": "BACKOFF"})
+    for _ in range(61):
+        look(watch)
+    assert rpc.asked == []
+    rpc.refuses = None
+    look(watch)
+    assert rpc.asked == [("start", "gateway")]
+
+
+async def test_each_program_looks_at_the_overseer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """A frozen overseer is ended by whom it watches over; supervisord starts it again."""
+    monkeypatch.setenv(pulse.RUN, str(tmp_path))
+    monkeypatch.setattr(pulse, "_EVERY_S", 0.0)
+    monkeypatch.setattr(os, "getppid", os.getpid)  # the overseer is its brother
+    pulse.path_of(tmp_path, pulse.OVERSEER).write_text(f"{sleeper.pid} 1", encoding="ascii")
+    freeze(sleeper)
+    looks = iter(range(2 * (FROZEN_LOOKS + 10)))
+    await pulse.live("agent", lambda: next(looks, None) is None)
+    assert sleeper.wait(10) == -signal.SIGKILL
 
 
 def test_a_strangers_process_is_left_alone(
@@ -203,6 +289,11 @@ def look(watch: Overseer) -> None:
     """One look of the overseer; supervisord itself lives."""
     watch.hear("TICK_5", {"when": "0"})
     watch.look()
+
+
+def runs(watch: Overseer, pid: int) -> None:
+    """supervisord says that the gateway runs."""
+    watch.hear("PROCESS_STATE_RUNNING", {"processname": "gateway", "from_state": "STARTING", "pid": str(pid)})
 
 
 def exits(watch: Overseer, name: str, expected: str) -> None:
