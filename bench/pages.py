@@ -30,7 +30,7 @@ def measure(rounds: int) -> str:
     """With and without people in turns, on one gateway; the first turn of each warms up and does not count."""
     with report.directory() as home:
         config, token = processes.configure(home)
-        scale.fill(processes.spool_of(home), DOCUMENTS, whole=True, due=scale.END_OF_DAY)
+        scale.fill(processes.spool_of(home), DOCUMENTS, whole=True)
         cookies = _people(processes.spool_of(home))
         alone, watched, pages = [], [], list[float]()
         with processes.running("gateway", config) as gateway:

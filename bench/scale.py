@@ -1,8 +1,9 @@
 """What a backlog costs: finding the next document, starting, disk and memory.
 
-"Next due" is asked of spools with 100,000 and with 1,000,000 queued documents whose dates are spread over a week. The
-programs start on an empty spool and on one with 100,000 queued, in turns. The file and the memory are measured while
-100,000 different invoices are added through `Spool.write`, as intake does it.
+"Next due" is asked of spools with 100,000 and with 1,000,000 queued documents, whose dates are the ends of the days of
+one week, as the law gives them: a seventh of all is due at the same moment. The programs start on an empty spool and on
+one with 100,000 queued, in turns. The file and the memory are measured while 100,000 different invoices are added
+through `Spool.write`, as intake does it.
 """
 
 import asyncio
@@ -109,14 +110,13 @@ FROM document WHERE id LIKE 'copy-' || ? || '-%'
 """
 
 
-ANY_SECOND, END_OF_DAY = "%Y-%m-%dT%H:%M:%S.000000Z", "%Y-%m-%dT22:59:59.000000Z"
+_END_OF_DAY = "%Y-%m-%dT22:59:59.000000Z"
 
 
-def fill(path: Path, count: int, *, whole: bool, due: str = ANY_SECOND) -> None:
+def fill(path: Path, count: int, *, whole: bool) -> None:
     """`count` more queued documents, copies of a real one but for ids, hashes, numbers and dates; already shown.
 
-    `whole`: with bodies and history, so that a program which looks at its spool as it starts finds it in order. `due`:
-    the form of their dates, within the next week.
+    `whole`: with bodies and history, so that a program which looks at its spool as it starts finds it in order.
     """
     now = datetime.now(UTC)
     spool = Spool(path)
@@ -129,7 +129,7 @@ def fill(path: Path, count: int, *, whole: bool, due: str = ANY_SECOND) -> None:
     spool.close()
     connection = pysqlite3.connect(path, isolation_level=None)
     tag = str(time.monotonic_ns())
-    connection.execute(_COPY, (count, tag, tag, tag, due, stamp(now + timedelta(days=1))[:19]))
+    connection.execute(_COPY, (count, tag, tag, tag, _END_OF_DAY, stamp(now + timedelta(days=1))[:19]))
     if whole:
         connection.execute(_BODIES, (tag,))
         connection.execute(_EVENTS, (tag,))

@@ -191,6 +191,15 @@ def m0032_vouched(db: Database) -> None:
     db.execute("ALTER TABLE login ADD COLUMN vouched INTEGER NOT NULL DEFAULT 0")
 
 
+@steps()
+def m0035_documents_by_state_and_date(db: Database) -> None:
+    """Lists by deadline are read in order in whatever states, of one unit or of all: the two indexes of what is due are
+    by state first."""
+    for index, columns in (("document_due", ""), ("document_due_of", "unit, ")):
+        db.execute(f"DROP INDEX {index}")
+        db.execute(f"CREATE INDEX {index} ON document ({columns}state, ifnull(due_safe, '~'))")
+
+
 def names() -> frozenset[str]:
     """The steps that this program knows."""
     return frozenset(name for name in globals() if re.match(r"m\d{4}_", name))

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from gateway.folders import layout, settling
 from gateway.folders.alerts import Alerts
@@ -58,6 +56,7 @@ class Box:
         self._rescan_s = rescan_s
         self._plain = Pickup(desk, unit, offline24=False)
         self._offline24 = Pickup(desk, unit, offline24=True)
+        self._listing, self._inner_listing = Listing(), Listing()
         self._alerts = Alerts(unit.id)
         self._wake = asyncio.Event()
         self._hurried: set[str] = set()
@@ -87,7 +86,7 @@ class Box:
         """One scan and the files that are due; returns how long nothing needs to be done. Never raises OSError."""
         hurried, self._hurried = self._hurried, set()
         try:
-            found = await self._desk.io(_scan, self._desk.root, self.unit.id, self._folders)
+            found = await self._desk.io(self._scan)
         except OSError as error:
             self._alerts.once(
                 ("unavailable",),
@@ -119,6 +118,17 @@ class Box:
         rescan_s = min(self._rescan_s, _REMOTE_ROUND_S) if self._remote else self._rescan_s
         return 0.0 if more else min([rescan_s, *soonest])
 
+    def _scan(self) -> "_Scan":
+        """Everything that a round needs of the disk, in one go. Raises OSError when the folder is unavailable."""
+        found = _Scan(outbox(self._desk.root, self.unit.id, self._folders))
+        try:
+            found.names = self._listing.names(found.drop)
+            found.inner = found.drop.child(layout.OFFLINE24)
+            found.inner_names = self._inner_listing.names(found.inner)
+        except (OSError, OddEntryError) as error:
+            found.error = error
+        return found
+
     async def _tell_odd(self, found: "_Scan") -> None:
         """Of both folders at once; the inner one itself may be what is no folder."""
         if self._tell is not None:
@@ -128,7 +138,7 @@ class Box:
 
     async def _work(self, pickup: Pickup, drop: Drop, names: list[str], hurried: set[str]) -> bool:
         """Look at the due files of one folder; True when there are more than one round takes."""
-        due = pickup.due([name for name in names if not settling.ignored(name)], hurried)
+        due = pickup.due(names, hurried)
         if self._order is None:
             await asyncio.gather(*(self._step(pickup, drop, name) for name in due[:_PER_ROUND]))
         else:
@@ -185,23 +195,28 @@ class _Scan:
             self.inner.close()
 
 
-def _scan(root: Path, unit: str, folders: tuple[str, ...]) -> _Scan:
-    """Everything that a round needs of the disk, in one go. Raises OSError when the unit's folder is unavailable."""
-    found = _Scan(outbox(root, unit, folders))
-    try:
-        found.names = _names(found.drop)
-        found.inner = found.drop.child(layout.OFFLINE24)
-        found.inner_names = _names(found.inner)
-    except (OSError, OddEntryError) as error:
-        found.error = error
-    return found
+class Listing:
+    """What may be taken from one folder: worked out anew only when other names lie there than at the look before."""
+
+    def __init__(self) -> None:
+        self._seen: list[str] | None = None
+        self._names: list[str] = []
+
+    def names(self, drop: Drop) -> list[str]:
+        """In order, without working names; the very same list as long as nothing has come or gone.
+
+        First a killed process's files get their names back; as long as one has not, every look tries again.
+        """
+        seen = drop.listing()
+        if seen == self._seen:
+            return self._names
+        if _held(seen):
+            drop.restore_held()
+            seen = drop.listing()
+        self._seen = None if _held(seen) else seen
+        self._names = sorted(name for name in seen if name != layout.OFFLINE24 and not settling.ignored(name))
+        return self._names
 
 
-def _names(drop: Drop) -> list[str]:
-    """Everything in the folder, after giving their names back to files that a killed process held."""
-    names = drop.names()
-    first = bisect_left(names, HELD_PREFIX)
-    if first < len(names) and names[first].startswith(HELD_PREFIX):
-        drop.restore_held()
-        names = drop.names()
-    return [name for name in names if name != layout.OFFLINE24]
+def _held(names: list[str]) -> bool:
+    return any(name.startswith(HELD_PREFIX) for name in names)

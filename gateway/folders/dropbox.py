@@ -70,9 +70,13 @@ class Drop:
         """Let go of the directory."""
         os.close(self._fd)
 
+    def listing(self) -> list[str]:
+        """All names, as the directory has them; nothing is opened."""
+        return os.listdir(self._fd)  # noqa: PTH208 - relative to the descriptor
+
     def names(self) -> list[str]:
-        """All names, in order; nothing is opened."""
-        return sorted(os.listdir(self._fd))  # noqa: PTH208 - relative to the descriptor
+        """All names, in order."""
+        return sorted(self.listing())
 
     def open_file(self, name: str) -> "DropFile":
         """Open a plain file. Raises OddEntryError for anything else, OSError when it is gone or may not be read."""

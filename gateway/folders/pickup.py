@@ -84,16 +84,21 @@ class Pickup:
         self._alerts = Alerts(unit.id)
         self._followed: dict[str, Followed] = {}
         self._next: dict[str, float] = {}
+        self._present: list[str] = []
         self._failures: dict[str, int] = {}
         self._stored: dict[tuple[int, int], _Stored] = {}
         self.odd: dict[str, str] = {}
         """What lies here and is no file: label → what it is, in Polish (faults X09)."""
 
     def due(self, names: list[str], hurried: set[str]) -> list[str]:
-        """The names whose time for a look has come; what is gone from the folder is forgotten."""
-        present = set(names)
-        for name in self._next.keys() - present:
-            self._forget(name)
+        """The names whose time for a look has come; what is gone from the folder is forgotten.
+
+        The same list as the time before says that nothing has gone.
+        """
+        if names is not self._present:
+            for name in self._next.keys() - set(names):
+                self._forget(name)
+            self._present = names
         now = monotonic()
         return [name for name in names if name in hurried or self._next.get(name, now) <= now]
 

@@ -51,9 +51,13 @@ class Drop:
     def close(self) -> None:
         """Nothing is held."""
 
+    def listing(self) -> list[str]:
+        """All names, as the directory has them; nothing is opened."""
+        return os.listdir(self.path)  # noqa: PTH208 - names are all that is wanted
+
     def names(self) -> list[str]:
-        """All names, in order; nothing is opened."""
-        return sorted(os.listdir(self.path))  # noqa: PTH208 - names are all that is wanted
+        """All names, in order."""
+        return sorted(self.listing())
 
     def open_file(self, name: str) -> "DropFile":
         """A plain file. Raises OddEntryError for anything else, OSError when it is gone or may not be read."""

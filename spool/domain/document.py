@@ -151,4 +151,6 @@ _BLANKS = re.compile(r"[ \t\r\n]+")
 
 def collapse(text: str) -> str:
     """XML-schema white-space collapse: runs of blanks become one, ends are trimmed."""
-    return _BLANKS.sub(" ", text).strip(" ") if _BLANKS.search(text) else text
+    if text.isalnum() or not _BLANKS.search(text):
+        return text
+    return _BLANKS.sub(" ", text).strip(" ")

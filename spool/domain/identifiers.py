@@ -5,14 +5,17 @@ from operator import mul
 
 _NIP = re.compile(r"[1-9](?:\d[1-9]|[1-9]\d)\d{7}", re.ASCII)
 _NIP_WEIGHTS = (6, 5, 7, 2, 3, 4, 5, 6, 7)
+_ZERO = ord("0")
+_NIP_ZEROS = _ZERO * sum(_NIP_WEIGHTS)
 
 
 def nip_is_valid(nip: str) -> bool:
     """True for ten ASCII digits whose last is the weighted sum of the first nine modulo 11 (10 is never valid)."""
     if not _NIP.fullmatch(nip):
         return False
-    total: int = sum(map(mul, _NIP_WEIGHTS, map(int, nip)))
-    return total % 11 == int(nip[9])
+    digits = nip.encode()
+    total: int = sum(map(mul, _NIP_WEIGHTS, digits)) - _NIP_ZEROS
+    return total % 11 == digits[9] - _ZERO
 
 
 def internal_id(nip: str, four: str) -> str:

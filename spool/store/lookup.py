@@ -2,16 +2,19 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Any
 
 from spool import rows
 from spool.domain.ledger import Document, Waiting
-from spool.domain.states import HOLDS_NUMBER, LIVE, State
+from spool.domain.states import HOLDS_NUMBER, LIVE, NUMBERED, State
 from spool.rows import stamp
-from spool.store.base import ENDED, marks, quoted, where
+from spool.store.base import marks, quoted, where
 from spool.store.series import LONGEST_PAUSE, SeriesOrder
 
 SENT_OFFLINE = "(corrects <> '' OR (mode <> 'online' AND NOT deemed))"
 """`Document.sent_offline`, in SQL."""
+UNNUMBERED = LIVE - NUMBERED
+"""States of what is alive and has no number yet."""
 _HOLDERS = quoted(HOLDS_NUMBER)
 _LIVE = quoted(LIVE)
 _NAMED = {True: "AND invoice_ref IS NOT NULL", False: ""}
@@ -126,21 +129,29 @@ class Lookup(SeriesOrder):
 
     def most_urgent(self, *, unit: str | None, states: Iterable[str], limit: int) -> list[Document]:
         """Documents in these states (none: in all), the nearest deadline first, those without one last."""
-        clause, values = where(seq=0, unit=unit, state=sorted(states))
-        found = self._db.execute(
-            f"SELECT * FROM document {clause} ORDER BY due_safe NULLS LAST, seq LIMIT ?",  # noqa: S608
-            (*values, limit),
-        )
-        return [rows.document(r) for r in found]
+        return [rows.document(r) for r in self._nearest(states or State, limit, unit=unit)]
 
     def by_due(self, limit: int = 100) -> list[Document]:
         """Documents without a number that are still alive, the nearest deadline first."""
+        return [rows.document(r) for r in self._nearest(UNNUMBERED, limit, clause="AND ksef_number IS NULL")]
+
+    def _nearest(self, states: Iterable[str], limit: int, *, unit: str | None = None, clause: str = "") -> list[Any]:
+        """The first rows in these states by deadline and arrival; `clause` holds for each.
+
+        One walk in an index for each state, merged by SQLite: it reads as many rows as it gives, and sorts no others.
+        """
+        index, whose = ("document_due", "") if unit is None else ("document_due_of", "unit = ? AND ")
+        walk = f"""SELECT seq, ifnull(due_safe, '~') AS due FROM document INDEXED BY {index}
+            WHERE {whose}state = ? {clause}"""  # noqa: S608 - our own words
+        wanted = sorted(states)
+        merged = " UNION ALL ".join([walk] * len(wanted))
+        values = [value for state in wanted for value in ((state,) if unit is None else (unit, state))]
         found = self._db.execute(
-            f"""SELECT * FROM document INDEXED BY document_due WHERE ksef_number IS NULL AND state NOT IN {ENDED}
-                ORDER BY ifnull(due_safe, '~'), seq LIMIT ?""",  # noqa: S608 - our own words
-            (limit,),
+            f"""SELECT document.* FROM ({merged} ORDER BY due, seq LIMIT ?) AS near
+                CROSS JOIN document ON document.seq = near.seq ORDER BY near.due, near.seq""",  # noqa: S608
+            (*values, limit),
         )
-        return [rows.document(r) for r in found]
+        return list(found)
 
     def work(
         self, context: str, states: Iterable[State], now: datetime, limit: int, *, named: bool = False
@@ -179,14 +190,14 @@ class Lookup(SeriesOrder):
         values = (stamp(now), stamp(now + LONGEST_PAUSE), *taken)
         source = f"""SELECT * FROM document INDEXED BY document_queue WHERE context = ? AND state = 'QUEUED' AND %s
             AND NOT held_back AND NOT attachment AND (next_action_at <= ? OR next_action_at > ?) {only}
-            ORDER BY ifnull(due_safe, '~'), unit, seq LIMIT 1"""  # noqa: S608 - marks
-        first = self._one(
-            source % "ifnull(due_safe, '~') <= ?", context, stamp(due_before) if due_before else "~", *values
-        )
+            ORDER BY %s LIMIT 1"""  # noqa: S608 - marks
+        nearest = source % ("ifnull(due_safe, '~') <= ?", "ifnull(due_safe, '~'), unit, seq")
+        first = self._one(nearest, context, stamp(due_before) if due_before else "~", *values)
         if first is None:
             return None
-        due = first["due_safe"] or "~"
-        turn = self._one(source % "ifnull(due_safe, '~') = ? AND unit > ?", context, due, after_unit, *values)
+        # Not by the date as well, which is one: SQLite would sort all that is due by then.
+        following = source % ("ifnull(due_safe, '~') = ? AND unit > ?", "unit, seq")
+        turn = self._one(following, context, first["due_safe"] or "~", after_unit, *values)
         return rows.document(turn or first)
 
     def waiting(self, context: str, now: datetime, most: int) -> Waiting:

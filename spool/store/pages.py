@@ -10,8 +10,8 @@ from typing import Any
 from spool import rows
 from spool.domain.ledger import Document, Event, Received
 from spool.domain.states import State
-from spool.store.base import ENDED, Units, marks, seen_by
-from spool.store.lookup import Lookup
+from spool.store.base import Units, marks, seen_by
+from spool.store.lookup import UNNUMBERED, Lookup
 
 
 class Pages(Lookup):
@@ -23,6 +23,7 @@ class Pages(Lookup):
         """The newest first, from the one before cursor `before`; `text` is part of a number, a file or an id."""
         wanted = sorted(states)
         parts, values = seen_by(units)
+        by_state = self._by_state(units, wanted, limit)
         if before:
             parts.append("seq < ?")
             values.append(before)
@@ -36,10 +37,24 @@ class Pages(Lookup):
             )
             values += [*[_part(text)] * 3, text]
         found = self._db.execute(
-            f"SELECT * FROM document {_where(parts)} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - our own words
+            f"SELECT * FROM document {by_state} {_where(parts)} ORDER BY seq DESC LIMIT ?",  # noqa: S608 - our own words
             (*values, limit),
         )
         return [rows.document(r) for r in found]
+
+    def _by_state(self, units: Units, states: list[State], limit: int) -> str:
+        """Which way is the shorter one to a page of documents in these states: the words for SQLite, which cannot know.
+
+        Of few, all are looked up and sorted; where there are many, the first of them are met soon on the way back from
+        the newest. Either alone would read a million rows for a page now and then.
+        """
+        if not states:
+            return ""
+        counts = self.counts() if units is None else self.counts_of(units)
+        among, wanted = sum(counts.values()), sum(counts.get(state, 0) for state in states)
+        if wanted * wanted > limit * among:
+            return "NOT INDEXED" if units is None else "INDEXED BY document_unit"
+        return "INDEXED BY document_due" if units is None else "INDEXED BY document_due_of"
 
     def due_next(self, units: Units, limit: int) -> list[Document]:
         """Live documents without a number, the nearest deadline first."""
@@ -48,11 +63,7 @@ class Pages(Lookup):
         found = [
             row
             for unit in sorted(units)  # one after the other, so that each is read in order from its index
-            for row in self._db.execute(
-                f"""SELECT * FROM document INDEXED BY document_due_of WHERE unit = ? AND ksef_number IS NULL
-                    AND state NOT IN {ENDED} ORDER BY ifnull(due_safe, '~'), seq LIMIT ?""",  # noqa: S608 - our own words
-                (unit, limit),
-            ).fetchall()
+            for row in self._nearest(UNNUMBERED, limit, unit=unit, clause="AND ksef_number IS NULL")
         ]
         found.sort(key=lambda row: (row["due_safe"] or "~", row["seq"]))
         return [rows.document(r) for r in found[:limit]]

@@ -42,6 +42,7 @@ _WIDE_STARTS = (
     (b"\x00<", "UTF-16"),
     (b"\x4c\x6f\xa7\x94", "EBCDIC"),
 )
+_ANY_WIDE_START = tuple(start for start, _ in _WIDE_STARTS)
 _OTHER_FILES = (
     (b"%PDF", "plik PDF"),
     (b"PK\x03\x04", "archiwum ZIP lub dokument Office"),
@@ -111,6 +112,8 @@ def column_of(text: str, position: int) -> int:
 
 
 def _wide(raw: bytes) -> Problem | None:
+    if not raw.startswith(_ANY_WIDE_START):
+        return None
     for start, name in _WIDE_STARTS:
         if raw.startswith(start):
             return problem("xml_encoding", line=1, encoding=name)

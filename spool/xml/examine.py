@@ -67,6 +67,7 @@ def examine(raw: bytes, *, limits: SizeLimits = DEFAULT) -> Examined:
 
 def warm(*, explaining: bool = False) -> None:
     """Compile the schema before the first document comes; with `explaining` also the slow library."""
+    schema.fa3_plain_values()
     schema.fa3()
     if explaining:
         _explainer()

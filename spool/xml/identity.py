@@ -47,12 +47,16 @@ class Identity:
     problem: Problem | None = None
 
 
+_FA3_ROOT = f"{{{FA3_NAMESPACE}}}Faktura"
+_FA3 = Identity(FormCode.FA3)
+
+
 def identify(root: Node) -> Identity:
     """Which form the root element belongs to; the namespace decides, the form code only helps to name a stranger."""
+    if root.tag == _FA3_ROOT:
+        return _FA3
     name = etree.QName(root)
     form = _NAMESPACES.get(name.namespace or "", FormCode.UNKNOWN)
-    if form is FormCode.FA3 and name.localname == "Faktura":
-        return Identity(form)
     line = root.sourceline
     if form is FormCode.FA_RR:
         return Identity(form, problem("vat_rr", line=line))

@@ -6,8 +6,6 @@ A `find` for each of them would cost more than parsing the invoice; what every i
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
-from lxml import etree
-
 from spool.domain.document import collapse
 from spool.xml.paths import Node
 
@@ -35,9 +33,10 @@ class Part:
         self.element = element
         self._prefix = prefix
         # From the last to the first, so that the first of several remains.
-        self._children: dict[str, Node] = (
-            {} if element is None else {c.tag: c for c in element.iterchildren(*tags, reversed=True)}
-        )
+        self._children: dict[str, Node] = {}
+        if element is not None:
+            children = element.iterchildren(*tags, reversed=True) if tags else element[::-1]
+            self._children = {child.tag: child for child in children}
 
     def get(self, name: str) -> Node | None:
         """The child."""
@@ -79,8 +78,8 @@ class Outline:
 
     def __init__(self, root: Node) -> None:
         self.root = root
-        namespace = etree.QName(root).namespace
-        self._prefix = f"{{{namespace}}}" if namespace else ""
+        namespace, brace, _ = root.tag.rpartition("}")
+        self._prefix = namespace + brace
         self.top = Part(self._prefix, root)
         self.seller, self.buyer, self.authorised = (
             Party(self._prefix, self.top.get(name)) for name in ("Podmiot1", "Podmiot2", "PodmiotUpowazniony")

@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 FA3_NAMESPACE = "http://crd.gov.pl/wzor/2025/06/25/13775/"
 FA3_FILE = "schemat_FA(3)_v1-0E.xsd"
 _MINISTRY = "http://crd.gov.pl/xml/schematy/"
+_XSD = "{http://www.w3.org/2001/XMLSchema}"
+_PLAIN_VALUES = {
+    "TKwotowy": r"-?([1-9][0-9]{0,15}|0)(\.[0-9]{1,2})?",
+    "TKwotowy2": r"-?([1-9][0-9]{0,13}|0)(\.[0-9]{1,8})?",
+    "TIlosci": r"-?([1-9][0-9]{0,15}|0)(\.[0-9]{1,6})?",
+    "TNaturalny": "[1-9][0-9]{0,13}",
+    "TStawkaPodatku": "23|22|8|7|5|4|3|0 KR|0 WDT|0 EX|zw|oo|np I|np II",
+}
+"""The types of which an invoice has the most values, and how programs write them. The patterns of numbers are those of
+the schema, but for `\\d`, which there takes the digits of every script; they leave nothing to its limits of digits."""
 
 
 class SchemaMissing(SluzaError):  # noqa: N818 - reads as the fact it states
@@ -61,10 +71,31 @@ class _Local(etree.Resolver):
 
 @cache
 def fa3() -> etree.XMLSchema:
-    """The compiled schema that decides: ~20 ms to compile, ~0.04 ms for a small invoice."""
+    """The compiled schema that decides: ~20 ms to compile, ~0.2 ms for an invoice of twenty rows."""
+    return etree.XMLSchema(_source())
+
+
+@cache
+def fa3_plain_values() -> etree.XMLSchema:
+    """The same schema for a quick yes: the types of `_PLAIN_VALUES` take those ways of writing only, and as mere text.
+
+    Half of the time of `fa3` goes into reading numbers that the pattern of their type has already admitted. Each value
+    that is taken here is taken there; no element has a type that one of these could stand in for (`xsi:type`).
+    """
+    source = _source()
+    for kind in source.iter(f"{_XSD}simpleType"):
+        if (pattern := _PLAIN_VALUES.get(kind.get("name", ""))) is not None:
+            restriction = kind.find(f"{_XSD}restriction")
+            assert restriction is not None
+            restriction.set("base", "xsd:token")
+            restriction[:] = [restriction.makeelement(f"{_XSD}pattern", value=pattern)]
+    return etree.XMLSchema(source)
+
+
+def _source() -> Any:
     parser = etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False)
     parser.resolvers.add(_Local())
-    return etree.XMLSchema(etree.parse(str(schema_directory() / FA3_FILE), parser))
+    return etree.parse(str(schema_directory() / FA3_FILE), parser)
 
 
 @cache
@@ -78,4 +109,4 @@ def fa3_explaining() -> "XMLSchema10":
 
 def validate(root: Node) -> bool:
     """True when the document is valid against FA(3); `xsi:schemaLocation` in it is never followed."""
-    return bool(fa3().validate(root))
+    return bool(fa3_plain_values().validate(root)) or bool(fa3().validate(root))

@@ -201,9 +201,9 @@ async def test_fault_F07_purchases_wait_in_the_spool_for_a_folder(
 async def test_fault_F08_a_directory_swapped_during_a_scan(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between listing and opening the share goes and an empty mount point stands there: nothing is refused, forgotten
     or created in it; back again, what was there is taken once."""
-    real, away = dropbox.Drop.names, bench.root.parent / "share"
+    real, away = dropbox.Drop.listing, bench.root.parent / "share"
 
-    def names(drop: dropbox.Drop) -> list[str]:
+    def listing(drop: dropbox.Drop) -> list[str]:
         found = real(drop)
         if "a.xml" in found and not away.exists() and not swapped:
             swapped.append(True)
@@ -214,7 +214,7 @@ async def test_fault_F08_a_directory_swapped_during_a_scan(bench: Bench, monkeyp
     swapped: list[bool] = []
     await bench.set_up()
     bench.drop("a.xml", sale("F08/swap"))
-    monkeypatch.setattr(dropbox.Drop, "names", names)
+    monkeypatch.setattr(dropbox.Drop, "listing", listing)
     async with bench.running(show=False):
         await until(lambda: swapped)
         await asyncio.sleep(0.7)  # nothing must happen in this time: there is no event to wait for

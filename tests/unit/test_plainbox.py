@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.folders import box, pickup
+from gateway.folders import box, dropbox, pickup, plainbox
+from gateway.folders.box import Listing
 from gateway.folders.entries import HELD_PREFIX, ChangedError, OddEntryError
 from gateway.folders.plainbox import Drop
 from gateway.folders.settling import Writer
@@ -89,3 +90,28 @@ async def test_a_remote_unit_without_descriptors(tmp_path: Path, monkeypatch: py
         school.drop("notatka.txt", b"dzien dobry")
         await until(lambda: w.documents() and not school.lying("do-wyslania"), 20)
         assert "notatka.blad.txt" in school.lying("odrzucone")
+
+
+@pytest.mark.parametrize("kind", [dropbox.Drop, plainbox.Drop])
+def test_a_folder_is_worked_out_anew_only_when_other_names_lie_there(tmp_path: Path, kind: type[Drop]) -> None:
+    """What has not changed costs its listing and no more; what comes and goes is seen at the next look."""
+    listing, drop = Listing(), kind.open(tmp_path)
+    for name in ("b.xml", "a.xml", "~a.xml.tmp"):
+        (tmp_path / name).touch()
+    before = listing.names(drop)
+    assert before == ["a.xml", "b.xml"]
+    assert listing.names(drop) is before
+    (tmp_path / "a.xml").rename(tmp_path / "c.xml")
+    assert listing.names(drop) == ["b.xml", "c.xml"]
+    drop.close()
+
+
+def test_a_held_file_is_given_back_at_every_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that could not get its name back this time (a share that is read-only for a moment) gets it the next."""
+    (tmp_path / f"{HELD_PREFIX}0123abcd-a.xml").touch()
+    listing, drop = Listing(), dropbox.Drop.open(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(dropbox.Drop, "restore_held", lambda _: [])
+        assert listing.names(drop) == []
+    assert listing.names(drop) == ["a.xml"]
+    drop.close()

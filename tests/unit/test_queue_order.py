@@ -1,6 +1,6 @@
 """The order in which documents leave: nearest deadline first, units in turn, packages of one kind only."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from sluza.samples import invoice
 from spool.access import FILE, Spool
 from spool.domain.document import Mode
 from spool.domain.ledger import Document, Waiting
-from spool.domain.states import State
+from spool.domain.states import LIVE, State
+from spool.store import Store
 from spool.xml import read_received
 from tests.documents import due, new
 
@@ -94,13 +95,74 @@ def test_what_a_package_holds_is_not_asked_about_alone(spool: Spool) -> None:
     assert spool.read_now(lambda s: s.next_action("gmina", states, named=True)) is None
 
 
-def test_the_next_document_is_found_by_the_index(spool: Spool) -> None:
-    """However long the queue: the query walks the index of deadlines and sorts nothing."""
-    plan = spool.read_now(
-        lambda s: s._db.execute(
-            """EXPLAIN QUERY PLAN SELECT * FROM document INDEXED BY document_queue WHERE context = 'g'
-               AND state = 'QUEUED' AND NOT held_back AND ifnull(due_safe, '~') <= '~' AND NOT attachment
-               ORDER BY ifnull(due_safe, '~'), unit, seq LIMIT 1"""
-        ).fetchall()
+def asked_without_sorting(spool: Spool, question: Callable[[Store], object]) -> bool:
+    """True when every walk over documents, in whatever it asks, is in the order of an index."""
+    asked: list[str] = []
+    spool.read_now(lambda s: s._db.set_trace_callback(asked.append))
+    spool.read_now(question)
+    spool.read_now(lambda s: s._db.set_trace_callback(None))
+    plans = spool.read_now(
+        lambda s: [[r["detail"] for r in s._db.execute(f"EXPLAIN QUERY PLAN {q}")] for q in asked if " document " in q]
     )
-    assert not any("TEMP B-TREE" in row["detail"] for row in plan)
+    assert plans
+    # The rows that were chosen are put in order once more at the end: what comes before that must not sort.
+    walks = [plan[: next((n for n, step in enumerate(plan) if step == "SCAN near"), None)] for plan in plans]
+    return not any("TEMP B-TREE" in step or step.startswith("SCAN document") for walk in walks for step in walk)
+
+
+def test_the_next_document_is_found_by_the_index(spool: Spool) -> None:
+    """However long the queue, and however many share a date: nothing is sorted, neither for the first nor for whose
+    turn it is."""
+    add(spool, "A/0", "a", LATE)
+    add(spool, "B/0", "b", LATE)
+    assert asked_without_sorting(spool, lambda s: s.next_queued("gmina", NOW, after_unit="a"))
+
+
+def test_lists_by_deadline_come_off_an_index(spool: Spool) -> None:
+    """In one state or in all, of one unit or of everybody: what a list costs does not grow with the queue."""
+    for unit in "ab":
+        add(spool, f"{unit}/0", unit, LATE)
+    for unit in (None, "a"):
+        for states in ([State.QUEUED], LIVE, []):
+            assert asked_without_sorting(
+                spool,
+                lambda s, u=unit, w=states: s.most_urgent(unit=u, states=w, limit=9),  # type: ignore[misc]
+            )
+    assert asked_without_sorting(spool, lambda s: s.by_due(9))
+    assert asked_without_sorting(spool, lambda s: s.due_next({"a", "b"}, 9))
+
+
+def test_lists_by_deadline_are_merged_over_states_and_units(spool: Spool) -> None:
+    """The nearest first whatever its state; without a date last; what is over or has its number is not due."""
+    for n, (unit, hours) in enumerate([("a", 5), ("b", 1), ("a", 3), ("b", 4), ("a", 2)]):
+        add(spool, f"N/{n}", unit, NOW + timedelta(hours=hours))
+    number = {d.facts.number: d.id for d in spool.read_now(lambda s: s.documents())}
+    for which, state in (("N/1", State.HELD), ("N/2", State.WITHDRAWN), ("N/4", State.WAITING)):
+        spool.write_now(lambda s, i=number[which], t=state: s.move(i, t, NOW, "Jan", "x", reason="x"))  # type: ignore[misc]
+    spool.write_now(lambda s: s.touch(number["N/1"], NOW, due_safe=None))
+
+    def numbers(found: list[Document]) -> list[str]:
+        return [d.facts.number for d in found]
+
+    assert numbers(spool.read_now(lambda s: s.by_due())) == ["N/4", "N/3", "N/0", "N/1"]
+    assert numbers(spool.read_now(lambda s: s.by_due(2))) == ["N/4", "N/3"]
+    assert numbers(spool.read_now(lambda s: s.due_next({"b"}, 9))) == ["N/3", "N/1"]
+    everything = spool.read_now(lambda s: s.most_urgent(unit=None, states=[], limit=9))
+    assert numbers(everything) == ["N/4", "N/2", "N/3", "N/0", "N/1"]
+    of_one = spool.read_now(lambda s: s.most_urgent(unit="a", states=[State.QUEUED, State.WITHDRAWN], limit=9))
+    assert numbers(of_one) == ["N/2", "N/0"]
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_page_by_state_is_the_same_either_way(spool: Spool, limit: int) -> None:
+    """Few are looked up, many are met on the way: with a page of one document the many begin at once."""
+    for n in range(4):
+        add(spool, f"N/{n}", "ab"[n % 2], LATE)
+    newest = spool.read_now(lambda s: s.documents())[-1]
+    spool.write_now(lambda s: s.move(newest.id, State.HELD, NOW, "Jan", "x", reason="x"))
+    for units, held, queued in ((None, ["N/3"], ["N/2", "N/1", "N/0"]), (["b"], ["N/3"], ["N/1"])):
+        for state, numbers in ((State.HELD, held), (State.QUEUED, queued), (State.CEASED, [])):
+            found = spool.read_now(
+                lambda s, u=units, w=state: s.find_documents(u, states=[w], limit=limit)  # type: ignore[misc]
+            )
+            assert [d.facts.number for d in found] == numbers[:limit]

@@ -1,6 +1,7 @@
 """`spool.xml.examine` and `read_received`: the byte rules of KSeF, both ways, and the facts of every form."""
 
 import hashlib
+import re
 import socket
 import time
 from datetime import date
@@ -9,11 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 
+from bench import documents
 from sluza import samples as invoices
 from sluza.samples import invoice
 from spool.domain.document import FormCode, ThirdParty, facts_from_dict
 from spool.xml import SizeLimits, examine, read_received, schema
+from spool.xml.parser import parse
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "ksef" / "data" / "samples"
 SECRET = "canary-7f3a"
@@ -35,6 +39,48 @@ def with_number(number: str) -> bytes:
 
 
 # ---- what is in order
+
+
+WRITTEN = (
+    *("0", "-0", "00", "1", "01", "+1", "-1", "--1", "1.", ".5", "0.5", "-0.50", "1.234", "1,5", "1e3", "1 000", ""),
+    *("12345678901234567", "1234567890123456.12", "99999999999999.12345678", "0.000000001", "1" * 14, "1" * 15),
+    *(
+        "\u0661",
+        "1\u0662",
+        "NaN",
+        "INF",
+        " 1 ",
+        "\n1.5\t",
+        "\u00a01",
+        "1<!-- x -->2",
+        "<![CDATA[3]]>",
+        "&#49;",
+        "1<x/>",
+    ),
+    *("23", "22", " 23", "23<!-- -->", "zw", "ZW", "0 KR", "0  KR", "0 KR ", "np I", "np II", "np  II", "oo", "2"),
+)
+"""Numbers and rates of tax as somebody may write them."""
+
+
+@pytest.mark.parametrize("name", ["P_8B", "P_9A", "P_11", "P_12", "NrWierszaFa", "P_15"])
+def test_the_quick_yes_is_never_another_than_the_schemas(name: str) -> None:
+    """What the schema of plain values takes, the ministry's takes; and it takes what programs write."""
+    raw = next(documents.invoices(1, size=2000))
+    before, value, behind = re.split(rf"(?<=<{name}>)([^<]*)", raw.decode(), maxsplit=1)
+    for written in (value, *WRITTEN):
+        root = parse((before + written + behind).encode())
+        quick = schema.fa3_plain_values().validate(root)
+        assert not quick or schema.fa3().validate(root), written
+        assert quick or written != value
+
+
+def test_no_field_has_a_type_that_a_plain_value_could_stand_in_for() -> None:
+    """`xsi:type` may name any type derived from that of the field: none is derived from mere text that was not."""
+    for path in schema.schema_directory().glob("*.xsd"):
+        for field in etree.parse(str(path)).iter("{http://www.w3.org/2001/XMLSchema}element"):
+            kind = field.get("type", "")
+            assert kind in {"xsd:integer", ""} or not kind.startswith("xsd:"), (path, field.get("name"))
+            assert kind or field.get("ref") or len(field), (path, field.get("name"))
 
 
 @pytest.mark.parametrize("name", invoices.valid_samples())
@@ -109,6 +155,12 @@ def test_self_invoicing_is_a_fact() -> None:
     facts = examine(invoice(self_invoicing=True)).facts
     assert facts is not None
     assert facts.self_invoicing
+
+
+@pytest.mark.parametrize("within", [" <!-- rok -->FV/1", " <![CDATA[FV/1]]>"])
+def test_a_blank_before_a_comment_belongs_to_its_value(within: str) -> None:
+    """Only what lies between elements is thrown away."""
+    assert examine(with_number(within)).facts.number == " FV/1"  # type: ignore[union-attr]
 
 
 def test_comments_and_cdata_do_not_split_a_value() -> None:
