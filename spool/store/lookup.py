@@ -134,10 +134,10 @@ class Lookup(SeriesOrder):
         return [rows.document(r) for r in found]
 
     def by_due(self, limit: int = 100) -> list[Document]:
-        """Documents without a number that are still alive, the nearest deadline first."""
+        """Documents without a number that are still alive, the nearest deadline first; none of a training."""
         found = self._db.execute(
             f"""SELECT * FROM document INDEXED BY document_due WHERE ksef_number IS NULL AND state NOT IN {ENDED}
-                ORDER BY ifnull(due_safe, '~'), seq LIMIT ?""",  # noqa: S608 - our own words
+                AND training = '' ORDER BY ifnull(due_safe, '~'), seq LIMIT ?""",  # noqa: S608 - our own words
             (limit,),
         )
         return [rows.document(r) for r in found]
@@ -276,7 +276,10 @@ class Lookup(SeriesOrder):
 
     def owed(self) -> int:
         """How many offline invoices KSeF rejected and nothing has replaced yet."""
-        row = self._one("SELECT count(*) AS n FROM document INDEXED BY document_owed WHERE owed AND state = 'REFUSED'")
+        row = self._one(
+            """SELECT count(*) AS n FROM document INDEXED BY document_owed WHERE owed AND state = 'REFUSED'
+               AND training = ''"""
+        )
         return int(row["n"]) if row else 0
 
     def without_due(self) -> int:
@@ -289,9 +292,11 @@ class Lookup(SeriesOrder):
         )
         return int(row["n"]) if row else 0
 
-    def counts(self, unit: str | None = None) -> dict[str, int]:
-        """How many documents are in each state; states without any are left out."""
+    def counts(self, unit: str | None = None, *, training: bool = False) -> dict[str, int]:
+        """How many real documents, or of a `training` instead, are in each state; states without any are left out."""
         found = self._db.execute(
-            "SELECT state, sum(n) AS n FROM tally WHERE n > 0 AND (? IS NULL OR unit = ?) GROUP BY state", (unit, unit)
+            """SELECT state, sum(n) AS n FROM tally WHERE n > 0 AND training = ? AND (? IS NULL OR unit = ?)
+               GROUP BY state""",
+            (training, unit, unit),
         )
         return {r["state"]: r["n"] for r in found}
