@@ -9,8 +9,10 @@ does not sign KOD II. So is a secret that everybody on the machine may read (fau
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
+from certs import practice
 from certs.fitness import OTHER, refuse_other_type
 from certs.reading import Credential, Source, Use, certificate_file, pair, secret, secret_line
 from certs.safe import Safe
@@ -40,6 +42,16 @@ def found(context: Context, use: Use) -> Iterator[tuple[str, Credential]]:
     if safe is not None and kept is not None:
         refuse_other_type(kept, use, str(safe.path(use)), "innego pliku")
         yield str(safe.path(use)), kept
+    if context.own_sandbox and use is Use.AUTH and not (configured or kept or context.token_file):
+        yield "piaskownica", _practice(context)
+
+
+@cache
+def _practice(context: Context) -> Credential:
+    """What a training logs in with as long as nobody gives it anything else; it never leaves this process."""
+    certificate, key = practice.seal("Szkolenie", context.nip)
+    words = "certyfikat próbny"
+    return pair(certificate, key, None, Source(words, words, words, words, words))
 
 
 def safe_of(context: Context) -> Safe | None:

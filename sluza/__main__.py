@@ -14,6 +14,7 @@ VERBS = {
     "gateway": "processes",
     "agent": "processes",
     "sandbox": "processes",
+    "training-sandbox": "processes",
     "folders": "folders",
     "demo": "demo",
     "status": "status",

@@ -11,7 +11,7 @@ from spool.schema_alerts import REFUSALS, TROUBLES
 from spool.schema_papers import PAPERS
 from spool.schema_purchases import PURCHASES
 from spool.schema_registers import PEOPLE, REGISTERS
-from spool.schema_training import TRAINING
+from spool.schema_training import TRAINING, TRAINING_APART
 from spool.schema_volumes import VOLUMES
 
 steps = Migrations("sluza")
@@ -189,6 +189,13 @@ def m0031_training(db: Database) -> None:
 def m0032_vouched(db: Database) -> None:
     """Whether a reverse proxy vouched for who is in."""
     db.execute("ALTER TABLE login ADD COLUMN vouched INTEGER NOT NULL DEFAULT 0")
+
+
+@steps()
+def m0033_training_apart(db: Database) -> None:
+    """Documents of a training are counted apart from real ones."""
+    for statement in _statements(TRAINING_APART):
+        db.execute(statement)
 
 
 @steps()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from spool.domain.environments import BY_NAME
+from spool.domain.environments import BY_NAME, SANDBOX
 from spool.domain.errors import ConfigError
 from spool.domain.identifiers import internal_id_is_valid, nip_is_valid
 from spool.domain.municipality import Context, ContextType, Municipality, Policy, Unit
@@ -22,7 +22,7 @@ from spool.toml import Table, load
 DEFAULT_PATH = Path("/etc/sluza/sluza.toml")
 _TABLES = (
     "municipality", "paths", "http", "admin", "context", "unit", "receive", "network", "folders", "shares", "policy",
-    "calendar", "latarnia", "alerts", "retention", "backup", "archive", "keys",
+    "calendar", "latarnia", "alerts", "retention", "backup", "archive", "keys", "training",
 )  # fmt: skip
 LOCAL_RULE = "maintenance_after_offline24"
 """The policy about maintenance announced within an offline24 term (deadlines K3); read here, for both programs."""
@@ -65,7 +65,10 @@ class Keys:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that gateway and agent must agree on; `source` is the file it came from."""
+    """Everything that gateway and agent must agree on; `source` is the file it came from.
+
+    `sandbox_port`: on loopback, of the sandbox that the service runs for training; 0: it runs none.
+    """
 
     source: Path
     municipality: Municipality
@@ -73,6 +76,7 @@ class Settings:
     clock_url: str
     law: Law = Law()  # noqa: RUF009 - frozen
     classes: Classes = Classes()  # noqa: RUF009 - frozen
+    sandbox_port: int = 0
 
     @property
     def rules(self) -> Rules:
@@ -91,7 +95,13 @@ def read(path: Path) -> tuple[Settings, Table]:
     root.done(*_TABLES)
     paths = _paths(root.table("paths"))
     keys = _keys(root.table("keys"), paths.state)
-    municipality = _municipality(root, keys)
+    port = _sandbox_port(root.table("training"))
+    municipality = _municipality(root, keys, port)
+    if port and not any(c.own_sandbox for c in municipality.contexts.values()):
+        raise ConfigError(
+            "Pole „training.sandbox_port” uruchamia piaskownicę, z której nie korzysta żaden kontekst.",
+            'Proszę dodać [[context]] z environment = "sandbox" i bez pola url albo usunąć tabelę [training].',
+        )
     clock_url = os.environ.get("SLUZA_CLOCK_URL", "")
     if clock_url and any(c.environment != "sandbox" for c in municipality.contexts.values()):
         raise ConfigError(
@@ -99,7 +109,13 @@ def read(path: Path) -> tuple[Settings, Table]:
             "Proszę usunąć tę zmienną środowiska.",
         )
     classes = _retention(root.table("retention"), municipality.units)
-    return Settings(path, municipality, paths, clock_url, _law(root), classes), root
+    return Settings(path, municipality, paths, clock_url, _law(root), classes, port), root
+
+
+def _sandbox_port(table: Table) -> int:
+    port = table.number("sandbox_port", 0, 0, 65535)
+    table.done()
+    return int(port)
 
 
 def _keys(table: Table, state: Path) -> Keys:
@@ -156,13 +172,13 @@ def _retention(table: Table, units: dict[str, Unit]) -> Classes:
     return Classes(years, default, {u.id: u.retention for u in units.values() if u.retention})
 
 
-def _municipality(root: Table, keys: Keys) -> Municipality:
+def _municipality(root: Table, keys: Keys, sandbox_port: int) -> Municipality:
     table = root.table("municipality")
     name, nip, arms, contact = table.text("name"), table.text("nip"), _coat_of_arms(table), table.text("contact", "")
     table.done()
     if not nip_is_valid(nip):
         raise table.bad("nip", nip, "zła cyfra kontrolna albo liczba cyfr")
-    contexts = _by_id([_context(t, keys) for t in root.tables("context")], "context")
+    contexts = _by_id([_context(t, keys, sandbox_port) for t in root.tables("context")], "context")
     units = _by_id([_unit(t, contexts) for t in root.tables("unit")], "unit")
     if sum(u.town_hall for u in units.values()) > 1:
         raise ConfigError("Pole „town_hall = true” może mieć tylko jedna jednostka.")
@@ -185,21 +201,24 @@ def _coat_of_arms(table: Table) -> Path | None:
     return path
 
 
-def _context(table: Table, keys: Keys) -> Context:
+def _context(table: Table, keys: Keys, sandbox_port: int) -> Context:
     environment = BY_NAME[table.text("environment", choices=BY_NAME)]
     kind = ContextType(table.text("type", "nip", choices=[t.value for t in ContextType]))
     value = table.text("value")
     if not (nip_is_valid(value) if kind is ContextType.NIP else internal_id_is_valid(value)):
         raise table.bad("value", value, "zła cyfra kontrolna albo budowa")
-    own = environment.name == "sandbox"
+    own = environment.name == SANDBOX.name
+    ours = own and sandbox_port > 0 and not table.has("url")
+    beside = f"http://127.0.0.1:{sandbox_port}"
+    beacon = table.text("latarnia_url", f"{beside}/latarnia" if ours else "") if own else environment.latarnia_url
     name = _id(table)
     context = Context(
         id=name,
         type=kind,
         value=value,
         environment=environment.name,
-        url=(table.text("url") if own else environment.url).rstrip("/"),
-        latarnia_url=(table.text("latarnia_url", "") if own else environment.latarnia_url).rstrip("/"),
+        url=(f"{beside}/v2" if ours else table.text("url") if own else environment.url).rstrip("/"),
+        latarnia_url=beacon.rstrip("/"),
         qr_url=(table.text("qr_url", "https://qr-test.ksef.mf.gov.pl") if own else environment.qr_url).rstrip("/"),
         auth_cert=table.path("auth_cert"),
         auth_key=table.path("auth_key"),
@@ -211,6 +230,7 @@ def _context(table: Table, keys: Keys) -> Context:
         safe=keys.directory / name,
         safe_password_file=keys.password_file,
         renew_days=keys.renew_days,
+        own_sandbox=ours,
     )
     table.done()
     return context

@@ -13,6 +13,7 @@ from gateway.web.health import Snapshot, overdue
 from gateway.web.words import counted, one_line, plural
 from spool.domain.calendar import WARSAW
 from spool.domain.catalogue import printable
+from spool.domain.environments import TRAINING
 from spool.domain.ledger import Document
 from spool.domain.letters import MAIL, SUMMARY, TROUBLE, Day, NewLetter, Way
 from spool.domain.municipality import Municipality
@@ -73,6 +74,7 @@ def of_day(
     parts = [
         f"{printable(town.name, 120)}: podsumowanie od {moment(day.since)} do {moment(day.until)}",
         "\n".join(f"{label + ':':<38}{value}" for label, value in _numbers(day, snapshot)),
+        *_training(day),
         "\n".join(["Najbliższe terminy przesłania do KSeF:", *_next(snapshot.queue, now)]),
         "\n".join(["Wymaga uwagi:", *(_attention(found) or ["- nic; wszystko w porządku"])]),
         _FOOT,
@@ -98,6 +100,14 @@ def _numbers(day: Day, snapshot: Snapshot) -> list[tuple[str, int]]:
         ("w tym po terminie", sum(overdue(d, snapshot.at) for d in snapshot.queue)),
         ("W tacce centralnej, bez jednostki", snapshot.unassigned),
     ]
+
+
+def _training(day: Day) -> list[str]:
+    """A paragraph of its own, so that nobody adds it up with the rest; none without a training."""
+    if not day.trained:
+        return []
+    apart = "Nie ma ich w żadnej liczbie powyżej i nie biegną dla nich terminy."
+    return [f"{TRAINING}: dokumentów ćwiczebnych w tym czasie {day.trained}. {apart}"]
 
 
 def _next(queue: Sequence[Document], now: datetime) -> list[str]:

@@ -8,7 +8,7 @@ from gateway.web import kept, outages, saved
 from gateway.web.finding import Finding, Level
 from gateway.web.languages import Said, phrase, say
 from gateway.web.lingering import Lingering, far_away, lingering, some
-from gateway.web.people import in_queue, needing
+from gateway.web.people import Trained, in_queue, needing, waiting
 from gateway.web.upkeep import Upkeep, not_renewed, upkeep
 from gateway.web.warned import told
 from gateway.web.words import counted, moment, plural
@@ -24,12 +24,12 @@ from spool.domain.ledger import (
     FOLDER,
     KSEF_LETS_GO,
     LEFT,
+    RENEWAL,
     Condition,
     Document,
     Outage,
     Received,
 )
-from spool.domain.states import LIVE, State
 from spool.domain.volumes import ARCHIVE
 from spool.worlds import ENVIRONMENT
 
@@ -47,7 +47,10 @@ SHOWN = 50
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the spool said at one moment. `queue` is ordered by due date; `latest` has the newest invoice first."""
+    """What the spool said at one moment. `queue` is ordered by due date; `latest` has the newest invoice first.
+
+    Nothing but `trained` has anything of a training (decision 0048).
+    """
 
     at: datetime
     contexts: Sequence[str]
@@ -62,6 +65,7 @@ class Snapshot:
     alarms: Sequence[Alarm] = ()
     unsent: Sequence[Mail] = ()
     permissions_over: int = 0
+    trained: Trained = Trained()  # noqa: RUF009 - frozen
     upkeep: Upkeep = Upkeep()  # noqa: RUF009 - frozen
     shortage: str = ""
     """Why nothing new can be stored beside the spool; the sentence comes from the disk itself, not from the spool."""
@@ -69,7 +73,7 @@ class Snapshot:
     @property
     def waiting(self) -> int:
         """Live documents without a KSeF number."""
-        return sum(self.counts.get(state, 0) for state in LIVE - {State.ACCEPTED})
+        return waiting(self.counts)
 
     def condition(self, context: str, name: str) -> Condition | None:
         """A condition of a context, if it is set."""
@@ -119,6 +123,12 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     return sorted((_in_training(f, trained) for f in found), key=lambda f: -f.level)
 
 
+_OF_CONTEXTS = frozenset(
+    {"paused", "unreachable", "strange", "packages", "reconcile", "clock", "agent", "receiving", "certificate"}
+) | {RENEWAL.rstrip(":")}
+"""Findings whose code has a context in its second place."""
+
+
 def _trained(snapshot: Snapshot) -> frozenset[str]:
     """The contexts that are for training while another is in earnest, by what the programs wrote at their start."""
     said = {c.context: c.value.get("name") for c in snapshot.conditions if c.name == ENVIRONMENT}
@@ -128,7 +138,8 @@ def _trained(snapshot: Snapshot) -> frozenset[str]:
 
 def _in_training(finding: Finding, trained: frozenset[str]) -> Finding:
     """Nobody is called because a training does not work."""
-    if finding.code.partition(":")[2] not in trained:
+    kind, about, *_ = (*finding.code.split(":"), "")
+    if kind not in _OF_CONTEXTS or about not in trained:
         return finding
     sentence = finding.sentence
     told = say("{training}: {sentence}", training=say(TRAINING), sentence=sentence)

@@ -1,7 +1,7 @@
 """Prometheus' text format: counts by state, deadlines, alarms, sizes, requests, sends. Pure; names and values only.
 
 No label names a unit: who reads metrics need not know the units. Everything but the requests is made of rows, so that
-two programs and a restart count as one.
+two programs and a restart count as one. A training has names of its own.
 """
 
 from collections.abc import Iterable
@@ -23,6 +23,7 @@ def text(snapshot: Snapshot, municipality: Municipality, measured: Measured) -> 
     """The whole page."""
     metrics = [*_documents(snapshot), *_deadlines(snapshot), *_alarms(snapshot, measured)]
     metrics += [*_contexts(snapshot, municipality, measured), *_machine(snapshot, measured)]
+    metrics += _training(snapshot, municipality)
     return (
         "\n".join(line for name, kind, about, samples in metrics for line in _metric(name, kind, about, samples)) + "\n"
     )
@@ -38,6 +39,26 @@ def _documents(snapshot: Snapshot) -> list[_Metric]:
         ("sluza_waiting", "gauge", "Live documents without a KSeF number.", [("", snapshot.waiting)]),
         ("sluza_received_total", "gauge", "Received invoices in the spool.", [("", snapshot.received_total)]),
         ("sluza_received_unassigned", "gauge", "Received invoices in the central tray.", [("", snapshot.unassigned)]),
+    ]
+
+
+def _training(snapshot: Snapshot, municipality: Municipality) -> list[_Metric]:
+    """Under names of their own, so that no rule about what is real ever adds them up."""
+    trained, contexts = snapshot.trained, [c for c in municipality.contexts if municipality.training(c)]
+    states = [(f'state="{s}"', trained.counts.get(s, 0)) for s in State]
+    return [
+        ("sluza_training_documents", "gauge", "Documents of a training by state.", states),
+        ("sluza_training_received_total", "gauge", "Received invoices of a training.", [("", trained.received)]),
+        *_standing("sluza_training_context", snapshot, contexts),
+    ]
+
+
+def _standing(name: str, snapshot: Snapshot, contexts: Iterable[str]) -> list[_Metric]:
+    paused = [(f'context="{c}"', int(snapshot.condition(c, "paused") is not None)) for c in contexts]
+    reachable = [(f'context="{c}"', int(not unreachable(snapshot.condition(c, "reachable")))) for c in contexts]
+    return [
+        (f"{name}_paused", "gauge", "1 while a person has to act before anything is sent.", paused),
+        (f"{name}_reachable", "gauge", "0 while KSeF does not answer.", reachable),
     ]
 
 
@@ -66,20 +87,17 @@ def _alarms(snapshot: Snapshot, measured: Measured) -> list[_Metric]:
 
 
 def _contexts(snapshot: Snapshot, municipality: Municipality, measured: Measured) -> list[_Metric]:
-    names = list(municipality.contexts)
-    paused = [(f'context="{c}"', int(snapshot.condition(c, "paused") is not None)) for c in names]
-    reachable = [(f'context="{c}"', int(not unreachable(snapshot.condition(c, "reachable")))) for c in names]
+    names = [c for c in municipality.contexts if not municipality.training(c)]
     known = {(one.context, one.role): one.expiry.until for one in snapshot.upkeep.known if one.expiry}
     ends = [
         (f'context="{context}",role="{role}"', until.timestamp())
         for (context, role), until in known.items()
-        if until is not None
+        if until is not None and not municipality.training(context)
     ]
     sends = measured.counted.sends
     calls = [(f'context="{c}",group="{g}"', n) for (c, g), n in sorted(measured.counted.calls.items())]
     return [
-        ("sluza_context_paused", "gauge", "1 while a person has to act before anything is sent.", paused),
-        ("sluza_context_reachable", "gauge", "0 while KSeF does not answer.", reachable),
+        *_standing("sluza_context", snapshot, names),
         ("sluza_credential_ends_seconds", "gauge", "Unix time at which a credential ends.", ends),
         (
             "sluza_sends_last_day", "gauge", "Sends of the last 24 hours by outcome.",

@@ -1,12 +1,44 @@
-"""Documents that do not go on without a person, by state. Pure."""
+"""What counts of documents say: those that do not go on without a person, what waits, what is of a training. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.web.finding import Finding, Level
 from gateway.web.languages import phrase, say
-from gateway.web.words import WAITS, counted, moment, plural
-from spool.domain.states import State
+from gateway.web.words import WAITS, counted, moment, number, plural
+from spool.domain.environments import TRAINING
+from spool.domain.states import LIVE, NUMBERED, State
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How much there is of a training: outgoing documents by state, and purchases. No other count has them."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    received: int = 0
+
+    @property
+    def documents(self) -> int:
+        """Outgoing documents in any state."""
+        return sum(self.counts.values())
+
+
+def waiting(counts: Mapping[str, int]) -> int:
+    """Live documents without a KSeF number."""
+    return sum(counts.get(state, 0) for state in LIVE - NUMBERED)
+
+
+def in_training(trained: Trained) -> str:
+    """The line about a training, apart from everything that is real; empty where there is none."""
+    if not (trained.documents or trained.received):
+        return ""
+    return say(
+        "{training}: wysyłanych {sent} (bez numeru: {waiting}), odebranych {received}. Nie ma ich w żadnej innej "
+        "liczbie i nie biegną dla nich terminy.",
+        training=say(TRAINING), sent=number(trained.documents), waiting=number(waiting(trained.counts)),
+        received=number(trained.received),
+    )  # fmt: skip
 
 
 def in_queue(count: int, nearest: datetime | None, now: datetime) -> str:

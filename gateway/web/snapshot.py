@@ -14,6 +14,7 @@ from certs import credentials
 from certs.credentials import Known
 from gateway.web.health import SHOWN, Snapshot
 from gateway.web.lingering import NUMBERED_LONG, UNANSWERED_LONG, UNCLEARED_LONG, Far, Lingering
+from gateway.web.people import Trained
 from gateway.web.upkeep import MOST as NEGLECTED
 from gateway.web.upkeep import Upkeep
 from gateway.web.warned import MOST, UNSENT_SHOWN
@@ -110,27 +111,29 @@ def take(
     them whose folders lie elsewhere. Refusals are neglected after `refused_days`. Without `rules` nothing is said about
     purchases outside KSeF.
     """
-    received = store.received_counts()
+    received, trained = store.received_of(None)
     return Snapshot(
         at=now,
         contexts=tuple(contexts),
         queue=[explained(store, document) for document in store.by_due(SHOWN + 1)],
         counts=store.counts(),
         conditions=store.conditions(),
-        received_total=received["total"],
-        unassigned=received["unassigned"],
-        latest=store.latest_received(_LATEST),
+        received_total=received,
+        unassigned=store.unassigned(),
+        latest=store.latest_received(None, _LATEST),
         lingering=_lingering(store, now, units, remote),
         upkeep=_upkeep(store, now, refused_days, rules),
         outages=store.outages(),
         alarms=store.open_alarms(MOST),
         unsent=store.failing_mails(now - UNSENT_SHOWN, MOST),
         permissions_over=store.permissions_over(warsaw_date(now)),
+        trained=Trained(store.counts(training=True), trained),
     )
 
 
 def take_for_units(store: Store, contexts: Iterable[str], now: datetime, units: frozenset[str]) -> Snapshot:
     """What people of these units may know: their own documents, and whether KSeF is up. Nothing counts others' (I7)."""
+    received, trained = store.received_of(units)
     reachable = [replace(c, value=_without_names(c.value)) for c in store.conditions() if c.name in _FOR_UNITS]
     return Snapshot(
         at=now,
@@ -138,11 +141,12 @@ def take_for_units(store: Store, contexts: Iterable[str], now: datetime, units: 
         queue=[explained(store, document) for document in store.due_next(units, SHOWN + 1)],
         counts=store.counts_of(units),
         conditions=reachable,
-        received_total=store.received_of(units),
+        received_total=received,
         unassigned=0,
-        latest=store.find_received(units, limit=_LATEST),
+        latest=store.latest_received(units, _LATEST),
         outages=store.outages(),
         alarms=[alarm for alarm in store.open_alarms(MOST) if alarm.unit in units],
+        trained=Trained(store.counts_of(units, training=True), trained),
     )
 
 

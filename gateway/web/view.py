@@ -11,9 +11,10 @@ from gateway.web import outages
 from gateway.web.finding import Finding, Level
 from gateway.web.health import SHOWN, Snapshot, findings, in_order, overdue, said, soon, unreachable
 from gateway.web.languages import POLISH, Said, phrase, say, speaking, spoken
+from gateway.web.people import in_training
 from gateway.web.words import clock, counted, left, moment, number
 from spool.domain.document import MODE_LABELS, Mode
-from spool.domain.environments import BY_NAME, label_of
+from spool.domain.environments import BY_NAME
 from spool.domain.identity import RECONCILE_FIRST
 from spool.domain.ledger import Document, Received
 from spool.domain.municipality import Context, Municipality
@@ -44,7 +45,6 @@ class Row:
     number: str
     state: str
     reason: str
-    training: str
 
 
 def page(snapshot: Snapshot, municipality: Municipality, scope: Collection[str] | None = None) -> dict[str, Any]:
@@ -56,6 +56,7 @@ def page(snapshot: Snapshot, municipality: Municipality, scope: Collection[str] 
         "tone": TONES[level],
         "headline": _told(found[0]) if found else {"parts": [say("Wszystko w porządku.")]},
         "second": in_order(snapshot),
+        "trained": in_training(snapshot.trained),
         "others": [_told(f) for f in found[1:]],
         "at": clock(snapshot.at),
         "at_iso": local(snapshot.at),
@@ -102,6 +103,7 @@ def details(snapshot: Snapshot, municipality: Municipality) -> dict[str, Any]:
         "nearest_due": local(nearest),
         "states": dict(snapshot.counts),
         "received": {"total": snapshot.received_total, "unassigned": snapshot.unassigned},
+        "training": {"states": dict(snapshot.trained.counts), "received": snapshot.trained.received},
         "contexts": {
             c: {"paused": snapshot.condition(c, "paused") is not None, "reachable": _reachable(c, snapshot)}
             for c in municipality.contexts
@@ -129,7 +131,6 @@ def _row(document: Document, now: datetime, municipality: Municipality) -> Row:
         number=document.facts.number or document.source_name or document.id,
         state=_state(document),
         reason=document.reason,
-        training=say(label_of(document.facts.training)),
     )
 
 

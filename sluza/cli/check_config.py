@@ -51,6 +51,8 @@ def check_config(config: str | None, own_config: str | None, as_json: bool) -> N
         out.print(f"Ostrzeżenia o terminach będą tylko {where}: pole alerts.smtp jest puste.")
     for unit, environment in town.trained().items():
         out.print(f"[yellow]{TRAINING}:[/] {plain(town.units[unit].name)} ({plain(label_of(environment))}).")
+    if shared.sandbox_port:
+        out.print(f"[yellow]{TRAINING}:[/] usługa uruchamia piaskownicę na 127.0.0.1:{shared.sandbox_port}.")
     for warning in loose:
         out.print(f"[yellow]Uwaga:[/] {plain(warning)}")
 

@@ -1,11 +1,16 @@
 """`sluza gateway`, `sluza agent`, `sluza sandbox`: the processes, run in the foreground."""
 
+import errno
 import sys
 
 import click
 
 from sluza import options
+from spool import files, settings
+from spool.domain.errors import ConfigError
 from spool.settings import find_config
+
+_DATA = "sandbox"
 
 
 @click.command()
@@ -37,3 +42,27 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     from sandbox.__main__ import main
 
     sys.exit(main(list(arguments)))
+
+
+@click.command("training-sandbox")
+@options.config
+@click.pass_obj
+def training_sandbox(config: str | None, own_config: str | None) -> None:
+    """Uruchom piaskownicę kontekstu szkoleniowego ([training]); robi to sama usługa. Bez tego pola nic nie robi."""
+    shared, _ = settings.read(find_config(options.chosen(config, own_config)))
+    if not shared.sandbox_port:
+        return
+    from sandbox.__main__ import main
+
+    data = shared.paths.state / _DATA
+    files.make_directory(data, 0o700)
+    try:
+        code = main(["--host", "127.0.0.1", "--port", str(shared.sandbox_port), "--data", str(data)])
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ConfigError(
+            f"Port {shared.sandbox_port} na 127.0.0.1 jest zajęty, więc piaskownica do szkoleń nie wystartowała.",
+            "Proszę podać wolny w polu training.sandbox_port, potem: systemctl restart sluza.",
+        ) from error
+    sys.exit(code)

@@ -10,6 +10,7 @@ from gateway.results import local
 from gateway.web import saved
 from gateway.web.finding import Level
 from gateway.web.health import Snapshot, findings, in_order, overdue
+from gateway.web.people import in_training
 from gateway.web.snapshot import Drawer, remote_units, take, with_credentials
 from sluza import options
 from sluza.console import COLOURS, emit, moment, out, plain, state
@@ -50,6 +51,7 @@ def _as_dict(seen: Snapshot) -> dict[str, Any]:
         "counts": dict(seen.counts),
         "waiting": seen.waiting,
         "received": {"total": seen.received_total, "unassigned": seen.unassigned},
+        "training": {"counts": dict(seen.trained.counts), "received": seen.trained.received},
         "late": sum(overdue(d, seen.at) for d in seen.queue),
         "next": [
             {"id": d.id, "unit": d.unit, "number": d.facts.number, "state": d.state, "due": local(d.due_safe)}
@@ -112,6 +114,8 @@ def _foot(seen: Snapshot) -> list[Text]:
     counts = [f"[{COLOURS.get(State(s), 'cyan')}]{LABELS[State(s)]}[/] {n}" for s, n in seen.counts.items()]
     lines.append("Dokumenty: " + (" · ".join(counts) or "brak"))
     lines.append(f"Otrzymane: {seen.received_total}, w tacce centralnej {seen.unassigned}")
+    if trained := in_training(seen.trained):
+        lines.append(f"[yellow]{plain(trained)}[/]")
     lines.append(plain(saved.line(seen.condition("", BACKUP), seen.at)))
     return [Text.from_markup(line) for line in lines]
 

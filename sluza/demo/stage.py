@@ -17,8 +17,8 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from certs import practice
 from gateway.web import doorman
-from sluza.demo import credentials
 from spool import files, process
 from spool.access import FILE, Spool
 from spool.bodies import sha256_hex
@@ -104,7 +104,7 @@ class Stage:
         """Bring everything up; returns when gateway and agent are ready. Raises SluzaError when one is not."""
         self._refuse_neighbours()
         for name, offline in (("pieczec", False), ("offline", True)):
-            certificate, key = credentials.seal("Gmina Śluzowo", MUNICIPALITY_NIP, offline=offline)
+            certificate, key = practice.seal("Gmina Śluzowo", MUNICIPALITY_NIP, offline=offline)
             files.write(self.directory / f"{name}.pem", certificate, 0o640)
             files.write(self.directory / f"{name}.key", key, 0o600)
         files.write(self.directory / "admin.token", secrets.token_urlsafe(18).encode(), 0o600)

@@ -37,7 +37,8 @@ class Letter:
 
 @dataclass(frozen=True)
 class Day:
-    """What happened in [since, until): counts of outgoing documents and purchases."""
+    """What happened in [since, until): counts of outgoing documents and purchases; `trained` are those of a training,
+    which no other number has."""
 
     since: datetime
     until: datetime
@@ -46,6 +47,7 @@ class Day:
     numbered_late: int
     refused: int
     received: int
+    trained: int
 
 
 def alarm_key(alarm: int) -> str:

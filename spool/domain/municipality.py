@@ -31,7 +31,8 @@ class Context:
     """One KSeF context: who we are there, and with what. Paths are absolute or None; nothing is read here.
 
     `safe` is the directory of the pairs that `sluza certs` keeps for it, `safe_password_file` what opens their keys;
-    `renew_days` before the end of a certificate the agent renews it, never with 0.
+    `renew_days` before the end of a certificate the agent renews it, never with 0. `own_sandbox`: its KSeF is the
+    sandbox that this machine's service runs for training (`Settings.sandbox_port`).
     """
 
     id: str
@@ -51,6 +52,7 @@ class Context:
     safe: Path | None = None
     safe_password_file: Path | None = None
     renew_days: float = 0
+    own_sandbox: bool = False
 
     @property
     def nip(self) -> str:

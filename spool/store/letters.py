@@ -133,7 +133,7 @@ class Letters(Alarms):
         return [*super().failing_mails(since, limit), *(rows.letter_to(r) for r in found)][:limit]
 
     def day(self, since: datetime, until: datetime) -> Day:
-        """What happened in [since, until)."""
+        """What happened in [since, until); what was of a training is counted for itself."""
         span = (stamp(since), stamp(until))
         documents = self._one(
             """SELECT count(*) FILTER (WHERE created_at >= ?1 AND created_at < ?2 AND state <> 'REFUSED') AS taken_in,
@@ -141,15 +141,24 @@ class Letters(Alarms):
                count(*) FILTER (WHERE acquisition_date >= ?1 AND acquisition_date < ?2 AND due_state = 'overdue')
                    AS late,
                count(*) FILTER (WHERE state = 'REFUSED' AND updated_at >= ?1 AND updated_at < ?2) AS refused
-               FROM document""",
+               FROM document WHERE training = ''""",
             *span,
         )
-        purchases = self._one("SELECT count(*) AS n FROM received WHERE stored_at >= ? AND stored_at < ?", *span)
+        purchases = self._one(
+            """SELECT count(*) FILTER (WHERE training = '') AS real, count(*) FILTER (WHERE training <> '') AS trained
+               FROM received WHERE stored_at >= ? AND stored_at < ?""",
+            *span,
+        )
+        sales = self._one(
+            """SELECT count(*) AS trained FROM document WHERE training <> '' AND created_at >= ? AND created_at < ?""",
+            *span,
+        )
         assert documents is not None
         assert purchases is not None
+        assert sales is not None
         return Day(
             since, until, documents["taken_in"], documents["numbered"], documents["late"], documents["refused"],
-            purchases["n"],
+            purchases["real"], sales["trained"] + purchases["trained"],
         )  # fmt: skip
 
     # -- what they are about -----------------------------------------------------------------------------------
@@ -166,9 +175,10 @@ class Letters(Alarms):
         return len(found.fetchall())
 
     def outcomes_since(self, since: datetime) -> dict[str, int]:
-        """How many sends begun since then ended how; `open` are those without an outcome."""
+        """How many sends begun since then ended how; `open` are those without an outcome. None of a training."""
         found = self._db.execute(
             """SELECT ifnull(outcome, 'open') AS outcome, count(*) AS n FROM attempt INDEXED BY attempt_started
+               CROSS JOIN document ON document.id = attempt.document AND document.training = ''
                WHERE started_at >= ? GROUP BY 1""",
             (stamp(since),),
         )

@@ -15,6 +15,8 @@ SENT_OFFLINE = "(corrects <> '' OR (mode <> 'online' AND NOT deemed))"
 """`Document.sent_offline`, in SQL."""
 UNNUMBERED = LIVE - NUMBERED
 """States of what is alive and has no number yet."""
+IN_EARNEST = "AND ksef_number IS NULL AND training = ''"
+"""Of these states what needs a number that counts."""
 _HOLDERS = quoted(HOLDS_NUMBER)
 _LIVE = quoted(LIVE)
 _NAMED = {True: "AND invoice_ref IS NOT NULL", False: ""}
@@ -132,8 +134,8 @@ class Lookup(SeriesOrder):
         return [rows.document(r) for r in self._nearest(states or State, limit, unit=unit)]
 
     def by_due(self, limit: int = 100) -> list[Document]:
-        """Documents without a number that are still alive, the nearest deadline first."""
-        return [rows.document(r) for r in self._nearest(UNNUMBERED, limit, clause="AND ksef_number IS NULL")]
+        """Documents without a number that are still alive, the nearest deadline first; none of a training."""
+        return [rows.document(r) for r in self._nearest(UNNUMBERED, limit, clause=IN_EARNEST)]
 
     def _nearest(self, states: Iterable[str], limit: int, *, unit: str | None = None, clause: str = "") -> list[Any]:
         """The first rows in these states by deadline and arrival; `clause` holds for each.
@@ -287,7 +289,10 @@ class Lookup(SeriesOrder):
 
     def owed(self) -> int:
         """How many offline invoices KSeF rejected and nothing has replaced yet."""
-        row = self._one("SELECT count(*) AS n FROM document INDEXED BY document_owed WHERE owed AND state = 'REFUSED'")
+        row = self._one(
+            """SELECT count(*) AS n FROM document INDEXED BY document_owed WHERE owed AND state = 'REFUSED'
+               AND training = ''"""
+        )
         return int(row["n"]) if row else 0
 
     def without_due(self) -> int:
@@ -300,9 +305,11 @@ class Lookup(SeriesOrder):
         )
         return int(row["n"]) if row else 0
 
-    def counts(self, unit: str | None = None) -> dict[str, int]:
-        """How many documents are in each state; states without any are left out."""
+    def counts(self, unit: str | None = None, *, training: bool = False) -> dict[str, int]:
+        """How many real documents, or of a `training` instead, are in each state; states without any are left out."""
         found = self._db.execute(
-            "SELECT state, sum(n) AS n FROM tally WHERE n > 0 AND (? IS NULL OR unit = ?) GROUP BY state", (unit, unit)
+            """SELECT state, sum(n) AS n FROM tally WHERE n > 0 AND training = ? AND (? IS NULL OR unit = ?)
+               GROUP BY state""",
+            (training, unit, unit),
         )
         return {r["state"]: r["n"] for r in found}

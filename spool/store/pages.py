@@ -11,7 +11,7 @@ from spool import rows
 from spool.domain.ledger import Document, Event, Received
 from spool.domain.states import State
 from spool.store.base import Units, marks, seen_by
-from spool.store.lookup import UNNUMBERED, Lookup
+from spool.store.lookup import IN_EARNEST, UNNUMBERED, Lookup
 
 
 class Pages(Lookup):
@@ -57,30 +57,32 @@ class Pages(Lookup):
         return "INDEXED BY document_due" if units is None else "INDEXED BY document_due_of"
 
     def due_next(self, units: Units, limit: int) -> list[Document]:
-        """Live documents without a number, the nearest deadline first."""
+        """Live documents without a number, the nearest deadline first; none of a training."""
         if units is None:
             return self.by_due(limit)
         found = [
             row
             for unit in sorted(units)  # one after the other, so that each is read in order from its index
-            for row in self._nearest(UNNUMBERED, limit, unit=unit, clause="AND ksef_number IS NULL")
+            for row in self._nearest(UNNUMBERED, limit, unit=unit, clause=IN_EARNEST)
         ]
         found.sort(key=lambda row: (row["due_safe"] or "~", row["seq"]))
         return [rows.document(r) for r in found[:limit]]
 
-    def counts_of(self, units: Collection[str]) -> dict[str, int]:
-        """How many documents of these units are in each state."""
+    def counts_of(self, units: Collection[str], *, training: bool = False) -> dict[str, int]:
+        """How many real documents of these units, or of a `training` instead, are in each state."""
         parts, values = seen_by(units)
+        clause = _where(["n > 0", "training = ?", *parts])
         found = self._db.execute(
-            f"SELECT state, sum(n) AS n FROM tally {_where(['n > 0', *parts])} GROUP BY state",  # noqa: S608 - our own
-            values,
+            f"SELECT state, sum(n) AS n FROM tally {clause} GROUP BY state",  # noqa: S608 - our own
+            (training, *values),
         )
         return {r["state"]: r["n"] for r in found}
 
-    def counts_by_unit(self) -> dict[str, dict[str, int]]:
-        """How many documents of each unit are in each state; units and states without any are left out."""
+    def counts_by_unit(self, *, training: bool = False) -> dict[str, dict[str, int]]:
+        """How many real documents of each unit, or of a `training` instead, are in each state; units and states without
+        any are left out."""
         found: dict[str, dict[str, int]] = {}
-        for row in self._db.execute("SELECT unit, state, n FROM tally WHERE n > 0"):
+        for row in self._db.execute("SELECT unit, state, n FROM tally WHERE n > 0 AND training = ?", (training,)):
             found.setdefault(row["unit"], {})[row["state"]] = row["n"]
         return found
 
@@ -103,11 +105,21 @@ class Pages(Lookup):
         )
         return [rows.received(r) for r in found]
 
-    def received_of(self, units: Collection[str]) -> int:
-        """How many received invoices these units have."""
+    def received_of(self, units: Units) -> tuple[int, int]:
+        """How many received invoices these units have: real ones, and of a training."""
         parts, values = seen_by(units)
-        row = self._one(f"SELECT count(*) AS n FROM received {_where(parts)}", *values)  # noqa: S608 - our own words
-        return int(row["n"]) if row else 0
+        all_of_them, trained = (
+            int(self._db.execute(f"SELECT count(*) FROM received {clause}", values).fetchone()[0])  # noqa: S608 - our own
+            for clause in (_where(parts), _where(["training <> ''", *parts]))
+        )
+        return all_of_them - trained, trained
+
+    def latest_received(self, units: Units, limit: int) -> list[Received]:
+        """The newest first; none of a training."""
+        parts, values = seen_by(units)
+        clause = _where(["training = ''", *parts])
+        found = self._db.execute(f"SELECT * FROM received {clause} ORDER BY cursor DESC LIMIT ?", (*values, limit))  # noqa: S608
+        return [rows.received(r) for r in found]
 
     def moved_by_outages(self, limit: int) -> list[Document]:
         """Documents whose date an announcement has changed, the newest first."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from spool import rows
 from spool.domain.document import Facts
@@ -78,18 +77,10 @@ class ReceivedInvoices(Papers):
         )
         return [rows.received(r) for r in found]
 
-    def latest_received(self, limit: int) -> list[Received]:
-        """The newest first."""
-        found = self._db.execute("SELECT * FROM received ORDER BY cursor DESC LIMIT ?", (limit,))
-        return [rows.received(r) for r in found]
-
-    def received_counts(self) -> dict[str, Any]:
-        """`total`, `unassigned` (none of a training) and `last` (stored_at of the newest, or None)."""
-        row = self._one(
-            """SELECT count(*) AS total, ifnull(sum(unit IS NULL AND training = ''), 0) AS unassigned,
-               max(stored_at) AS last FROM received"""
-        )
-        return dict(row) if row else {}
+    def unassigned(self) -> int:
+        """How many invoices lie in the central tray; none of a training."""
+        row = self._one("SELECT count(*) AS n FROM received WHERE unit IS NULL AND training = ''")
+        return int(row["n"]) if row else 0
 
     def unmirrored(self, limit: int, units: Iterable[str], elsewhere: Iterable[str] = ()) -> list[Received]:
         """Of each of these units, and of the central tray, the first invoices not yet in a folder, at most `limit`.

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sluza.demo import credentials
+from certs import practice
 from sluza.samples import unit_invoice
 from tests.appliance.machine import SOURCE, Machine
 from tests.credentials import seal
@@ -85,7 +85,7 @@ def lay_out(machine: Machine) -> None:
     """Configuration and keys, as an administrator would bring them; the program that listens for alarms."""
     kit = machine.root / KIT.lstrip("/")
     kit.mkdir(parents=True, exist_ok=True)
-    certificate, key = credentials.seal("Gmina Śluzowo", "5080014460", offline=False)
+    certificate, key = practice.seal("Gmina Śluzowo", "5080014460", offline=False)
     (kit / "pieczec.pem").write_bytes(certificate)
     (kit / "pieczec.key").write_bytes(key)
     seal("5080014460", offline=True).write_pem(kit, "offline")

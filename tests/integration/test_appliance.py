@@ -32,12 +32,13 @@ def test_the_unit_is_hardened() -> None:
 
 
 def test_supervisor_runs_exactly_the_products_programs() -> None:
-    """Gateway and agent, and what watches over them; only a configuration error is not repeated (fault of a person)."""
+    """Gateway and agent, what watches over them, and a training's sandbox where there is one; a configuration error
+    (fault of a person) is not repeated, nor a sandbox that nobody asked for."""
     programs = {name: supervisor()[name] for name in supervisor().sections() if name.startswith("program:")}
-    assert set(programs) == {"program:gateway", "program:agent"}
-    for settings in programs.values():
+    assert set(programs) == {"program:gateway", "program:agent", "program:sandbox"}
+    for name, settings in programs.items():
         assert settings["autorestart"] == "unexpected"
-        assert settings["exitcodes"] == str(Exit.USAGE.value)
+        assert settings["exitcodes"] == ("0,2" if name == "program:sandbox" else str(Exit.USAGE.value))
         assert settings["startsecs"] == "0", "supervisord forgets the exit code of what ends before"
     listeners = [name for name in supervisor().sections() if name.startswith("eventlistener:")]
     assert listeners == ["eventlistener:overseer"]

@@ -8,16 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from certs.credentials import Known
+from certs.expiry import Expiry
 from gateway.admission import Verdict
+from gateway.alarms import letters
 from gateway.folders.copies import marks_of_document
 from gateway.folders.mirror import name_of
 from gateway.folders.outcome import aside, told
 from gateway.intake import Origin
 from gateway.registers import gather
 from gateway.registers.gather import Sources
+from gateway.web import metrics
 from gateway.web.finding import Level
-from gateway.web.health import findings
-from gateway.web.snapshot import take
+from gateway.web.health import Snapshot, findings
+from gateway.web.measured import Measured
+from gateway.web.people import in_training
+from gateway.web.snapshot import take, take_for_units, with_credentials
+from gateway.web.view import page
+from sluza.cli.status import screen
 from sluza.samples import SCHOOL_IDWEW, invoice, purchase_for_unit
 from spool import worlds
 from spool.domain.errors import ConfigError
@@ -41,6 +49,7 @@ PILOT = replace(
     units=MUNICIPALITY.units | {SCHOOL: replace(MUNICIPALITY.units[SCHOOL], context="szkolenie")},
 )
 """The school trains in the sandbox, the welfare centre works in earnest."""
+_SOON = Known("", "auth", "logowanie do KSeF", Expiry("logowanie do KSeF", "CN=x", "1", NOW, NOW + timedelta(days=2)))
 
 
 def welfare_sale(number: str) -> bytes:
@@ -148,7 +157,7 @@ async def test_a_training_document_stands_in_no_register(town: Bench) -> None:
     text = json.dumps([*issued, *received], default=str)
     assert ("G/1/2026" in text, "FV/7/2026" in text) == (True, False)
     assert ("K3" in text, "K1" in text, "K2" in text) == (True, False, False)
-    assert town.spool.read_now(lambda store: store.received_counts())["unassigned"] == 1
+    assert town.spool.read_now(lambda store: store.unassigned()) == 1
     told_of = town.spool.read_now(lambda store: store.tray_untold(NOW + timedelta(days=9), 9))
     assert [r.ksef_number for r in told_of] == ["K3"]
 
@@ -261,3 +270,89 @@ async def test_the_whole_road_in_the_sandbox_beside_production(rig: Rig, sandbox
 def sale_of(rig: Rig) -> bytes:
     """An invoice of the sandbox's day."""
     return invoice(number="FV/1/2026", issue_date=rig.today())
+
+
+async def counted_town(town: Bench) -> None:
+    """In training one sale and one purchase, in earnest one sale and two purchases, one of which lies in the tray."""
+    await town.post(sale("FV/7/2026"), "a.xml")
+    await town.post(welfare_sale("G/1/2026"), "b.xml", WELFARE)
+    for number, unit, training in (("K1", SCHOOL, "sandbox"), ("K2", WELFARE, ""), ("K3", None, "")):
+        town.receive(purchase_for_unit(number=number), number, unit, number=number, training=training)
+
+
+def seen_by_all(town: Bench) -> Snapshot:
+    """What pages, letters, metrics and `sluza status` are made of."""
+    return town.spool.read_now(lambda store: take(store, PILOT.contexts, town.now, PILOT.units))
+
+
+async def test_a_training_is_counted_for_itself(town: Bench) -> None:
+    """Queue, states, purchases, the nearest date: real ones only; the training has a line of its own, wherever one
+    looks, and none where there is none."""
+    assert in_training(seen_by_all(town).trained) == ""
+    await counted_town(town)
+    seen = seen_by_all(town)
+    assert (dict(seen.counts), seen.waiting, [d.facts.number for d in seen.queue]) == ({"QUEUED": 1}, 1, ["G/1/2026"])
+    assert (seen.received_total, seen.unassigned, [r.ksef_number for r in seen.latest]) == (2, 1, ["K3", "K2"])
+    assert (dict(seen.trained.counts), seen.trained.received) == ({"QUEUED": 1}, 1)
+    line = in_training(seen.trained)
+    assert line.startswith("SZKOLENIE: wysyłanych 1 (bez numeru: 1), odebranych 1. ")
+    assert (page(seen, PILOT)["trained"], page(seen, PILOT)["waiting"]) == (line, "1")
+    assert line in "".join(str(text) for text in screen(seen, 200, 0))
+    school = town.spool.read_now(lambda s: take_for_units(s, PILOT.contexts, NOW, frozenset({SCHOOL})))
+    assert (school.waiting, school.received_total, school.latest, in_training(school.trained)) == (0, 0, [], line)
+    other = town.spool.read_now(lambda s: take_for_units(s, PILOT.contexts, NOW, frozenset({WELFARE})))
+    assert (other.waiting, other.received_total, in_training(other.trained)) == (1, 1, "")
+
+
+async def test_the_treasurers_letter_counts_what_is_real(town: Bench) -> None:
+    """Each number of the daily summary is of production; the training stands apart."""
+    await counted_town(town)
+    day = town.spool.read_now(lambda store: store.day(NOW - timedelta(days=1), NOW + timedelta(days=1)))
+    assert (day.taken_in, day.received, day.trained) == (1, 2, 2)
+    text = letters.of_day(day, seen_by_all(town), [], PILOT, ["skarbnik@gmina.pl"]).text
+    assert "\n\nSZKOLENIE: dokumentów ćwiczebnych w tym czasie 2. " in text
+    assert "FV/7/2026" not in text
+
+
+async def test_metrics_have_other_names_for_a_training(town: Bench) -> None:
+    """No rule about real invoices, or about a context in earnest, is set off by a training."""
+    await counted_town(town)
+    trained, _ = town.documents()
+    town.spool.write_now(lambda store: store.begin_attempt(trained, "S1", NOW))
+    for context in PILOT.contexts:
+        town.spool.write_now(lambda store, c=context: store.set_condition(c, "paused", {"reason": "x"}, NOW))  # type: ignore[misc]
+    assert town.spool.read_now(lambda store: store.outcomes_since(NOW - timedelta(days=1))) == {}
+    known = tuple(replace(_SOON, context=context) for context in PILOT.contexts)
+    lines = metrics.text(with_credentials(seen_by_all(town), known), PILOT, Measured()).splitlines()
+    assert {
+        'sluza_documents{state="QUEUED"} 1', 'sluza_documents{state="SENDING"} 0', "sluza_waiting 1",
+        "sluza_received_total 2", 'sluza_training_documents{state="SENDING"} 1', "sluza_training_received_total 1",
+        'sluza_context_paused{context="gmina"} 1', 'sluza_training_context_paused{context="szkolenie"} 1',
+    } <= set(lines)  # fmt: skip
+    assert not [line for line in lines if '"szkolenie' in line and not line.startswith("sluza_training_")]
+
+
+async def test_a_certificate_of_a_training_calls_nobody(town: Bench) -> None:
+    """It ends in two days: an alarm in earnest, a notice in a training; an account of the same name stays itself."""
+    known = tuple(replace(_SOON, context=context) for context in PILOT.contexts)
+    seen = with_credentials(seen_by_all(town), known)
+    found = findings(replace(seen, upkeep=replace(seen.upkeep, guessed=("szkolenie",))))
+    said = {f.code: (f.level, f.sentence.startswith("SZKOLENIE: ")) for f in found}
+    assert said["certificate:gmina:auth"] == (Level.ALARM, False)
+    assert said["certificate:szkolenie:auth"] == (Level.LOOK, True)
+    assert said["passwords:szkolenie"] == (Level.LOOK, False)
+
+
+async def test_counts_follow_a_document_that_becomes_a_training(tmp_path: Path) -> None:
+    """The day a town is in earnest, what it tried goes over to the training, in every count, at once."""
+    bench = Bench(tmp_path, MUNICIPALITY)
+    bench.spool.write_now(lambda store: worlds.settle(store, MUNICIPALITY, NOW))
+    await bench.post(sale("FV/1/2026"), "a.xml")
+    town = replace(MUNICIPALITY, contexts=MUNICIPALITY.contexts | {"prawdziwy": replace(_PROD, id="prawdziwy")})
+    bench.spool.write_now(lambda store: worlds.settle(store, town, NOW))
+    for training, expected in ((False, {}), (True, {SCHOOL: {"QUEUED": 1}})):
+        by_unit = bench.spool.read_now(lambda store, t=training: store.counts_by_unit(training=t))  # type: ignore[misc]
+        assert by_unit == expected
+    stale = {(one.kind, one.unit) for one in bench.spool.read_now(lambda store: store.stale_registers())}
+    assert {("issued", SCHOOL), ("issued", WHOLE)} <= stale
+    bench.close()

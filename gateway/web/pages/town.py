@@ -17,6 +17,7 @@ from gateway.web.languages import phrase, say
 from gateway.web.pages import forms
 from gateway.web.pages.documents import told_event
 from gateway.web.parts import PARTS, AdminParts, Viewer
+from gateway.web.people import waiting
 from gateway.web.sight import look
 from gateway.web.snapshot import LOOKER
 from gateway.web.words import day
@@ -27,7 +28,7 @@ from spool.domain.ledger import FOLDER, Event
 from spool.domain.municipality import Context, Policy
 from spool.domain.policies import QUESTIONS, decided
 from spool.domain.policy_words import label, value
-from spool.domain.states import LIVE, NUMBERED, State
+from spool.domain.states import NUMBERED, State
 from spool.settings import LOCAL_RULE
 from spool.workers import WorkerCrashed, WorkerTimeout
 
@@ -48,19 +49,19 @@ async def units(request: web.Request, viewer: Viewer) -> web.StreamResponse:
     """GET /jednostki: every unit with what waits, what was refused, and whether its folder is there."""
     parts = request.app[PARTS]
     snapshot = await request.app[LOOKER].look(None)
-    counts = await parts.spool.read(lambda s: s.counts_by_unit())
+    counts, trained = await parts.spool.read(lambda s: (s.counts_by_unit(), s.counts_by_unit(training=True)))
     missing = {c.context for c in snapshot.conditions if c.name == FOLDER}
     rows = []
     for unit in parts.municipality.units.values():
         found = counts.get(unit.id, {})
-        waiting = sum(found.get(state, 0) for state in LIVE - NUMBERED)
         rows.append(
             {
                 "id": unit.id,
                 "name": unit.name,
                 "identity": unit.nip or unit.idwew or say("bez własnego numeru"),
                 "context": unit.context,
-                "waiting": waiting,
+                "waiting": waiting(found),
+                "training": sum(trained.get(unit.id, {}).values()),
                 "refused": found.get(State.REFUSED, 0),
                 "numbered": sum(found.get(state, 0) for state in NUMBERED),
                 "there": f"unit:{unit.id}" not in missing and unit.id not in missing,

@@ -1,4 +1,5 @@
-"""A throw-away seal for the demo: a self-signed certificate naming a NIP, which the sandbox accepts as its owner."""
+"""A throw-away seal for demo and training: a self-signed certificate naming a NIP, which the sandbox accepts as its
+owner. The real KSeF accepts none."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,7 @@ def seal(name: str, nip: str, *, offline: bool = False) -> tuple[bytes, bytes]:
             x509.NameAttribute(NameOID.COUNTRY_NAME, "PL"),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, name),
             x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"VATPL-{nip}"),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"{name} (pokaz)"),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"{name} (próbny)"),
         ]
     )
     now = datetime.now(UTC)
