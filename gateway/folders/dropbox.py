@@ -8,7 +8,6 @@ were stored (faults D06, X09, X10).
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import secrets
 import signal
@@ -17,15 +16,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from gateway.folders.entries import HELD_PREFIX, ChangedError, OddEntryError
+from gateway.folders.entries import CHUNK, HEAD, HELD_PREFIX, ChangedError, FoundFile, OddEntryError
 from gateway.folders.renaming import rename_to_free
 from gateway.folders.settling import Writer
 from spool import files
 from spool.crashpoint import reached
 
 _LONGEST_NAME = 255
-_CHUNK = 1 << 20
-_HEAD = 1 << 16
 _REMOTE = ("cifs", "smb", "nfs", "9p", "afs", "ncp", "fuse", "ceph", "gfs", "vbox", "davfs", "virtiofs")
 """File systems whose real writers sit on another machine, where a lease asked for here proves nothing."""
 
@@ -164,7 +161,7 @@ class Drop:
             found = os.stat(file.name, dir_fd=self._fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
-        if _state(found) != _state(file.stat):
+        if not file.is_as(found):
             return None
         held = f"{HELD_PREFIX}{secrets.token_hex(4)}-{file.name}"
         if len(os.fsencode(held)) > _LONGEST_NAME:
@@ -194,25 +191,16 @@ class Drop:
         return held  # tried again at the next scan
 
 
-class DropFile:
+class DropFile(FoundFile):
     """One opened file. As long as it is open its inode number cannot be given to another file."""
+
+    STEADY = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns", "st_nlink")
 
     def __init__(self, descriptor: int, name: str, found: os.stat_result, leases: bool = True) -> None:
         """`leases` False: do not ask for a lease, its answer would mean nothing on this file system."""
+        super().__init__(name, found)
         self.descriptor = descriptor
-        self.name = name
-        self.stat = found
         self._leases = leases
-
-    @property
-    def size(self) -> int:
-        """Bytes, as of the opening."""
-        return self.stat.st_size
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        """Device and inode."""
-        return self.stat.st_dev, self.stat.st_ino
 
     def close(self) -> None:
         """Let go of the file."""
@@ -239,38 +227,13 @@ class DropFile:
             fcntl.fcntl(self.descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         return Writer.NONE
 
-    def changed_size(self) -> bool:
-        """True when it grew or shrank since it was opened."""
-        return os.fstat(self.descriptor).st_size != self.size
-
     def head(self) -> bytes:
-        """The first bytes, enough to tell a ZIP from an XML."""
-        return os.pread(self.descriptor, _HEAD, 0)
+        return os.pread(self.descriptor, HEAD, 0)
 
-    def read(self) -> bytes:
-        """All bytes of the size seen at opening. Raises ChangedError when the file is not the same afterwards."""
-        raw = b"".join(self._chunks())
-        if len(raw) != self.size or _state(os.fstat(self.descriptor)) != _state(self.stat):
-            raise ChangedError
-        return raw
-
-    def digest(self) -> str:
-        """SHA-256 of what the file holds now, read through the same descriptor."""
-        found = hashlib.sha256()
-        for chunk in self._chunks():
-            found.update(chunk)
-        return found.hexdigest()
-
-    def fingerprint(self) -> str:
-        """A stand-in for the hash of a file too big to be read: its beginning, and which file it is."""
-        facts = f"{self.size} {self.stat.st_mtime_ns} {self.stat.st_ino}"
-        return hashlib.sha256(self.head() + facts.encode()).hexdigest()
-
-    def _chunks(self) -> Iterator[bytes]:
-        """At most one byte more than the size at opening: a growing file cannot keep us reading."""
+    def chunks(self) -> Iterator[bytes]:
         at, end = 0, self.size + 1
         while at < end:
-            chunk = os.pread(self.descriptor, min(_CHUNK, end - at), at)
+            chunk = os.pread(self.descriptor, min(CHUNK, end - at), at)
             if not chunk:
                 return
             at += len(chunk)
@@ -278,11 +241,6 @@ class DropFile:
 
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def _state(found: os.stat_result) -> tuple[int, ...]:
-    """What may not differ between two looks at the same, unchanged file."""
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_nlink)
 
 
 def _remote(device: int) -> bool:

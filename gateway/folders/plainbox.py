@@ -6,19 +6,16 @@ Runs on POSIX, too, where tests hold it to the same rules as `dropbox`.
 """
 
 import contextlib
-import hashlib
 import os
 import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.folders.entries import HELD_PREFIX, ChangedError, OddEntryError
+from gateway.folders.entries import CHUNK, HEAD, HELD_PREFIX, FoundFile, OddEntryError
 from gateway.folders.settling import Writer
 from spool.crashpoint import reached
 
-_CHUNK = 1 << 20
-_HEAD = 1 << 16
 _REPARSE = stat.FILE_ATTRIBUTE_REPARSE_POINT
 """A junction, a mount point, a file that only a cloud has."""
 
@@ -113,7 +110,7 @@ class Drop:
         """Take the name away; None when it is no longer this file in the state in which it was opened."""
         path = self.path / file.name
         try:
-            if _state(path.lstat()) != _state(file.stat):
+            if not file.is_as(path.lstat()):
                 return None
             held = self.path / f"{HELD_PREFIX}{secrets.token_hex(4)}-{file.name}"[:250]
             path.rename(held)
@@ -132,72 +129,32 @@ class Drop:
         return held.name
 
 
-class DropFile:
+class DropFile(FoundFile):
     """One file by its path; nothing is kept open, so that the program that wrote it is never in our way."""
 
+    STEADY = ("st_dev", "st_ino", "st_size", "st_mtime_ns")
+
     def __init__(self, path: Path, found: os.stat_result) -> None:
+        super().__init__(path.name, found)
         self._path = path
-        self.name = path.name
-        self.stat = found
-
-    @property
-    def size(self) -> int:
-        """Bytes, as of the look."""
-        return self.stat.st_size
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        """Device and number of the file."""
-        return self.stat.st_dev, self.stat.st_ino
 
     def close(self) -> None:
         """Nothing is held."""
 
     def now(self) -> os.stat_result:
-        """What the file is now. Raises OSError."""
         return self._path.lstat()
 
     def writer(self) -> Writer:
         """Nobody can say: two equal looks decide (DESIGN 4.4)."""
         return Writer.UNKNOWN
 
-    def changed_size(self) -> bool:
-        """True when it grew or shrank since the look."""
-        return self._path.stat().st_size != self.size
-
     def head(self) -> bytes:
-        """The first bytes."""
         with self._path.open("rb") as handle:
-            return handle.read(_HEAD)
+            return handle.read(HEAD)
 
-    def read(self) -> bytes:
-        """All bytes of the size seen. Raises ChangedError when the file is not the same afterwards."""
-        raw = b"".join(self._chunks())
-        if len(raw) != self.size or _state(self._path.lstat()) != _state(self.stat):
-            raise ChangedError
-        return raw
-
-    def digest(self) -> str:
-        """SHA-256 of what the file holds now."""
-        found = hashlib.sha256()
-        for chunk in self._chunks():
-            found.update(chunk)
-        return found.hexdigest()
-
-    def fingerprint(self) -> str:
-        """A stand-in for the hash of a file too big to be read: its beginning, and which file it is."""
-        facts = f"{self.size} {self.stat.st_mtime_ns} {self.stat.st_ino}"
-        return hashlib.sha256(self.head() + facts.encode()).hexdigest()
-
-    def _chunks(self) -> Iterator[bytes]:
-        """At most one byte more than the size seen: a growing file cannot keep us reading."""
+    def chunks(self) -> Iterator[bytes]:
         left = self.size + 1
         with self._path.open("rb") as handle:
-            while left and (chunk := handle.read(min(_CHUNK, left))):
+            while left and (chunk := handle.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
-
-
-def _state(found: os.stat_result) -> tuple[int, ...]:
-    """What may not differ between two looks at the same, unchanged file."""
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

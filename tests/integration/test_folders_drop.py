@@ -410,7 +410,7 @@ async def test_fault_D06_written_over_between_two_reads_is_no_document(
     first, second = sale("D06/1"), sale("D06/2").replace(b"Rynek 1", b"Rynek 2")
     half = len(first) // 2
     assert first[:half] + second[half:] not in (first, second)
-    monkeypatch.setattr(dropbox, "_CHUNK", half)
+    monkeypatch.setattr(dropbox, "CHUNK", half)
     monkeypatch.setattr(dropbox, "_remote", lambda _device: remote)
     real, raced = dropbox.os.pread, []
 
