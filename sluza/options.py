@@ -35,6 +35,11 @@ _PEOPLE_FORMAT = click.option(
 )
 
 
+def verb(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What almost every verb takes: `--json`, `--config`, and the configuration that was named before the verb."""
+    return as_json(config(click.pass_obj(command)))
+
+
 def people_format(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--format` and `--out` of a register short enough for a terminal."""
     return _PEOPLE_FORMAT(_TO(command))

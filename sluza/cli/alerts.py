@@ -29,9 +29,7 @@ def alerts() -> None:
 
 
 @alerts.command("list")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_alerts(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Ostatnie ostrzeżenia i ich wysyłka: o terminach, o tym, co wymaga uwagi, i wysłane listy."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -83,9 +81,7 @@ def _show_deadlines(found: list[tuple[Alarm, list[Mail]]]) -> None:
 
 
 @alerts.command("test")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def test(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Wyślij wiadomość próbną na każdy skonfigurowany adres i do webhooka; pokaż odpowiedzi."""
     settings = read_settings(options.chosen(config, own_config))
@@ -97,9 +93,7 @@ def test(config: str | None, own_config: str | None, as_json: bool) -> None:
 @alerts.command("stopped", hidden=True)
 @click.argument("program", type=click.Choice(PROGRAMS))
 @click.argument("why", type=click.Choice([why.value for why in Why]))
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def stopped(config: str | None, own_config: str | None, program: str, why: str, as_json: bool) -> None:
     """Powiadom, że program nie działa; uruchamia to nadzorca, nie człowiek."""
     settings = read_settings(options.chosen(config, own_config))

@@ -27,9 +27,7 @@ def archive() -> None:
 
 
 @archive.command("list")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_volumes(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Tomy archiwum: rok, liczba treści, skrót pliku."""
     with looking(options.chosen(config, own_config)) as (_, spool, _clock):
@@ -46,9 +44,7 @@ def list_volumes(config: str | None, own_config: str | None, as_json: bool) -> N
 
 
 @archive.command("check")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def check_volumes(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Przeczytaj każdy tom w całości i porównaj z tym, co zapieczętowano; niczego nie zmienia."""
     with looking(options.chosen(config, own_config)) as (_, spool, _clock), progress() as tell:
@@ -72,9 +68,7 @@ def check_volumes(config: str | None, own_config: str | None, as_json: bool) -> 
     help="Katalog kopii (domyślnie backup.directory).",
 )
 @click.option("--identity", type=click.Path(dir_okay=False, path_type=Path), metavar="PLIK", help="Klucz prywatny age.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def fetch_volumes(
     config: str | None, own_config: str | None, target: Path | None, identity: Path | None, as_json: bool
 ) -> None:
@@ -96,9 +90,7 @@ def fetch_volumes(
 
 
 @archive.command("run")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def run_archive(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Przenieś teraz do archiwum to, co jest dość stare; Śluza może w tym czasie działać."""
     with bench(options.chosen(config, own_config)) as found, progress() as tell:

@@ -20,9 +20,7 @@ from spool.store.papers import subject
 @click.argument("paths", metavar="PLIK…", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--place", required=True, metavar="GDZIE", help="Gdzie plik leży, np. EZD RPW/123/2026 albo teczka.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def attach(
     config: str | None,
     own_config: str | None,

@@ -24,9 +24,7 @@ from spool.store import Store
 )
 @click.option("--keep", type=click.IntRange(1), metavar="DNI", help="Zostaw kopie z tylu ostatnich dni, starsze usuń.")
 @click.option("--same-disk", is_flag=True, help="Zgoda na kopię na tym samym dysku, co spool.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def backup(
     config: str | None, own_config: str | None, to: Path | None, keep: int | None, same_disk: bool, as_json: bool
 ) -> None:

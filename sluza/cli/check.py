@@ -23,9 +23,7 @@ _NAMED = 5
 @click.command()
 @click.option("--against-ksef", is_flag=True, help="Porównaj też z rejestrem KSeF (tylko odczyt).")
 @click.option("--elsewhere-ok", is_flag=True, help="Nie zgłaszaj faktur wystawionych poza Śluzą.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def check(config: str | None, own_config: str | None, against_ksef: bool, elsewhere_ok: bool, as_json: bool) -> None:
     """Sprawdź niezmienniki: czy nic nie zginęło, nic nie jest podwójne i nic nie milczy."""
     chosen = options.chosen(config, own_config)

@@ -17,9 +17,7 @@ from spool.domain.environments import TRAINING, label_of
 
 
 @click.command("check-config")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def check_config(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Sprawdź plik konfiguracji."""
     shared, root = settings.read(settings.find_config(options.chosen(config, own_config)))

@@ -26,9 +26,7 @@ def history() -> None:
 @history.command("list")
 @click.option("--subject", default="", metavar="POCZĄTEK", help="Czego dotyczy, np. account: albo outage:")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_events(config: str | None, own_config: str | None, subject: str, limit: int, as_json: bool) -> None:
     """Ostatnie wpisy, najnowsze na górze."""
     with looking(options.chosen(config, own_config)) as (_, spool, _clock):
@@ -53,9 +51,7 @@ def list_events(config: str | None, own_config: str | None, subject: str, limit:
     "--format", "form", default="csv", show_default=True, type=click.Choice(["csv", "jsonl"]),
     help="csv dla arkusza, jsonl ze wszystkim, co obejmują skróty.",
 )  # fmt: skip
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def export(config: str | None, own_config: str | None, to: Path, since: Any, form: str, as_json: bool) -> None:
     """Cała historia ze skrótami, dla kontroli albo audytora."""
     begin = start_of_day(since) if since else None

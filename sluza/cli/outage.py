@@ -43,9 +43,7 @@ def outage() -> None:
 
 
 @outage.command("list")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_outages(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Wszystkie komunikaty, najnowszy na górze."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -97,9 +95,7 @@ def _line(found: Outage) -> tuple[str, ...]:
 @click.option("--title", default="", metavar="TEKST", help="Tytuł komunikatu.")
 @click.option("--environment", default=None, metavar="ŚRODOWISKO", help="prod, test, demo albo sandbox.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def add(
     config: str | None,
     own_config: str | None,
@@ -131,9 +127,7 @@ def add(
 @click.option("--end", required=True, type=Moment(), help="Koniec według komunikatu.")
 @_LINK
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def close(
     config: str | None,
     own_config: str | None,
@@ -154,9 +148,7 @@ def close(
 @click.argument("outage_id", metavar="IDENTYFIKATOR")
 @_LINK
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def confirm(
     config: str | None, own_config: str | None, outage_id: str, link: str, name: str | None, as_json: bool
 ) -> None:
@@ -171,9 +163,7 @@ def confirm(
 @click.argument("outage_id", metavar="IDENTYFIKATOR")
 @click.option("--reason", default="", metavar="TEKST", help="Powód, zapisywany w historii.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def cancel(
     config: str | None, own_config: str | None, outage_id: str, reason: str, name: str | None, as_json: bool
 ) -> None:

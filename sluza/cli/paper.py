@@ -40,9 +40,7 @@ def paper() -> None:
 @click.option("--link", "links", multiple=True, help="Link spod kodu QR, gdy nie ma skanu; można podać dwa razy.")
 @click.option("--note", default="", metavar="TEKST", help="Uwaga.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def add(
     config: str | None, own_config: str | None, unit_id: str, number: str, gross: str, currency: str, seller_nip: str,
     seller_name: str, issued: date | None, received_on: date | None, scan: str | None, links: tuple[str, ...],
@@ -75,9 +73,7 @@ def add(
 @click.option("--unit", "unit_id", metavar="JEDNOSTKA", help="Tylko ta jednostka.")
 @click.option("--open", "undecided", is_flag=True, help="Tylko te, z którymi jest coś do zrobienia.")
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1))
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_papers(
     config: str | None, own_config: str | None, unit_id: str | None, undecided: bool, limit: int, as_json: bool
 ) -> None:
@@ -109,9 +105,7 @@ def _line(desk: Desk) -> tuple[str, ...]:
 
 @paper.command("show")
 @_ID
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def show(config: str | None, own_config: str | None, paper_id: int, as_json: bool) -> None:
     """Jeden dokument: gdzie stoi sprawa, co zrobić, załączniki i historia."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -139,9 +133,7 @@ def show(config: str | None, own_config: str | None, paper_id: int, as_json: boo
 @_ID
 @_WHY
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def allow(
     config: str | None, own_config: str | None, paper_id: int, reason: str, name: str | None, as_json: bool
 ) -> None:
@@ -153,9 +145,7 @@ def allow(
 @_ID
 @_WHY
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def withdraw(
     config: str | None, own_config: str | None, paper_id: int, reason: str, name: str | None, as_json: bool
 ) -> None:
@@ -177,9 +167,7 @@ def _decide(
 @paper.command("letter")
 @_ID
 @click.option("--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="Zapisz do pliku.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def letter(config: str | None, own_config: str | None, paper_id: int, target: Path | None, as_json: bool) -> None:
     """Projekt pisma do sprzedawcy, którego faktura nie doszła do KSeF w jego terminie; wysyła je człowiek."""
     with bench(options.chosen(config, own_config)) as opened:

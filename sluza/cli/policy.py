@@ -17,9 +17,7 @@ def policy() -> None:
 
 @policy.command("print")
 @click.option("--out", "to", type=click.Path(dir_okay=False, path_type=Path), metavar="PLIK", help="Zapisz do pliku.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def print_policy(config: str | None, own_config: str | None, to: Path | None, as_json: bool) -> None:
     """Projekt procedury (Markdown) do zarządzenia, z ustawieniami z konfiguracji; decyduje i podpisuje człowiek."""
     text = procedure.written(read_settings(options.chosen(config, own_config)))

@@ -34,9 +34,7 @@ def queue() -> None:
 @click.option("--state", "states", multiple=True, type=click.Choice([s.value for s in State], case_sensitive=False))
 @click.option("--all", "everything", is_flag=True, help="Także dokumenty zakończone.")
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1))
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_documents(
     config: str | None,
     own_config: str | None,
@@ -83,9 +81,7 @@ def _absent(document_id: str) -> ConfigError:
 
 @queue.command("show")
 @click.argument("document_id", metavar="IDENTYFIKATOR")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def show(config: str | None, own_config: str | None, document_id: str, as_json: bool) -> None:
     """Jeden dokument z całą historią."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -135,9 +131,7 @@ def _told(store: Store, document_id: str) -> tuple[Document, list[Event], str | 
 @queue.command("proof")
 @click.argument("document_id", metavar="IDENTYFIKATOR")
 @options.out_file
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def proof(config: str | None, own_config: str | None, document_id: str, to: Path, as_json: bool) -> None:
     """Paczka dowodów jednej faktury (ZIP): oryginał, UPO, wydruk, historia i opis, jak ją sprawdzić."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -181,9 +175,7 @@ _action("withdraw", actions.withdraw, "Wycofaj dokument, zanim zostanie wysłany
 @queue.command("correct")
 @click.argument("document_id", metavar="IDENTYFIKATOR")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PLIK")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def correct(config: str | None, own_config: str | None, document_id: str, file: Path, as_json: bool) -> None:
     """Korekta techniczna: poprawiony plik odrzuconej faktury offline, z tą samą treścią."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -210,9 +202,7 @@ def _tell(name: str, done: Document | None, problems: tuple[Problem, ...]) -> No
 @queue.command("retry")
 @click.argument("document_id", metavar="IDENTYFIKATOR")
 @click.option("--reason", default="", metavar="TEKST", help="Powód, zapisywany w historii.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def retry(config: str | None, own_config: str | None, document_id: str, reason: str, as_json: bool) -> None:
     """Sprawdź i skieruj do wysyłki dokument odrzucony albo wycofany; konflikt sprawdź w KSeF jeszcze raz.
 

@@ -38,9 +38,7 @@ def received() -> None:
 @click.option("--unit", "unit_id", metavar="JEDNOSTKA", help="Tylko ta jednostka.")
 @click.option("--unassigned", is_flag=True, help="Tylko tacka centralna.")
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1))
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_received(
     config: str | None, own_config: str | None, unit_id: str | None, unassigned: bool, limit: int, as_json: bool
 ) -> None:
@@ -75,9 +73,7 @@ def _line(purchase: Purchase) -> tuple[str, ...]:
 
 @received.command("show")
 @_NUMBER
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def show(config: str | None, own_config: str | None, ksef_number: str, as_json: bool) -> None:
     """Jedna otrzymana faktura: dokąd trafiła, dlaczego, kto co podpowiada i co się z nią działo."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -114,9 +110,7 @@ def show(config: str | None, own_config: str | None, ksef_number: str, as_json: 
 @click.argument("unit_id", metavar="JEDNOSTKA", default="")
 @click.option("--suggested", is_flag=True, help="Do jednostki, na którą wskazują podpowiedzi.")
 @_REASON
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def assign(
     config: str | None,
     own_config: str | None,
@@ -157,9 +151,7 @@ def _target(opened: Bench, purchase: Purchase, unit_id: str, suggested: bool) ->
 
 @received.command("remirror")
 @click.argument("ksef_numbers", metavar="NUMER-KSEF…", nargs=-1, required=True)
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def remirror(config: str | None, own_config: str | None, ksef_numbers: tuple[str, ...], as_json: bool) -> None:
     """Zapisz kopię w folderze jeszcze raz, na przykład gdy ktoś ją usunął."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -183,9 +175,7 @@ received.add_command(attach)
 @_NUMBER
 @click.option("--unit", "unit_id", default="", metavar="JEDNOSTKA", help="Jednostka, którą ma wskazać dostawca.")
 @click.option("--out", "target", type=click.Path(dir_okay=False, path_type=Path), help="Zapisz do pliku.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def letter(
     config: str | None, own_config: str | None, ksef_number: str, unit_id: str, target: Path | None, as_json: bool
 ) -> None:
@@ -203,9 +193,7 @@ def letter(
 
 
 @received.command("suppliers")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def suppliers(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Dostawcy: ile faktur, ile bez właściwej jednostki i jakie błędy się powtarzają."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -232,9 +220,7 @@ def suppliers(config: str | None, own_config: str | None, as_json: bool) -> None
 @received.command("proof")
 @click.argument("ksef_number", metavar="NUMER-KSEF")
 @options.out_file
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def proof(config: str | None, own_config: str | None, ksef_number: str, to: Path, as_json: bool) -> None:
     """Paczka dowodów jednej otrzymanej faktury (ZIP): oryginał, wydruk, historia i opis, jak ją sprawdzić."""
     with bench(options.chosen(config, own_config)) as opened:

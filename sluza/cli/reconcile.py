@@ -41,9 +41,7 @@ ROLE = "reconcile"
 @click.option("--context", "only", metavar="KONTEKST", help="Tylko ten kontekst (domyślnie wszystkie).")
 @click.option("--dry-run", is_flag=True, help="Tylko powiedz, co zostałoby zrobione.")
 @click.option("--elsewhere-ok", is_flag=True, help="Faktury wystawione poza Śluzą nie są błędem.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def reconcile(
     config: str | None, own_config: str | None, only: str | None, dry_run: bool, elsewhere_ok: bool, as_json: bool
 ) -> None:

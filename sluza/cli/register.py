@@ -126,9 +126,7 @@ def _lines() -> Iterator[Path]:
 @click.argument("ksef_number", metavar="NUMER-KSEF")
 @click.option("--on", "on", required=True, type=Day(), help="Dzień faktycznego otrzymania.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def receipt(
     config: str | None, own_config: str | None, ksef_number: str, on: date, name: str | None, as_json: bool
 ) -> None:
@@ -161,9 +159,7 @@ def receipt(
 @click.option("--class", "name_of_class", metavar="KLASA", help="Klasa z tabeli [retention.classes].")
 @click.option("--by-unit", is_flag=True, help="Usuń własną klasę dokumentu: znów obowiązuje klasa jednostki.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def retention(
     config: str | None,
     own_config: str | None,

@@ -125,9 +125,7 @@ def _show(
 @_BY
 @click.option("--until", type=Day(), metavar="DZIEŃ", help="Ważne do; uprawnienia w KSeF same nie wygasają.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def grant(config: str | None, /, own_config: str | None, scope: str, until: date | None, **given: Any) -> None:
     """Wpisz nadane uprawnienie. Osoba musi mieć przyjęte oświadczenie o poufności."""
 
@@ -144,9 +142,7 @@ def grant(config: str | None, /, own_config: str | None, scope: str, until: date
 @_ON
 @_BY
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def withdraw_permission(config: str | None, /, own_config: str | None, number: int, **given: Any) -> None:
     """Wpisz odebranie uprawnienia o tym numerze."""
     _change(
@@ -164,9 +160,7 @@ def withdraw_permission(config: str | None, /, own_config: str | None, number: i
 @_BY
 @click.option("--kept-at", default="", metavar="MIEJSCE", help="Gdzie leży podpisany dokument.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def take_statement(config: str | None, /, own_config: str | None, kept_at: str, **given: Any) -> None:
     """Wpisz podpisane oświadczenie o poufności."""
 
@@ -183,9 +177,7 @@ def take_statement(config: str | None, /, own_config: str | None, kept_at: str, 
 @_ON
 @_BY
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def withdraw_statement(config: str | None, /, own_config: str | None, number: int, **given: Any) -> None:
     """Odnotuj cofnięcie oświadczenia o tym numerze."""
     _change(
@@ -204,9 +196,7 @@ def withdraw_statement(config: str | None, /, own_config: str | None, number: in
 @_ON
 @_BY
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def give_idwew(
     config: str | None, /, own_config: str | None, number: str, who: str, section: str, **given: Any
 ) -> None:
@@ -230,9 +220,7 @@ def give_idwew(
 @_ON
 @_BY
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def withdraw_idwew(config: str | None, /, own_config: str | None, number: str, **given: Any) -> None:
     """Wycofaj IDWew: faktury z tym numerem nie trafią już do jednostki same."""
     _change(
@@ -248,9 +236,7 @@ def withdraw_idwew(config: str | None, /, own_config: str | None, number: str, *
 @click.option("--reporter", required=True, metavar="OSOBA", help="Kto zgłasza.")
 @click.option("--unit", "unit_id", default="", metavar="JEDNOSTKA", help="Jednostka, której dotyczy.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def add_incident(
     config: str | None, /, own_config: str | None, happened: datetime, description: str, reporter: str, **given: Any
 ) -> None:

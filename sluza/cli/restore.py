@@ -18,9 +18,7 @@ from spool.clock import system_clock
 @click.option("--state", type=click.Path(file_okay=False, path_type=Path), metavar="KATALOG", help="Katalog stanu.")
 @click.option("--identity", type=click.Path(dir_okay=False, path_type=Path), metavar="PLIK", help="Klucz prywatny age.")
 @click.option("--check", "only_check", is_flag=True, help="Tylko sprawdź kopię; niczego nie zmieniaj.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def restore(
     config: str | None,
     own_config: str | None,

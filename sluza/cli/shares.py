@@ -18,9 +18,7 @@ _READABLE = 0o644
 @click.command("shares")
 @click.option("--write", "target", metavar="PLIK", help="Zapisz do pliku (w całości albo wcale) zamiast wypisać.")
 @click.option("--users", "only_users", is_flag=True, help="Tylko konta, które muszą istnieć na serwerze.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def shares(config: str | None, own_config: str | None, target: str | None, only_users: bool, as_json: bool) -> None:
     """Udziały Samby dla folderów jednostek: fragment pliku smb.conf."""
     found = read_settings(options.chosen(config, own_config))

@@ -27,9 +27,7 @@ _COLOUR = {Level.FINE: "green", Level.LOOK: "yellow", Level.ALARM: "red"}
 
 
 @click.command()
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def status(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Stan Śluzy na jednym ekranie."""
     chosen = options.chosen(config, own_config)

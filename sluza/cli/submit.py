@@ -20,9 +20,7 @@ from spool.domain.exits import Exit
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="PLIK")
 @click.option("--unit", "unit_id", required=True, metavar="JEDNOSTKA", help="Identyfikator jednostki.")
 @click.option("--offline24", is_flag=True, help="Wystaw w trybie offline24 (jeśli polityka pozwala).")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def submit(
     config: str | None, own_config: str | None, file: Path, unit_id: str, offline24: bool, as_json: bool
 ) -> None:

@@ -19,9 +19,7 @@ _ASK = "from spool import migrations; print(*sorted(migrations.names()))"
 @click.command("undo-upgrade")
 @click.argument("release", metavar="WYDANIE", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--give-up", is_flag=True, help="Zgoda, gdy po aktualizacji przyjęto faktury; ich pliki są odkładane.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def undo_upgrade(config: str | None, own_config: str | None, release: Path, give_up: bool, as_json: bool) -> None:
     """Przywróć spool sprzed aktualizacji, gdy starsze WYDANIE nie czyta nowszego; gateway i agent nie mogą działać.
 

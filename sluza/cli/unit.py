@@ -25,9 +25,7 @@ def unit() -> None:
 
 
 @unit.command("list")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_units(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Jednostki z konfiguracji."""
     shared = read_settings(options.chosen(config, own_config)).shared
@@ -64,9 +62,7 @@ def list_units(config: str | None, own_config: str | None, as_json: bool) -> Non
 @click.option("--overlap", type=click.FloatRange(0, 24 * 60), default=24, metavar="GODZINY", help="Domyślnie 24.")
 @click.option("--revoke", is_flag=True, help="Unieważnij dotychczasowe tokeny tej jednostki, od razu.")
 @click.option("--no-new", is_flag=True, help="Razem z --revoke: nie wydawaj nowego.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def token(
     config: str | None,
     own_config: str | None,
@@ -131,9 +127,7 @@ def _show_tokens(unit_id: str, opened: Bench, as_json: bool) -> None:
 @click.argument("unit_id", metavar="JEDNOSTKA")
 @click.option("--idwew", default="", metavar="IDWEW", help="Karta pracownika albo komórki z wykazu IDWew.")
 @options.out_file
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def card(config: str | None, own_config: str | None, unit_id: str, idwew: str, to: Path, as_json: bool) -> None:
     """Karta zakupów do wydruku (PDF): co powiedzieć sprzedawcy, żeby faktura trafiła do jednostki."""
     with bench(options.chosen(config, own_config)) as opened:

@@ -22,9 +22,7 @@ def user() -> None:
 
 
 @user.command("list")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_users(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Konta: kto, w jakiej roli, co widzi."""
     with bench(options.chosen(config, own_config)) as opened:
@@ -74,9 +72,7 @@ def _as_dict(account: Account) -> dict[str, Any]:
 @click.option("--name", required=True, metavar="OSOBA", help="Imię i nazwisko; tak historia nazwie tę osobę.")
 @click.option("--role", "role_name", required=True, type=_ROLE, help="Co ta osoba może.")
 @click.option("--unit", "units", multiple=True, metavar="JEDNOSTKA", help="Co widzi księgowość jednostki; można kilka.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def add(
     config: str | None,
     own_config: str | None,
@@ -101,9 +97,7 @@ def add(
 
 @user.command("password")
 @_LOGIN
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def password(config: str | None, own_config: str | None, login: str, as_json: bool) -> None:
     """Nowe hasło jednorazowe; dotychczasowe przestaje działać od razu."""
     made = doorman.one_time_password()
@@ -127,9 +121,7 @@ def _hand_over(login: str, made: str, as_json: bool) -> None:
 @_LOGIN
 @click.option("--role", "role_name", required=True, type=_ROLE, help="Co ta osoba może.")
 @click.option("--unit", "units", multiple=True, metavar="JEDNOSTKA", help="Co widzi księgowość jednostki; można kilka.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def role(
     config: str | None, own_config: str | None, login: str, role_name: str, units: tuple[str, ...], as_json: bool
 ) -> None:

@@ -25,9 +25,7 @@ _COLOURS = {Colour.GREEN: "green", Colour.AMBER: "yellow", Colour.RED: "red"}
 @click.argument("what", metavar="PLIK|LINK")
 @click.option("--number", default="", metavar="NUMER", help="Numer faktury z wydruku: wtedy sprawdza się i on.")
 @click.option("--date", "issued", type=Day(), help="Data wystawienia z wydruku, gdy nie ma na nim kodu.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def verify(
     config: str | None, own_config: str | None, what: str, number: str, issued: date | None, as_json: bool
 ) -> None:

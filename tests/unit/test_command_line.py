@@ -34,7 +34,7 @@ BY_COMMAND = {
     "/konta/{login}/{verb}": "user password; user disable; user enable; user no-codes",
 }
 """What does on the command line what a form does on a page."""
-NO_JSON = {"gateway", "agent", "sandbox", "folders", "completion"}
+NO_JSON = {"gateway", "agent", "sandbox", "training-sandbox", "folders", "completion"}
 """Processes, and a script for a shell; `register issued` and `received` have `--format json`."""
 
 
