@@ -166,7 +166,7 @@ class Lookup(SeriesOrder):
         wanted = sorted(states)
         found = self._db.execute(
             f"""SELECT * FROM document WHERE context = ? AND state IN ({marks(wanted)}) {_NAMED[named]}
-                AND (next_action_at <= ? OR next_action_at > ?) ORDER BY due_safe NULLS LAST, seq LIMIT ?""",  # noqa: S608 - marks
+                AND (next_action_at <= ? OR next_action_at > ?) ORDER BY due_safe NULLS LAST, seq LIMIT +?""",  # noqa: S608 - marks
             (context, *wanted, stamp(now), stamp(now + LONGEST_PAUSE), limit),
         )
         return [rows.document(r) for r in found]
@@ -207,7 +207,7 @@ class Lookup(SeriesOrder):
         ready, limits = "(next_action_at <= ? OR next_action_at > ?)", (stamp(now), stamp(now + LONGEST_PAUSE))
         plain = self._db.execute(
             f"""SELECT count(*) AS n FROM (SELECT 1 FROM document INDEXED BY document_queue WHERE context = ?
-                AND state = 'QUEUED' AND NOT held_back AND {ready} AND NOT attachment AND corrects = '' LIMIT ?)""",  # noqa: S608
+                AND state = 'QUEUED' AND NOT held_back AND {ready} AND NOT attachment AND corrects = '' LIMIT +?)""",  # noqa: S608
             (context, *limits, most),
         ).fetchone()["n"]
         attached = self._one(
@@ -224,7 +224,7 @@ class Lookup(SeriesOrder):
         """Numbered documents of a context whose receipt is still missing and may be asked for now."""
         found = self._db.execute(
             f"""SELECT * FROM document WHERE context = ? AND state = '{State.ACCEPTED}' AND upo_sha256 IS NULL
-                AND (next_action_at <= ? OR next_action_at > ?) ORDER BY seq LIMIT ?""",  # noqa: S608 - an enum
+                AND (next_action_at <= ? OR next_action_at > ?) ORDER BY seq LIMIT +?""",  # noqa: S608 - an enum
             (context, stamp(now), stamp(now + LONGEST_PAUSE), limit),
         )
         return [rows.document(r) for r in found]
@@ -251,7 +251,7 @@ class Lookup(SeriesOrder):
         By unit, because the thousands of one must not stand before the only one of another.
         """
         one = """SELECT unit, id FROM document INDEXED BY document_unshown WHERE shown < version AND unit = ?
-                 ORDER BY seq LIMIT ?"""
+                 ORDER BY seq LIMIT +?"""
         return [(r["unit"], r["id"]) for unit in sorted(units) for r in self._db.execute(one, (unit, limit))]
 
     # -- what a person should know -----------------------------------------------------------------------------

@@ -107,7 +107,7 @@ class Packages(Attempts):
         """Documents of a package (by its session, or by its name before that) about which nothing is known yet."""
         found = self._db.execute(
             f"""SELECT * FROM document WHERE session = ? AND invoice_ref IS NULL AND ksef_number IS NULL
-                AND state IN ({_OPEN}) AND seq > ? ORDER BY seq LIMIT ?""",  # noqa: S608 - our own words
+                AND state IN ({_OPEN}) AND seq > ? ORDER BY seq LIMIT +?""",  # noqa: S608 - our own words
             (name, after, limit),
         )
         return [rows.document(r) for r in found]

@@ -91,9 +91,9 @@ class ReceivedInvoices(Papers):
         own, away = sorted(units), set(elsewhere)
         known = sorted({*own, *away})
         one = """SELECT * FROM received INDEXED BY received_unmirrored WHERE mirrored_at IS NULL AND unit = ?
-                 ORDER BY cursor LIMIT ?"""
+                 ORDER BY cursor LIMIT +?"""
         tray = f"""SELECT * FROM received INDEXED BY received_unmirrored WHERE mirrored_at IS NULL
-                   AND (unit IS NULL OR unit NOT IN ({marks(known)})) ORDER BY cursor LIMIT ?"""  # noqa: S608 - marks
+                   AND (unit IS NULL OR unit NOT IN ({marks(known)})) ORDER BY cursor LIMIT +?"""  # noqa: S608 - marks
         found = [row for unit in own if unit not in away for row in self._db.execute(one, (unit, limit)).fetchall()]
         return [rows.received(r) for r in [*found, *self._db.execute(tray, (*known, limit))]]
 

@@ -112,7 +112,7 @@ class Tray(ReceivedInvoices):
     def recalled(self, limit: int, owner: str | None = None) -> list[tuple[str, str]]:
         """Copies to be taken away (KSeF number, owner), the longest waiting first; of one owner where one is named."""
         found = self._db.execute(
-            "SELECT ksef_number, owner FROM recalled WHERE ? IS NULL OR owner = ? ORDER BY at, ksef_number LIMIT ?",
+            "SELECT ksef_number, owner FROM recalled WHERE ? IS NULL OR owner = ? ORDER BY at, ksef_number LIMIT +?",
             (owner, owner, limit),
         )
         return [(r["ksef_number"], r["owner"]) for r in found]

@@ -2,6 +2,7 @@
 
 `--seed N` replays one schedule and prints its trace; the same seed on the same commit gives the same digest. Otherwise
 `--count` schedules are run in `--jobs` processes; their seeds follow from `--base`, and `--fresh` draws a new one.
+One in 32 is a long one with a theme (`themes`), the others are short ones with a fault or two (`fates`).
 """
 
 import argparse
@@ -18,18 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation.mutants import plant
+from tests.simulation.seeds import BASE, seeds
 
-BASE = 20261126
-_EACH = 1_000_003
 _SHM = Path("/dev/shm")
 
 
-def seed_of(base: int, number: int) -> int:
-    """The seed of the n-th schedule."""
-    return base * _EACH + number
-
-
-def run_here(seeds: Iterator[int], *, trace: bool = False, mutant: str = "") -> Iterator[dict[str, Any]]:
+def run_here(chosen: Iterator[int], *, trace: bool = False, mutant: str = "") -> Iterator[dict[str, Any]]:
     """Run schedules in this process, one after the other; with `mutant` in a product that has this defect."""
     if mutant:
         plant(mutant)
@@ -40,7 +35,8 @@ def run_here(seeds: Iterator[int], *, trace: bool = False, mutant: str = "") -> 
     where = _SHM if os.access(_SHM, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=where, prefix="sluza-simulation-") as directory:
         shop = Workshop(Path(directory))
-        for number, seed in enumerate(seeds):
+        gc.freeze()
+        for number, seed in enumerate(chosen):
             began = time.process_time()
             outcome = run_schedule(shop, seed)
             if trace:
@@ -51,13 +47,16 @@ def run_here(seeds: Iterator[int], *, trace: bool = False, mutant: str = "") -> 
                 "virtual_s": round(outcome.virtual_s), "documents": outcome.documents,
                 "cpu_s": round(time.process_time() - began, 3),
             }  # fmt: skip
-            if number % 20 == 19:
+            if number % 50 == 49:
                 gc.collect()
 
 
-def run_many(base: int, count: int, jobs: int = 2, first: int = 0, extra: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """Run schedules in several processes; raises RuntimeError when one of them did not end well."""
-    command = [sys.executable, "-m", "tests.simulation", "--lines", "--base", str(base), *extra]
+def run_many(base: int, count: int, jobs: int = 2, first: int = 0, kind: str = "") -> list[dict[str, Any]]:
+    """Run schedules in several processes; raises RuntimeError when one of them did not end well.
+
+    With a `kind` only those of this kind among the `count` from the `first` number on.
+    """
+    command = [sys.executable, "-m", "tests.simulation", "--lines", "--base", str(base), "--kind", kind]
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONHASHSEED": "0"}  # the order of sets of strings is part of a schedule
     shares = [(first + count * n // jobs, first + count * (n + 1) // jobs) for n in range(jobs)]
@@ -82,6 +81,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
     parser.add_argument("--base", type=int, default=BASE, help="the seeds follow from it")
     parser.add_argument("--fresh", action="store_true", help="draw a new base")
+    parser.add_argument("--kind", choices=("", "long", "short"), default="", help="only the schedules of this kind")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--mutant", default="", help="plant this defect first")
     parser.add_argument("--until-broken", action="store_true", help="with --lines: stop at the first broken rule")
@@ -95,19 +95,16 @@ def main() -> int:
         )
     base = secrets.randbelow(10**9) if given.fresh else given.base
     if given.seed is not None or given.lines:
-        one = (
-            iter([given.seed])
-            if given.seed is not None
-            else (seed_of(base, given.first + n) for n in range(given.count))
-        )
-        for line in run_here(one, trace=given.seed is not None, mutant=given.mutant):
+        among = seeds(base, given.first, given.count, given.kind)
+        chosen = among if given.seed is None else iter([given.seed])
+        for line in run_here(chosen, trace=given.seed is not None, mutant=given.mutant):
             print(json.dumps(line), flush=True)
             if given.until_broken and line["broken"]:
                 break
         return 0
     print(f"base {base}, {given.count} schedules in {given.jobs} processes")
     began = time.monotonic()
-    found = run_many(base, given.count, given.jobs, given.first)
+    found = run_many(base, given.count, given.jobs, given.first, given.kind)
     broken = [line for line in found if line["broken"]]
     for line in broken:
         print(f"--seed {line['seed']}: {line['broken'][0]}")

@@ -26,7 +26,8 @@ from tests.simulation.loop import Process, SimLoop
 
 T = TypeVar("T")
 
-_NEWS_TAKE_S = 0.25
+_OTHERS_FIRST = 0.25
+_NEWS_TAKE_S = 0.6
 _NOBODY_ASKS_S = 20.0
 
 
@@ -182,7 +183,7 @@ class SimSpool(Spool):
     async def read(self, job: Callable[[Store], T]) -> T:
         """As from another thread: others may run before the answer is there."""
         disk = self._disk
-        if disk.dice.random() < 0.5:
+        if disk.dice.random() < _OTHERS_FIRST:
             await asyncio.sleep(0)
         found = self._read(job)
         if disk.meddle and self._name == "agent" and disk.dice.random() < disk.meddle:

@@ -16,16 +16,14 @@ from tests.simulation.network import Weather
 if TYPE_CHECKING:
     from tests.simulation.schedule import Director
 
-_SOON_S = 20.0
-_AWAKE_S = 8.0
-_LEAPS_S = (30.0, 120.0, 600.0, 3600.0)
-"""How long both programs stand still, between short times of work, so that hours pass cheaply."""
+_FIRST_LEAP_S, _LONGEST_LEAP_S, _GROWTH = 10.0, 3600.0, 2.0
+"""How long both programs stand still once nothing stirs any more, so that hours of waiting pass cheaply."""
 _BOUND_S = 60 * 3600.0
 """Two and a half days: the longest proof of absence takes the twelve hours of a session and a day after it."""
 RESTING = frozenset(
     {State.DELIVERED, State.REFUSED, State.WITHDRAWN, State.CEASED, State.QUARANTINED, State.HELD, State.CONFLICT}
 )
-_EVERY_S = 2.0
+_EVERY_S = 1.0
 
 
 def _release(store: Store, document: str, now: datetime) -> None:
@@ -41,8 +39,9 @@ class Ending:
     def __init__(self, director: "Director") -> None:
         self.director, self.world = director, director.world
         self.since = self.world.loop.time()
-        self.leaps = 0
-        self.next_leap = _SOON_S
+        self.leap = _FIRST_LEAP_S
+        self.stirred: tuple[int, ...] = ()
+        self.quiet = 0
         self.helps = 0
         self.next_help = 6.0
 
@@ -73,7 +72,7 @@ class Ending:
             self._help()
         awake = [r for r in world.watch.rows.values() if r.state not in RESTING and not self._done_here(r)]
         waiting = self._purchases_missing()
-        if not awake and not waiting and passed > 5.0 and self._shown():
+        if not awake and not waiting and passed > 3.0 and self._shown():
             if self._held() and self.helps < 3:
                 self._help()
                 world.loop.outside(_EVERY_S, self.look)
@@ -85,15 +84,26 @@ class Ending:
             world.watch.wrong("I18", f"not at rest after {passed / 3600:.0f} h: {left}")
             self.end()
             return
-        world.loop.outside(self._leap() if passed > self.next_leap else _EVERY_S, self.look)
+        before, self.stirred = self.stirred, self._moved()
+        self.quiet = self.quiet + 1 if self.stirred == before else 0
+        enough = 4 if waiting else 1  # a package of received invoices takes its seconds, and begins anew after a leap
+        world.loop.outside(self._leap() if self.quiet >= enough else _EVERY_S, self.look)
+
+    def _moved(self) -> tuple[int, ...]:
+        """What grows with every step towards the end; questions that only hear "not yet" are none."""
+        model = self.world.model
+        closed = sum(s.closed is not None for s in model.sessions.values())
+        return self.world.watch.moves, len(model.register), len(model.sessions), closed, self.helps
 
     def _leap(self) -> float:
-        """Both programs stand still for a while; returns when to look again."""
-        pause = _LEAPS_S[min(self.leaps // 4, len(_LEAPS_S) - 1)]
-        self.leaps += 1
+        """Nothing got further since the last look: both programs stand still for a while, each time longer.
+
+        Returns when to look again.
+        """
+        pause, self.quiet = self.leap, 0
+        self.leap = min(_GROWTH * pause, _LONGEST_LEAP_S)
         for process in (self.world.agent, self.world.gateway):
             process.frozen_until = self.world.loop.time() + pause
-        self.next_leap = self.world.loop.time() - self.since + pause + _AWAKE_S
         self.world.trace("leap", pause)
         return pause + _EVERY_S
 

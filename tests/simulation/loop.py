@@ -135,32 +135,33 @@ class SimLoop(asyncio.BaseEventLoop):
         """Nobody waits in a selector."""
 
     def _run_once(self) -> None:
-        ready = self._ready  # type: ignore[attr-defined]
-        while ready:
-            self._enqueue(ready.popleft())
-        if not self._waiting:
-            self._advance()
-            return
-        at = int(self._dice.random() * len(self._waiting)) if len(self._waiting) > 1 else 0
-        serial = self._waiting[at]
-        queue = self._queues[serial]
-        handle = queue.popleft()
-        if not queue:
-            del self._waiting[at]
-            del self._queues[serial]
-        self._run(handle)
+        """One handle after the other, until it is over: this is the innermost loop, so it asks nobody for anything."""
+        ready, waiting, queues = self._ready, self._waiting, self._queues  # type: ignore[attr-defined]
+        random, enqueue = self._dice.random, self._enqueue
+        while not self._stopping:  # type: ignore[attr-defined]
+            while ready:
+                enqueue(ready.popleft())
+            if not waiting:
+                self._advance()
+                continue
+            at = int(random() * len(waiting)) if len(waiting) > 1 else 0
+            queue = queues[waiting[at]]
+            handle = queue.popleft()
+            if not queue:
+                del queues[waiting.pop(at)]
+            if not handle._cancelled:
+                self._run(handle)
 
     def _enqueue(self, handle: asyncio.Handle) -> None:
         serial = handle._context.get(_SERIAL, 0)  # type: ignore[attr-defined]
-        if serial in self._queues:
-            self._queues[serial].append(handle)
-        else:
+        queue = self._queues.get(serial)
+        if queue is None:
             self._queues[serial] = deque((handle,))
             insort(self._waiting, serial)
+        else:
+            queue.append(handle)
 
     def _run(self, handle: asyncio.Handle) -> None:
-        if handle.cancelled():
-            return
         owner = handle._context.get(OWNER)  # type: ignore[attr-defined]
         if owner is not None:
             if not owner.alive:

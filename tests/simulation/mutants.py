@@ -91,7 +91,7 @@ def try_one(mutant: Mutant, base: int, count: int, seconds: float) -> dict[str, 
 
 def main() -> int:
     """See the module."""
-    from tests.simulation.__main__ import BASE
+    from tests.simulation.seeds import BASE
     from tests.simulation.test_simulation import SCHEDULES
 
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)

@@ -14,10 +14,12 @@ from sluza.samples import BUYER_NIP, invoice, purchase_for_unit, unit_invoice
 from spool import actions
 from spool.domain.calendar import warsaw_date
 from spool.domain.errors import MoveRefused, SluzaError
+from spool.domain.states import State
 from spool.store import Store
-from tests.simulation import ending
+from tests.simulation import ending, fates
 from tests.simulation.ksef_model import Paper, sha
 from tests.simulation.network import Call, Weather
+from tests.simulation.seeds import EVERY, is_long
 from tests.simulation.themes import THEMES
 from tests.simulation.world import HALL, SCHOOL, Patched, Workshop, World
 
@@ -71,6 +73,15 @@ class Director:
 
     def begin(self) -> None:
         """Everything that will happen gets its moment."""
+        world = self.world
+        world.network.on_doubt, world.disk.meddler = self.hide_doubted, self.person
+        if is_long(world.seed):
+            self._theme(THEMES[world.seed // EVERY % len(THEMES)])
+        else:
+            fates.begin(self, world.seed - world.seed // EVERY)
+
+    def _theme(self, theme: Callable[["Director"], None]) -> None:
+        """A long schedule: a mixture of everything, changed by its theme."""
         world, dice = self.world, self.dice
         self._habits()
         world.network.weather = self._weather()
@@ -84,8 +95,7 @@ class Director:
         if dice.random() < 0.15:
             world.worker_deaths = 0.1
         world.disk.slow = dice.choice((0.0, 0.0, 0.5, 3.0))
-        world.network.on_doubt, world.disk.meddler = self.hide_doubted, self.person
-        THEMES[world.seed % len(THEMES)](self)
+        theme(self)
         world.start_gateway()
         world.start_agent()
         for _ in range(dice.choice((1, 2, 3, 3, 4, 5, 8))):
@@ -206,6 +216,16 @@ class Director:
         row = dice.choice(rows)
         act = dice.choice((actions.hold, actions.release, actions.withdraw, actions.ask_again, actions.withdraw))
         self.act(lambda store: act(store, row.id, world.clock(), "Anna", "Bo tak."), f"{act.__name__} {row.sha256[:8]}")
+
+    def change_of_mind(self) -> None:
+        """Somebody holds or withdraws what is still queued."""
+        queued = [r for _, r in sorted(self.world.watch.rows.items()) if r.state == State.QUEUED]
+        if queued:
+            row, act = self.dice.choice(queued), self.dice.choice((actions.hold, actions.withdraw))
+            self.act(
+                lambda store: act(store, row.id, self.world.clock(), "Anna", "Nie tak."),
+                f"{act.__name__} {row.sha256[:8]}",
+            )
 
     def act(self, job: Callable[[Store], Any], what: str) -> None:
         """A transaction of the command line."""

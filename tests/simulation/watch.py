@@ -58,6 +58,7 @@ class Watch:
         self.broken: list[str] = []
         self.posts: list[Post] = []
         self.rows: dict[str, Row] = {}
+        self.moves = 0
         self.sent_to: dict[str, str] = {}
         self._bans: dict[tuple[int, str], float] = {}
         self._spent: dict[tuple[int, str], deque[float]] = {}
@@ -241,7 +242,7 @@ class Watch:
             if before is None or (before.state, before.number) != (r["state"], r["ksef_number"]):
                 self.rows[r["id"]] = Row(r["id"], r["unit"], r["sha256"], r["state"], r["ksef_number"])
                 self.trace("stands", r["id"][-6:], r["sha256"][:8], r["state"])
-                changed = True
+                changed, self.moves = True, self.moves + 1
                 if r["state"] == State.DELIVERED:
                     self.handed_out(r["unit"], r["sha256"])
                 if r["ksef_number"]:
