@@ -113,6 +113,15 @@ test_system_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $missing >/dev/null
 }
 
+# Megabytes that /dev/shm takes and that the machine has; 0 where there is none, or where it cannot be written.
+memory_mb() {
+  local room available
+  [ -w /dev/shm ] || { echo 0; return; }
+  room=$(df -Pm /dev/shm | awk 'NR == 2 { print $4 }')
+  available=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
+  echo $((room < available ? room : available))
+}
+
 action=appliance
 purge=keep
 give_up=""
@@ -145,6 +154,11 @@ case $action in
     test_system_packages
     prepare_clone requirements-dev.lock
     cd "$here"
+    # Where there is room in memory the tests' files lie there: they wait for the disk's syncs thousands of times, and
+    # those that are about a disk make one of their own.
+    if [ -z "${PYTEST_DEBUG_TEMPROOT:-}" ] && [ "$(memory_mb)" -ge 4096 ]; then
+      export PYTEST_DEBUG_TEMPROOT=/dev/shm
+    fi
     # A worker more than processors, because tests of real processes mostly wait; a module stays in one worker, because
     # its tests share their simulator. The order is that of tests/conftest.py, longest first: by number of tests, the
     # slow files with few would come last.

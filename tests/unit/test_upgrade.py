@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pysqlite3
 import pytest
@@ -43,8 +44,7 @@ def add(path: Path, raw: bytes) -> None:
 @contextlib.contextmanager
 def newer(*, fails: bool = False) -> Iterator[None]:
     """The program of tomorrow, whose two steps change what is there; with `fails` the second one cannot be done."""
-    steps = Migrations("sluza")
-    steps._migrations = list(migrations.steps._migrations)
+    steps = _same_steps()
 
     @steps(name="m9998_one")
     def one(database: Database) -> None:
@@ -64,6 +64,30 @@ def columns(path: Path) -> set[str]:
     """Of the table of documents."""
     with contextlib.closing(pysqlite3.connect(path)) as connection:
         return {row[1] for row in connection.execute("PRAGMA table_info(document)")}
+
+
+def test_the_spools_of_the_tests_are_what_the_steps_make(path: Path, tmp_path: Path) -> None:
+    """`tests/conftest.py` copies the schema into new spools; a spool made step by step has the same, to the letter."""
+    by_steps = tmp_path / "by steps" / FILE
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(migrations, "steps", _same_steps())
+        Spool(by_steps).close()
+    assert _schema(path) == _schema(by_steps)
+    assert steps_of(path) == steps_of(by_steps) == KNOWN
+
+
+def _same_steps() -> Migrations:
+    """The steps of today in a set of their own, which nothing is copied from."""
+    steps = Migrations("sluza")
+    steps._migrations = list(migrations.steps._migrations)
+    return steps
+
+
+def _schema(path: Path) -> list[tuple[Any, ...]]:
+    """Every table, index and trigger, and how the file is kept."""
+    with contextlib.closing(pysqlite3.connect(path)) as connection:
+        kept = [connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "journal_mode", "encoding")]
+        return kept + connection.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
 
 
 def test_fault_F17_a_step_that_fails_undoes_those_before_it(path: Path) -> None:
