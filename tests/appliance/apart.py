@@ -39,7 +39,7 @@ def from_the_network(fresh: Fresh, figures: Figures) -> None:
         machine.run("apt-get install -y -qq --no-install-recommends smbclient", seconds=300)
         stem = kit.write(machine, "FV/1/2026")
         machine.wait(kit.put(password, stem).format("sp1_do-wyslania"), 20)
-        machine.wait(f"cd / && {AS} queue list --json | grep -q FV/1/2026", 60)
+        machine.wait(kit.known("FV/1/2026"), 60)
 
 
 def by_wizard(fresh: Fresh, _figures: Figures) -> None:
@@ -88,7 +88,7 @@ def another_server(fresh: Fresh, figures: Figures) -> None:
             kit.start_ksef(machine)
             begun = time.monotonic()
             machine.run("systemctl start sluza")
-            machine.wait(f"cd / && {AS} queue list --state DELIVERED --json | grep -q FV/8/2026", 180)
+            machine.wait(kit.known("FV/8/2026", "DELIVERED"), 180)
             figures["restored on another server, compared with KSeF"] = f"{time.monotonic() - begun:.0f} s"
             machine.run(f"cd / && {AS} reconcile")
             assert kit.numbered(machine, "FV/8/2026") == number
@@ -109,7 +109,7 @@ def _lost(machine: Machine, kept: Path) -> str:
     machine.wait(f"ls /dane/foldery/sp1/wyslane/*/{stem}.upo.xml", 120)
     machine.run("systemctl stop piaskownica")
     stem = kit.drop(machine, "FV/8/2026")
-    machine.wait(f"cd / && {AS} queue list --json | grep -q FV/8/2026", 60)
+    machine.wait(kit.known("FV/8/2026"), 60)
     machine.run(f"install -d -o sluza -g sluza {_COPIES} && cd / && {AS} backup --to {_COPIES} --same-disk")
     kit.start_ksef(machine)
     machine.wait(f"ls /dane/foldery/sp1/wyslane/*/{stem}.upo.xml", 180)

@@ -173,6 +173,12 @@ def put(password: str, stem: str) -> str:
     return f"smbclient -U 'smb-sp1%{password}' //127.0.0.1/{{}} -c 'put /root/{stem}.xml {stem}.xml'"
 
 
+def known(number: str, state: str = "") -> str:
+    """A shell condition: the spool has this invoice, in any state or in this one."""
+    which = f"--state {state}" if state else "--all"
+    return f"cd / && {AS} queue list {which} --json | grep -q {number}"
+
+
 def numbered(machine: Machine, number: str) -> str:
     """The number that KSeF gave an invoice, as the spool knows it."""
     listed = json.loads(machine.run(f"cd / && {AS} queue list --all --json"))

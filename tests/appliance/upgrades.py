@@ -5,7 +5,7 @@ import signal
 import time
 
 from tests.appliance import kit
-from tests.appliance.kit import AS, INSTALL, READY, RUNS, Figures
+from tests.appliance.kit import INSTALL, READY, RUNS, Figures
 from tests.appliance.machine import SOURCE, Machine
 
 
@@ -73,6 +73,6 @@ def back_with_new_documents(machine: Machine, _figures: Figures) -> None:
     handed = machine.run(f"ls /var/lib/sluza/after-upgrade-*/sp1/{stem}.xml")
     machine.run(f"install -o sluza -g sluza {handed} /dane/foldery/sp1/do-wyslania/")
     machine.wait(f"! ls /dane/foldery/sp1/do-wyslania/{stem}.xml", 60)
-    machine.wait(f"cd / && {AS} queue list --json | grep -q FV/3/2026", 60)
+    machine.wait(kit.known("FV/3/2026"), 60)
     assert kit.in_ksef(machine, "FV/3/2026") == 1
     kit.original(machine)
