@@ -1,7 +1,8 @@
 """What a context knows about KSeF right now: reachable or not, paused or not, logged in until when.
 
 These are conditions of the context, never of its documents (DESIGN decision 11), and are written only when they
-change. The pause is decided here and lifted by a person: by a restart for a refused login, by `sluza` for the rest.
+change. The pause is decided here and lifted by a person: for a refused login by another certificate or a restart, by
+`sluza` for the rest.
 """
 
 import random
@@ -136,6 +137,10 @@ class Contact:
         except NoAnswer as no:
             self.log.warning("login_still_refused", code=no.code)
             return
+        await self._resume()
+
+    async def _resume(self) -> None:
+        """The login is let in again: nothing is left that a person would have to do."""
         now = self._clock()
 
         def lift(store: Store) -> None:
@@ -169,6 +174,8 @@ class Contact:
         self._failures = self._strange = 0
         self._doubted.clear()
         await self.reached()
+        if self._known.paused and self._known.paused.get("kind") == LOGIN and self._login.refused is None:
+            await self._resume()
         if self._known.strange:
             await self._set(STRANGE, None)
             self._known.strange = False

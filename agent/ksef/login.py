@@ -1,7 +1,8 @@
 """The access token of one context and its life: challenge, signature or token, wait, redeem, refresh, again.
 
 One task logs in at a time; the others wait for its result. A refusal that needs a person is remembered, so that
-KSeF is not asked again and again: `unblock` forgets it. Sources: protocol §2; faults K10.
+KSeF is not asked again and again: `unblock` forgets it, and so does another certificate in place of the refused one.
+Sources: protocol §2; faults K10.
 """
 
 import asyncio
@@ -66,6 +67,7 @@ class Login:
         self._access: Token | None = None
         self._refresh: Token | None = None
         self._refused: Reading | None = None
+        self._refused_with: Credential | None = None
         self._rejections = 0
 
     @property
@@ -86,6 +88,8 @@ class Login:
     async def access(self) -> str:
         """See `client.Tokens`. Raises NoAnswer when there is no way in now."""
         async with self._lock:
+            if self._refused is not None and self._credential() is not self._refused_with:
+                self.unblock()
             if self._refused is not None:
                 raise NoAnswer(self._refused)
             if self._access is None or self._ends_soon(self._access):
@@ -161,6 +165,7 @@ class Login:
 
     def _block(self, outcome: Later, code: str, hint: str) -> None:
         self._refused = Reading(replace(outcome, person=True), code, hint)
+        self._refused_with = self._credential()
 
     def _ends_soon(self, token: Token) -> bool:
         return token.valid_until - MARGIN <= self._clock()

@@ -1,7 +1,7 @@
 """Every way into KSeF against the sandbox: EC and RSA certificates, PKCS#12, token; renewal, refusal, pause."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,20 @@ async def test_fault_K10_a_refused_token_pauses_the_context(rig: Rig, sandbox: S
     await rig.stop()
     sandbox.switch(no_tokens=False)
     await rig.start()
+    await rig.until(document, State.ACCEPTED)
+    assert "paused" not in await rig.conditions()
+
+
+async def test_fault_K10_another_certificate_in_place_of_the_refused_one_lets_in(
+    rig: Rig, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """An expired certificate pauses the context; a good one put into its place ends that, without any restart."""
+    cert, key = credentials.seal(NIP, until=datetime(2026, 1, 2, tzinfo=UTC)).write_pem(tmp_path, "own")
+    rig.context = make_context(sandbox, tmp_path, auth_cert=cert, auth_key=key)
+    document = await rig.put_new("L/expired")
+    await rig.start()
+    assert (await rig.condition("paused"))["kind"] == "login"
+    credentials.seal(NIP).write_pem(tmp_path, "own")
     await rig.until(document, State.ACCEPTED)
     assert "paused" not in await rig.conditions()
 
