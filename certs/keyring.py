@@ -56,7 +56,9 @@ def _practice(context: Context) -> Credential:
 
 def safe_of(context: Context) -> Safe | None:
     """The safe of a context; None only for one that was not read from a configuration."""
-    return Safe(context.safe, context.safe_password_file) if context.safe else None
+    if context.safe is None:
+        return None
+    return Safe(context.safe, context.safe_password_file, context.safe_previous_file)
 
 
 def token(context: Context) -> str | None:

@@ -3,7 +3,8 @@
 `<state>/keys/<context>/auth.pem` and `offline.pem` hold certificate and key together, so that one rename exchanges
 both; the pair before stays beside as `….previous.pem`. `….request.json` holds the key of a certificate that KSeF was
 asked for, until that certificate lies here: an issued certificate without its key would be lost. Everything is 0600
-in 0700. With a password the keys are PKCS#8 encrypted with it, as openssl writes and reads them.
+in 0700. With a password the keys are PKCS#8 encrypted with it, as openssl writes and reads them. While the password is
+being changed, the one before it opens what `seal` has not come to yet.
 """
 
 import json
@@ -38,9 +39,10 @@ class Request:
 class Safe:
     """One context's directory of keys; nothing is made before something is put in."""
 
-    def __init__(self, directory: Path, password_file: Path | None) -> None:
+    def __init__(self, directory: Path, password_file: Path | None, previous_file: Path | None = None) -> None:
         self._directory = directory
         self._password_file = password_file
+        self._previous_file = previous_file
 
     def path(self, use: Use) -> Path:
         """Where the pair of this use lies, if there is one."""
@@ -51,10 +53,7 @@ class Safe:
         path = self.path(use)
         if not path.exists():
             return None
-        name = f"klucz z {path}"
-        raw = secret(path, name)
-        give = "pole keys.password_file albo poświadczenie systemd"
-        return pair(raw, None, self._password_for(raw), Source(str(path), str(path), str(path), "klucz", give))
+        return self._pair(path, secret(path, f"klucz z {path}"))
 
     def is_sealed(self, use: Use) -> bool:
         """True when its key is encrypted."""
@@ -71,15 +70,39 @@ class Safe:
         self._write(path, own + credential.sealed_key(self.password()))
 
     def seal(self) -> list[Path]:
-        """Encrypt with the present password whatever lies here open; the files that changed. Raises as `install`."""
+        """Encrypt with the present password whatever lies here open, or encrypted with the one before; what changed.
+
+        One file after the other, each by one rename: whenever it is cut, every key opens with one of the two. What
+        opens with neither is raised when all others are done. Raises CredentialRefused, and as `install`.
+        """
         password, changed = self.password(), []
-        for path in sorted(self._directory.glob("*.pem")) if password else []:
-            raw = secret(path, path.name)
-            if _ENCRYPTED not in raw:
-                opened = pair(raw, None, None, Source(str(path), str(path), str(path), "klucz", ""))
-                self._write(path, opened.certificate_pem.encode() + opened.sealed_key(password))
-                changed.append(path)
+        if password is None or not self._directory.is_dir():
+            return []
+        files.sweep(self._directory)
+        refused: list[CredentialRefused] = []
+        for path in [*sorted(self._directory.glob("*.pem")), *map(self._request_path, Use)]:
+            try:
+                changed += [path] if self._sealed_anew(path, password) else []
+            except CredentialRefused as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
         return changed
+
+    def _sealed_anew(self, path: Path, password: bytes) -> bool:
+        """Write this file again with the present password; False where that opens it already."""
+        if path.suffix == ".json":
+            request = self.request(Use(path.name.partition(".")[0]))
+            if request is None or _opens(request.key.encode(), password):
+                return False
+            self.note(replace(request, key=key_pem(self.key_of(request), password).decode()))
+            return True
+        raw = secret(path, path.name)
+        if _opens(raw, password):
+            return False
+        opened = self._pair(path, raw)
+        self._write(path, opened.certificate_pem.encode() + opened.sealed_key(password))
+        return True
 
     def password(self) -> bytes | None:
         """What keys are encrypted with; None: they are not. Raises ConfigError for one that can be guessed."""
@@ -127,25 +150,43 @@ class Safe:
     def key_of(self, request: Request) -> PrivateKey:
         """The private key of a request. Raises CredentialRefused when the password does not open it."""
         raw = request.key.encode()
-        try:
-            key = serialization.load_pem_private_key(raw, self._password_for(raw))
-        except (ValueError, TypeError) as error:
-            where = self._request_path(request.use)
-            raise CredentialRefused(
-                "cert_password_wrong",
-                f"Nie udało się otworzyć klucza z wniosku {where}: złe hasło.",
-                "Proszę sprawdzić pole keys.password_file.",
-            ) from error
-        assert isinstance(key, PrivateKey), "we made it"
-        return key
+        for password in self._passwords_for(raw):
+            try:
+                key = serialization.load_pem_private_key(raw, password)
+            except (ValueError, TypeError):
+                continue
+            assert isinstance(key, PrivateKey), "we made it"
+            return key
+        where = self._request_path(request.use)
+        raise CredentialRefused(
+            "cert_password_wrong",
+            f"Nie udało się otworzyć klucza z wniosku {where}: złe hasło.",
+            "Proszę sprawdzić pola keys.password_file i keys.previous_password_file.",
+        )
 
     def forget(self, use: Use) -> None:
         """A request that is over."""
         files.remove(self._request_path(use))
 
-    def _password_for(self, raw: bytes) -> bytes | None:
-        """The password, for a key that is encrypted: those of an earlier time may lie open."""
-        return self.password() if _ENCRYPTED in raw else None
+    def _pair(self, path: Path, raw: bytes) -> Credential:
+        """What is in a file of ours. Raises CredentialRefused in the words for the present password."""
+        give = "pole keys.password_file albo poświadczenie systemd"
+        source = Source(str(path), str(path), str(path), "klucz", give)
+        *before, last = self._passwords_for(raw)
+        for password in before:
+            if _opens(raw, password):
+                return pair(raw, None, password, source)
+        return pair(raw, None, last, source)
+
+    def _passwords_for(self, raw: bytes) -> list[bytes | None]:
+        """What may open a key, the likeliest first: those of an earlier time may lie open, or have the password before.
+
+        Never empty; None where nothing is needed, or nothing is configured.
+        """
+        if _ENCRYPTED not in raw:
+            return [None]
+        before = secret_line(self._previous_file, "poprzednie hasło kluczy") if self._previous_file else None
+        return [self.password(), *([before] if before else [])]
 
     def _request_path(self, use: Use) -> Path:
         return self._directory / f"{use}.request.json"
@@ -170,3 +211,14 @@ class Safe:
         if os.geteuid() == 0:
             around = directory.parent.stat()
             os.chown(directory, around.st_uid, around.st_gid)
+
+
+def _opens(raw: bytes, password: bytes | None) -> bool:
+    """True when the key in it is encrypted, with this password."""
+    if _ENCRYPTED not in raw or password is None:
+        return False
+    try:
+        serialization.load_pem_private_key(raw, password)
+    except ValueError:
+        return False
+    return True

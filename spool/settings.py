@@ -55,11 +55,13 @@ class Paths:
 class Keys:
     """Keys that Śluza keeps itself, in `<directory>/<context>/`, encrypted with the password in `password_file`.
 
+    `previous_file` has the password before it, while keys may still be encrypted with that one.
     The agent renews a certificate `renew_days` before its end; 0: a person does.
     """
 
     directory: Path
     password_file: Path | None
+    previous_file: Path | None
     renew_days: float
 
 
@@ -119,16 +121,27 @@ def _sandbox_port(table: Table) -> int:
 
 
 def _keys(table: Table, state: Path) -> Keys:
-    """The password comes from systemd where it hands one over, else from a file of its own."""
-    given, handed = table.path("password_file"), os.environ.get("CREDENTIALS_DIRECTORY", "")
-    credential = Path(handed, table.text("credential", CREDENTIAL)) if handed else None
+    """A password comes from systemd where it hands one over, else from a file of its own."""
+    given, before = table.path("password_file"), table.path("previous_password_file")
+    name = table.text("credential", CREDENTIAL)
+    present, previous = _handed(name) or given, _handed(f"{name}-previous") or before
+    if previous is not None and present is None:
+        raise table.bad("previous_password_file", str(before), "brak password_file, czyli obecnego hasła")
     keys = Keys(
         state / KEYS,
-        credential if credential is not None and credential.exists() else given,
+        present,
+        previous,
         table.number("renew_days", RENEW_DAYS, 0, _LONGEST_RENEWAL),
     )
-    table.done("credential")
+    table.done()
     return keys
+
+
+def _handed(name: str) -> Path | None:
+    """A secret of this name that systemd has handed to this program (LoadCredential=)."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(directory, name)
+    return path if directory and path.exists() else None
 
 
 def _paths(table: Table) -> Paths:
@@ -229,6 +242,7 @@ def _context(table: Table, keys: Keys, sandbox_port: int) -> Context:
         offline_password_file=table.path("offline_password_file"),
         safe=keys.directory / name,
         safe_password_file=keys.password_file,
+        safe_previous_file=keys.previous_file,
         renew_days=keys.renew_days,
         own_sandbox=ours,
     )

@@ -273,13 +273,20 @@ def enrol(
 @options.config
 @click.pass_obj
 def seal(config: str | None, own_config: str | None, as_json: bool) -> None:
-    """Zaszyfruj klucze, które leżą jeszcze otwarte, hasłem z [keys]."""
+    """Zaszyfruj obecnym hasłem z [keys] klucze, które leżą otwarte albo mają jeszcze poprzednie hasło."""
     room = keyroom.enter(options.chosen(config, own_config))
     changed: list[str] = []
-    for context in room.agent.shared.municipality.contexts.values():
-        with room.alone(context):
-            changed += [str(path) for path in room.safe(context).seal()]
+    contexts = list(room.agent.shared.municipality.contexts.values())
+    with keyroom.refusing(as_json):
+        for context in contexts:
+            with room.alone(context):
+                changed += [str(path) for path in room.safe(context).seal()]
     text = "Zaszyfrowano: " + ", ".join(changed) if changed else "Nie ma czego szyfrować albo nie podano hasła kluczy."
+    if any(context.safe_previous_file for context in contexts):
+        text += (
+            " Wszystkie klucze otwiera teraz obecne hasło: po usunięciu pola keys.previous_password_file i ponownym "
+            "uruchomieniu poprzednie nie jest tu już potrzebne. Otwiera jeszcze dawne kopie zapasowe kluczy."
+        )
     done(as_json, text, files=changed)
 
 

@@ -19,7 +19,7 @@ TLS = "tls"
 _NO_SECRETS = frozenset({"coat_of_arms", "extra_ca"})
 FILES = _NO_SECRETS | {
     "auth_cert", "auth_key", "auth_password_file", "token_file", "offline_cert", "offline_key",
-    "offline_password_file", "cert", "key", "password_file", "webhook_secret_file",
+    "offline_password_file", "cert", "key", "password_file", "previous_password_file", "webhook_secret_file",
 }  # fmt: skip
 """The fields of the configuration that name a file. Certificates count as secret: a .pem may hold its key."""
 

@@ -30,7 +30,8 @@ class ContextType(StrEnum):
 class Context:
     """One KSeF context: who we are there, and with what. Paths are absolute or None; nothing is read here.
 
-    `safe` is the directory of the pairs that `sluza certs` keeps for it, `safe_password_file` what opens their keys;
+    `safe` is the directory of the pairs that `sluza certs` keeps for it, `safe_password_file` what opens their keys,
+    `safe_previous_file` what opened them before;
     `renew_days` before the end of a certificate the agent renews it, never with 0. `own_sandbox`: its KSeF is the
     sandbox that this machine's service runs for training (`Settings.sandbox_port`).
     """
@@ -51,6 +52,7 @@ class Context:
     offline_password_file: Path | None = None
     safe: Path | None = None
     safe_password_file: Path | None = None
+    safe_previous_file: Path | None = None
     renew_days: float = 0
     own_sandbox: bool = False
 
