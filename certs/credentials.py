@@ -34,7 +34,8 @@ FROM_KSEF = "Aplikacja Podatnika KSeF albo Moduł Certyfikatów i Uprawnień (po
 class Known:
     """One credential of a context: `role` is auth, offline, token or (of no context) tls; `place` is where it lies.
 
-    `problem` says why nothing is known of it. `used`: False when another one is used instead.
+    `problem` says why nothing is known of it. `used`: False when another one is used instead; `replaced`: it was used
+    before that one, and is valid as long as nobody revokes it.
     """
 
     context: str
@@ -46,6 +47,7 @@ class Known:
     place: str = ""
     used: bool = True
     key: str = ""
+    replaced: bool = False
 
 
 def look(context: Context) -> list[Known]:
@@ -86,10 +88,10 @@ def _of_tls(purpose: str, since: datetime | None, until: datetime, place: Path, 
 
 
 def _pairs(context: Context, use: Use) -> list[Known]:
-    """The pairs for this use; the one that is valid longest is used."""
+    """The pairs for this use; the one that is valid longest is used. And the one before it, where it lies beside."""
     pairs = list(keyring.found(context, use))
     best = keyring.chosen([one for _, one in pairs])
-    return [
+    offered = [
         Known(
             context.id,
             use,
@@ -101,6 +103,29 @@ def _pairs(context: Context, use: Use) -> list[Known]:
             key=key_words(one),
         )
         for place, one in pairs
+    ]
+    return offered + _replaced(context, use, [one.certificate for _, one in pairs])
+
+
+def _replaced(context: Context, use: Use, offered: list[x509.Certificate]) -> list[Known]:
+    safe = keyring.safe_of(context)
+    before = safe.previous(use) if safe else None
+    if safe is None or before is None or before in offered:
+        return []
+    serial = kod2.serial_of(before)
+    cure = f"Gdy wydał go KSeF i nie jest już potrzebny: sluza certs revoke {serial} --context {context.id}."
+    expiry = _expiry_of(PURPOSES[use], before)
+    return [
+        Known(
+            context.id,
+            use,
+            PURPOSES[use],
+            expiry,
+            cure=cure,
+            place=str(safe.previous_path(use)),
+            used=False,
+            replaced=True,
+        )
     ]
 
 
@@ -137,6 +162,9 @@ def _token(context: Context, *, idle: bool) -> Known:
 
 
 def _expiry(purpose: str, credential: Credential) -> Expiry:
-    cert = credential.certificate
-    name, serial = cert.subject.rfc4514_string(), kod2.serial(credential)
+    return _expiry_of(purpose, credential.certificate)
+
+
+def _expiry_of(purpose: str, cert: x509.Certificate) -> Expiry:
+    name, serial = cert.subject.rfc4514_string(), kod2.serial_of(cert)
     return Expiry(purpose, name, serial, cert.not_valid_before_utc, cert.not_valid_after_utc)

@@ -7,6 +7,7 @@ protocol §13 (KSeF `kody-qr.md`).
 from base64 import urlsafe_b64encode
 from datetime import datetime
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -33,7 +34,12 @@ def kod2_url(
 
 def serial(credential: Credential) -> str:
     """The serial number of the certificate as KSeF writes it: upper-case hexadecimal, at least 16 digits."""
-    return f"{credential.certificate.serial_number:0{SERIAL_DIGITS}X}"
+    return serial_of(credential.certificate)
+
+
+def serial_of(certificate: x509.Certificate) -> str:
+    """`serial` of a certificate without its key."""
+    return f"{certificate.serial_number:0{SERIAL_DIGITS}X}"
 
 
 def valid_at(credential: Credential, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from certs.reading import Credential, PrivateKey, Source, Use, key_pem, pair, secret, secret_line
@@ -66,8 +67,22 @@ class Safe:
         if before.startswith(own):
             return  # a run that was cut had come so far: what it replaced is beside already
         if before:
-            self._write(path.with_suffix(".previous.pem"), before)
+            self._write(self.previous_path(use), before)
         self._write(path, own + credential.sealed_key(self.password()))
+
+    def previous(self, use: Use) -> x509.Certificate | None:
+        """The certificate before the present one, if it still lies beside. Raises CredentialRefused."""
+        path = self.previous_path(use)
+        if not path.exists():
+            return None
+        try:
+            return x509.load_pem_x509_certificate(secret(path, path.name))
+        except ValueError as error:
+            raise CredentialRefused("cert_unreadable", f"Plik {path} jest uszkodzony.", "Można go usunąć.") from error
+
+    def drop_previous(self, use: Use) -> None:
+        """The pair before is of no use to anybody any more."""
+        files.remove(self.previous_path(use))
 
     def seal(self) -> list[Path]:
         """Encrypt with the present password whatever lies here open, or encrypted with the one before; what changed.
@@ -187,6 +202,10 @@ class Safe:
             return [None]
         before = secret_line(self._previous_file, "poprzednie hasło kluczy") if self._previous_file else None
         return [self.password(), *([before] if before else [])]
+
+    def previous_path(self, use: Use) -> Path:
+        """Where the pair before lies, if there is one."""
+        return self._directory / f"{use}.previous.pem"
 
     def _request_path(self, use: Use) -> Path:
         return self._directory / f"{use}.request.json"

@@ -68,6 +68,9 @@ def _of_known(known: Known, now: datetime) -> Check:
     name, expiry = known.context, known.expiry
     if expiry is None:
         return Check(name, known.role, Mark.BAD, known.problem, known.cure)
+    if known.replaced and expiry.until:
+        still = f"ważny do {_day(expiry.until)}" if now < expiry.until else f"stracił ważność {_day(expiry.until)}"
+        return Check(name, known.role, Mark.OK, f"Zastąpiony nowszym, {still} (nr {expiry.serial}).", known.cure)
     if not known.used:
         return Check(name, known.role, Mark.OK, f"Nieużywany ({known.place}).", known.cure)
     if now < expiry.since:

@@ -14,8 +14,9 @@ from agent.ksef.errors import is_network
 from agent.ksef.transport import Transport
 from agent.renewal import lock_name
 from agent.settings import AgentSettings
-from certs import credentials, keyring
+from certs import credentials, keyring, kod2
 from certs.credentials import Known
+from certs.reading import Use
 from certs.safe import Safe
 from gateway import settings as gateway_settings
 from sluza.console import emit, err, plain, sentence
@@ -23,7 +24,7 @@ from sluza.options import person
 from sluza.progress import progress
 from sluza.workbench import bench, clock_of, spool_path
 from spool import process, settings
-from spool.actions import certificate_installed
+from spool.actions import certificate_installed, certificate_revoked
 from spool.backup.contents import TLS
 from spool.clock import Clock
 from spool.domain.errors import ConfigError, CredentialRefused, SpoolError
@@ -70,6 +71,40 @@ class Room:
             yield
         finally:
             lock.release()
+
+    def refuse_in_use(self, serial: str) -> None:
+        """Raises CredentialRefused for a certificate that a context uses or is about to, whichever asks; ConfigError
+        where that cannot be seen."""
+        for context in self.agent.shared.municipality.contexts.values():
+            for use, load in ((Use.AUTH, keyring.authentication), (Use.OFFLINE, keyring.offline)):
+                present, pending = load(context), self.safe(context).request(use)
+                used = present is not None and kod2.serial(present) == serial
+                if used or (pending is not None and pending.serial == serial):
+                    raise CredentialRefused(
+                        "cert_in_use",
+                        f"Certyfikatu nr {serial} używa kontekst „{context.id}” ({use}).",
+                        f"Proszę najpierw go zastąpić: sluza certs enrol --context {context.id} --use {use}.",
+                    )
+
+    def unsent_with(self, serial: str) -> int:
+        """How many invoices that KSeF has not numbered yet are signed with it (KOD II)."""
+        path = spool_path(self.agent.shared)
+        if not path.exists():
+            return 0
+        with contextlib.closing(Looking(path)) as looking:
+            return looking.read_now(lambda store: store.unsent_with(serial))
+
+    def revoked(self, context: Context, serial: str, text: str, who: str | None) -> None:
+        """The pair is of no use any more; into the history, where there is one."""
+        safe = self.safe(context)
+        for use in Use:
+            before = safe.previous(use)
+            if before is not None and kod2.serial_of(before) == serial:
+                safe.drop_previous(use)
+        if spool_path(self.agent.shared).exists():
+            with as_owner(self), bench(self.config) as opened:
+                now, name = opened.clock(), person(who)
+                opened.spool.write_now(lambda store: certificate_revoked(store, context.id, now, name, text, serial))
 
     def of_tls(self) -> list[Known]:
         """What is known of the drop-point's TLS."""

@@ -143,6 +143,11 @@ def certificate_installed(
         _resume(store, context, now, actor)
 
 
+def certificate_revoked(store: Store, context: str, now: datetime, actor: str, note: str, serial: str) -> None:
+    """Note a certificate that KSeF accepts no more, because a person said so."""
+    store.log(f"context:{context}", "certificate_revoked", now, actor, note, {"serial": serial})
+
+
 def _need(store: Store, document_id: str, states: set[State]) -> Document:
     document = store.document(document_id)
     if document.state not in states:

@@ -23,7 +23,7 @@ _PAGE = 50
 _MOST_PAGES = 20
 _AT_ONCE = 10
 _SERIAL_DIGITS = 16
-ACTIVE = "Active"
+ACTIVE, REVOKED = "Active", "Revoked"
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,15 @@ class Certificates:
             if not body["hasMore"]:
                 return found
         raise garbled("lista certyfikatów nie ma końca")
+
+    async def revoke(self, serial: str, reason: str) -> None:
+        """End this certificate; `reason` is Unspecified, Superseded or KeyCompromise. There is no way back."""
+        content = json.dumps({"revocationReason": reason}).encode()
+
+        async def call(token: str) -> None:
+            await self._line.request("POST", f"/certificates/{serial}/revoke", {204}, _JSON, token, content=content)
+
+        await self._in(_GROUP, call)
 
     async def _post(
         self, path: str, asked: Mapping[str, Any], status: int, params: Mapping[str, Any] | None = None

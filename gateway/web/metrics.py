@@ -88,7 +88,7 @@ def _alarms(snapshot: Snapshot, measured: Measured) -> list[_Metric]:
 
 def _contexts(snapshot: Snapshot, municipality: Municipality, measured: Measured) -> list[_Metric]:
     names = [c for c in municipality.contexts if not municipality.training(c)]
-    known = {(one.context, one.role): one.expiry.until for one in snapshot.upkeep.known if one.expiry}
+    known = {(one.context, one.role): one.expiry.until for one in snapshot.upkeep.known if one.expiry and one.used}
     ends = [
         (f'context="{context}",role="{role}"', until.timestamp())
         for (context, role), until in known.items()

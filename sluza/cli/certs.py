@@ -1,6 +1,7 @@
 """`sluza certs …`: certificates and keys for KSeF, and those of the drop-point's own TLS."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from agent.enrolment import Enrolment
 from agent.entrance import entrance
 from agent.ksef.transport import Transport
 from agent.renewal import described, ends
+from agent.revocation import Reason, revoke
 from agent.trial import prove_login
 from certs import credentials, keyring, kod2, rotation, tls
 from certs.credentials import FROM_KSEF, Known
@@ -36,6 +38,8 @@ _CONTEXT = click.option("--context", "only", metavar="KONTEKST", help="Kontekst 
 _NOT_USED = (
     " Nie jest jeszcze używany, bo ten z konfiguracji jest ważny dłużej; aby go używać, proszę usunąć pole {use}_cert."
 )
+_REASONS = {"superseded": Reason.SUPERSEDED, "key-compromise": Reason.KEY_COMPROMISE, "unspecified": Reason.UNSPECIFIED}
+_SERIAL = re.compile(r"[0-9A-F]{16}")
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 _COLOURS = {Mark.OK: "[green]w porządku[/]", Mark.LOOK: "[yellow]do załatwienia[/]", Mark.BAD: "[red]źle[/]"}
 
@@ -79,6 +83,8 @@ def _pending(room: Room, context: Context) -> list[Request]:
 def _until(known: Known, now: Any) -> str:
     if known.expiry is None:
         return f"[red]{plain(known.problem)}[/]"
+    if known.replaced:
+        return f"[yellow]zastąpiony, ważny do {moment(known.expiry.until)}[/]"
     if not known.used:
         return "nieużywany"
     until = moment(known.expiry.until) if known.expiry.until else "bezterminowo"
@@ -96,6 +102,7 @@ def _as_dict(room: Room, known: Known) -> dict[str, Any]:
         "context": known.context,
         "use": known.role,
         "used": known.used,
+        "replaced": known.replaced,
         "place": known.place,
         "subject": expiry.subject if expiry else "",
         "serial": expiry.serial if expiry else "",
@@ -288,6 +295,69 @@ def seal(config: str | None, own_config: str | None, as_json: bool) -> None:
             "uruchomieniu poprzednie nie jest tu już potrzebne. Otwiera jeszcze dawne kopie zapasowe kluczy."
         )
     done(as_json, text, files=changed)
+
+
+@certs.command("revoke")
+@click.argument("serial", metavar="NUMER")
+@_CONTEXT
+@click.option(
+    "--reason",
+    "why",
+    type=click.Choice(list(_REASONS)),
+    default="superseded",
+    show_default=True,
+    help="superseded – zastąpiony; key-compromise – ktoś mógł poznać klucz; unspecified – inny powód.",
+)
+@options.name
+@options.as_json
+@options.config
+@click.pass_obj
+def revoke_one(
+    config: str | None, own_config: str | None, serial: str, only: str | None, why: str, name: str | None, as_json: bool
+) -> None:
+    """Unieważnij w KSeF certyfikat o tym numerze (sluza certs list); tego nie da się cofnąć.
+
+    Certyfikat, którego używa któryś kontekst, trzeba najpierw zastąpić.
+    """  # fmt: skip
+    room, reason = keyroom.enter(options.chosen(config, own_config)), _REASONS[why]
+    context = room.context(only)
+    serial = serial.upper().replace(":", "")
+
+    async def ask(transport: Transport) -> bool:
+        return await revoke(entrance(transport, context, room.clock).certificates, serial, reason)
+
+    with keyroom.refusing(as_json):
+        _refuse_unreadable(serial)
+        with room.alone(context):
+            room.refuse_in_use(serial)
+            waiting = _left_unsigned(room, serial, reason)
+            ended_now = asyncio.run(keyroom.online(room, ask))
+            how = f"Unieważniono certyfikat ({reason})." if ended_now else "Certyfikat był już unieważniony."
+            room.revoked(context, serial, f"{how} Nr {serial}.", name)
+    text = f"{how} Nr {serial}."
+    if waiting:
+        text += f" Faktury, których KSeF jeszcze nie ma, a których KOD II jest już nieważny: {waiting}."
+    done(as_json, text, context=context.id, serial=serial, reason=reason.value, revoked_now=ended_now, unsent=waiting)
+
+
+def _refuse_unreadable(serial: str) -> None:
+    if not _SERIAL.fullmatch(serial):
+        raise CredentialRefused(
+            "cert_unknown", f"To nie jest numer certyfikatu KSeF: {serial}.", "Numery podaje sluza certs list."
+        )
+
+
+def _left_unsigned(room: Room, serial: str, reason: Reason) -> int:
+    """How many invoices lose the proof of who issued them; refused unless somebody else may have the key."""
+    waiting = room.unsent_with(serial)
+    if waiting and reason is not Reason.KEY_COMPROMISE:
+        raise CredentialRefused(
+            "cert_on_invoices",
+            f"Tym certyfikatem podpisano KOD II faktur, których KSeF jeszcze nie ma: {waiting}. Po unieważnieniu "
+            "nabywca nie potwierdzi, kto je wystawił.",
+            "Proszę powtórzyć, gdy dostaną numer; gdy ktoś mógł poznać klucz: --reason key-compromise.",
+        )
+    return waiting
 
 
 @certs.command("rotate-tls")

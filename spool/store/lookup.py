@@ -295,6 +295,15 @@ class Lookup(SeriesOrder):
         )
         return int(row["n"]) if row else 0
 
+    def unsent_with(self, cert_serial: str) -> int:
+        """How many live documents without a number bear a KOD II signed with this certificate."""
+        row = self._one(
+            f"""SELECT count(*) AS n FROM document WHERE cert_serial = ? AND cert_serial <> '' AND ksef_number IS NULL
+                AND training = '' AND (owed OR state IN ({_LIVE}))""",  # noqa: S608 - our own words
+            cert_serial,
+        )
+        return int(row["n"]) if row else 0
+
     def without_due(self) -> int:
         """How many live documents without a number have no deadline: none may have none, except until a failure ends
         and where a person has one sent whose duty ceased."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,18 @@ import pytest
 from agent.entrance import entrance
 from agent.ksef.certificates import Certificates
 from agent.ksef.transport import Transport
-from certs import keyring
+from certs import credentials as held
+from certs import keyring, kod2
 from certs.reading import Credential, Use
 from certs.safe import Safe
+from gateway.web.pages.town import _credential
 from sluza.samples import SCHOOL_IDWEW
+from spool.access import FILE, Spool
 from spool.clock import system_clock
+from spool.domain.ledger import Kod2
 from tests import credentials
 from tests.certs_bench import Desk
+from tests.documents import new
 from tests.integration.agent_rig import NIP, Sandbox, sandbox_fixture  # noqa: F401
 
 HELPER = "5250000021"
@@ -225,3 +231,75 @@ def test_an_issued_certificate_renews_itself(sandbox: Sandbox, desk: Desk) -> No
     assert desk.json("enrol", "--use", "auth")["ok"]
     assert login_of(desk.context).certificate.not_valid_after_utc > first.not_valid_after_utc
     assert desk.kept("auth.previous.pem").read_bytes().startswith(Credential(first, None).certificate_pem.encode())  # type: ignore[arg-type]
+
+
+@pytest.fixture(name="renewed")
+def renewed_fixture(sandbox: Sandbox, desk: Desk) -> str:
+    """The context has replaced a certificate of KSeF's: the number of the one before."""
+    assert desk.json("enrol", "--use", "auth")["ok"]
+    desk.configure(fields="")
+    before = kod2.serial(login_of(desk.context))
+    sandbox.advance(minutes=1)  # `bearer` lives for a quarter of an hour
+    assert desk.json("enrol", "--use", "auth")["ok"]
+    return before
+
+
+_revoke = Certificates.revoke
+
+
+async def _lost(self: Certificates, serial: str, reason: str) -> None:
+    """KSeF does it, and nobody hears."""
+    await _revoke(self, serial, reason)
+    raise KeyboardInterrupt
+
+
+def status(sandbox: Sandbox, bearer: str, serial: str) -> str:
+    """What KSeF says of it."""
+    (found,) = (c for c in certificates(sandbox, bearer) if c["certificateSerialNumber"] == serial)
+    return str(found["status"])
+
+
+def test_a_replaced_certificate_is_told_and_ends_at_a_persons_word(
+    sandbox: Sandbox, desk: Desk, bearer: str, renewed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages and list say that it is still valid, nothing revokes it by itself; KSeF's answer may be lost, the next run
+    makes it good. Afterwards it is gone from both, its key too, and the history says who."""
+    Spool(desk.directory / "state" / FILE).close()
+    (old,) = (one for one in held.look(desk.context) if one.replaced)
+    shown = _credential(desk.context, old, system_clock())
+    assert ("unieważniony nie został" in shown["text"], shown["serial"]) == (True, renewed)
+    assert f"sluza certs revoke {renewed}" in shown["cure"]
+    assert [r["replaced"] for r in desk.json("list")] == [False, True]
+    assert status(sandbox, bearer, renewed) == "Active"
+    with monkeypatch.context() as cutting:
+        cutting.setattr(Certificates, "revoke", _lost)
+        desk.run("revoke", renewed)
+    assert status(sandbox, bearer, renewed) == "Revoked"
+    assert desk.kept("auth.previous.pem").exists()
+    told = desk.json("revoke", renewed.lower(), "--name", "Anna Nowak")
+    assert (told["ok"], told["revoked_now"], told["reason"]) == (True, False, "Superseded")
+    assert [r["replaced"] for r in desk.json("list")] == [False]
+    assert not desk.kept("auth.previous.pem").exists()
+    spool = Spool(desk.directory / "state" / FILE)
+    (event,) = (e for e in spool.read_now(lambda s: s.events()) if e.move == "certificate_revoked")
+    spool.close()
+    assert (event.subject, event.actor, renewed in event.note) == ("context:gmina", "Anna Nowak", True)
+    assert desk.json("check")["ok"]
+
+
+def test_what_is_needed_is_never_revoked(sandbox: Sandbox, desk: Desk, bearer: str, renewed: str) -> None:
+    """The one in use; and the replaced one as long as only its KOD II vouches for invoices that KSeF does not know yet,
+    unless somebody else may have its key. A number that is none, or nobody's, is a sentence."""
+    used = kod2.serial(login_of(desk.context))
+    assert desk.refused("revoke", used) == "cert_in_use"
+    assert desk.refused("revoke", "F" * 16) == "cert_unknown"
+    assert desk.refused("revoke", "../../etc") == "cert_unknown"
+    spool, raw, now = Spool(desk.directory / "state" / FILE), b"<Faktura/>", sandbox.now()
+    made = replace(new(raw, now), kod2=Kod2("https://x", renewed))
+    spool.write_now(lambda store: store.add(made, raw, "a", now))
+    spool.close()
+    assert desk.refused("revoke", renewed) == "cert_on_invoices"
+    assert {status(sandbox, bearer, one) for one in (used, renewed)} == {"Active"}
+    told = desk.json("revoke", renewed, "--reason", "key-compromise")
+    assert (told["revoked_now"], told["unsent"]) == (True, 1)
+    assert status(sandbox, bearer, used) == "Active"
