@@ -71,7 +71,8 @@ class Backups:
             _log.error("backup_failed", code=found.code, cause=found.reason)
             await self._spool.write(lambda store: record.failed(store, now, found.reason, found.hint))
         else:
-            _log.info("backup_made", file=found.path.name, size=found.manifest.size, removed=len(found.removed))
+            said = {"size": found.manifest.size, "removed": len(found.removed), "unreadable": list(found.unreadable)}
+            _log.info("backup_made", file=found.path.name, **said)
             await self._spool.write(lambda store: record.good(store, now, found))
 
     async def _attempt(self, plan: Plan) -> make.Made | Failed:

@@ -12,6 +12,10 @@ from cryptography.x509.oid import NameOID
 
 from spool.domain.municipality import Municipality
 
+_QUALIFIED = x509.UnrecognizedExtension(
+    x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3"), bytes.fromhex("300a3008060604008e460101")
+)
+"""QCStatements (RFC 3739) with the statement id-etsi-qcs-QcCompliance."""
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -49,11 +53,14 @@ def seal(
     *,
     algorithm: str = "ec",
     offline: bool = False,
+    both: bool = False,
+    qualified: bool = False,
     serial_number: int = 0,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Made:
-    """An organisation's seal for a NIP (`VATPL-` in 2.5.4.97); `offline` makes it a type 2 certificate.
+    """An organisation's seal for a NIP (`VATPL-` in 2.5.4.97); `offline` makes it a type 2 certificate,
+    `both` one of either type; `qualified` adds the statement of a qualified one.
 
     Valid from before the fixed days of the tests, or from `since`, for two more years, or to `until`.
     """
@@ -72,8 +79,8 @@ def seal(
     )
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
-        digital_signature=not offline,
-        content_commitment=offline,
+        digital_signature=both or not offline,
+        content_commitment=both or offline,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
@@ -82,7 +89,7 @@ def seal(
         encipher_only=False,
         decipher_only=False,
     )
-    certificate = (
+    unsigned = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -91,9 +98,10 @@ def seal(
         .not_valid_before(since or datetime(2026, 1, 1, tzinfo=UTC))
         .not_valid_after(until or now + timedelta(days=730))
         .add_extension(usage, critical=True)
-        .sign(key, hashes.SHA256())
     )
-    return Made(certificate, key)
+    if qualified:
+        unsigned = unsigned.add_extension(_QUALIFIED, critical=False)
+    return Made(unsigned.sign(key, hashes.SHA256()), key)
 
 
 def with_offline_certificate(municipality: Municipality, directory: Path) -> Municipality:

@@ -1,7 +1,7 @@
 """`sluza backup`: a verified copy of the spool, and what else brings a machine up, beside running programs."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ def _as_dict(made: Made) -> dict[str, Any]:
         "encrypted": bool(said.recipient),
         "counts": said.counts,
         "left_out": list(said.left_out),
+        "unreadable": list(made.unreadable),
         "removed": list(made.removed),
         "archives": [{"name": one.name, "sha256": one.sha256, "size": one.size} for one in said.volumes],
         "archives_copied": list(made.copied),
@@ -91,13 +92,17 @@ def _show(made: Made) -> None:
     out.print(f"  {counts}, wpisów historii {said.counts['event']}.")
     if made.warning:
         out.print(f"[yellow]{plain(made.warning)}[/]")
-    if said.left_out:
-        out.print(
-            "  Nie jest szyfrowana (backup.recipient), więc nie ma w niej kluczy i haseł; proszę je zachować osobno:"
-        )
-        for path in said.left_out:
-            out.print(f"    {plain(path)}")
+    unsealed = [path for path in said.left_out if path not in made.unreadable]
+    _list("Nie jest szyfrowana (backup.recipient), więc nie ma w niej kluczy i haseł", unsealed)
+    _list("Nie ma w niej plików, których nie może czytać użytkownik robiący kopię", made.unreadable)
     if said.volumes:
         out.print(f"  Tomy archiwum obok kopii: {len(said.volumes)}, w tym nowe: {len(made.copied)}.")
     if made.removed:
         out.print(f"  Usunięte starsze kopie: {len(made.removed)}.")
+
+
+def _list(why: str, paths: Sequence[str]) -> None:
+    if paths:
+        out.print(f"  {why}; proszę je zachować osobno:")
+    for path in paths:
+        out.print(f"    {plain(path)}")

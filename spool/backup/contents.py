@@ -41,9 +41,17 @@ def belongings(config: Path, state: Path) -> list[Belonging]:
         Belonging(str(p.relative_to(state)), p, secret=True) for p in sorted((state / KEYS).rglob("*")) if p.is_file()
     ]
     named = dict.fromkeys(_named(_load(config), config.parent))
-    for count, (key, path) in enumerate((key, path) for key, path in named if path.is_file()):
+    for count, (key, path) in enumerate((key, path) for key, path in named if _may_be_there(path)):
         found.append(Belonging(f"files/{count:02}-{path.name}", path, key not in _NO_SECRETS))
     return found
+
+
+def _may_be_there(path: Path) -> bool:
+    """True for a file, and for what only root can see: somebody has named it, so it is not passed over in silence."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return True
 
 
 def _load(config: Path) -> dict[str, Any]:

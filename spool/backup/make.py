@@ -51,13 +51,14 @@ class Plan:
 @dataclass(frozen=True)
 class Made:
     """A backup that was written, read again and found whole; names of those it replaced; a warning or nothing; the
-    volumes of the yearly archives that were not at the target before."""
+    volumes of the yearly archives that were not at the target before; what of the left out files may not be read."""
 
     path: Path
     manifest: Manifest
     removed: tuple[str, ...] = ()
     warning: str = ""
     copied: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 def planned(backup: Backup, state: Path, config: Path, now: datetime) -> Plan | None:
@@ -113,7 +114,9 @@ def _empty(work: Path) -> None:
 def _make(plan: Plan, work: Path) -> Made:
     found = belongings(plan.config, plan.state)
     # The password of the keys may be root's alone, which systemd hands to the programs: it is named as left out.
-    taken = [one for one in found if (plan.recipient or not one.secret) and os.access(one.path, os.R_OK)]
+    unreadable = tuple(str(one.path) for one in found if not os.access(one.path, os.R_OK))
+    wanted = (one for one in found if plan.recipient or not one.secret)
+    taken = [one for one in wanted if str(one.path) not in unreadable]
     spool = plan.state / FILE
     size = sum(p.stat().st_size for p in (spool, spool.with_name(f"{FILE}-wal")) if p.exists())
     disks.make_sure(plan.state, plan.directory, size, sum(one.path.stat().st_size for one in taken))
@@ -131,7 +134,7 @@ def _make(plan: Plan, work: Path) -> Made:
     for tried in range(_TRIES):
         try:
             said = _written(target, inside, sources, plan.recipient)
-            return Made(target, said, warning=warning, copied=copied)
+            return Made(target, said, warning=warning, copied=copied, unreadable=unreadable)
         except archive.ChangedError:  # a certificate was renewed just now
             if tried + 1 == _TRIES:
                 raise

@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tarfile
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -346,6 +347,58 @@ def test_fault_F11_a_killed_restore_leaves_a_spool_and_the_marker(town: Town, po
     assert town.numbers() == ["FIRST"]
     old = [town.numbers(path) for path in town.state.glob("before-restore-*") if (path / FILE).exists()]
     assert ["FIRST", "LATER"] in old
+
+
+def _as_the_service(town: Town, *words: str) -> dict[str, Any]:
+    """What the command tells whoever is not root; root gives the town away and runs it as nobody."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if os.geteuid() == 0:
+            os.setgid(65534)
+            os.setuid(65534)
+        done = town.sluza(*words)
+        os.write(writing, (done.stdout or repr(done.exception)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        text = told.read()
+    os.waitpid(child, 0)
+    return dict(json.loads(text))
+
+
+def test_what_only_root_may_read_is_said_and_holds_up_no_backup(key: tuple[str, Path]) -> None:
+    """The password of the keys that systemd hands over, and a whole directory of root's: encrypted or not, the backup
+    is made, names them as left out and unreadable, and has everything else."""
+    with tempfile.TemporaryDirectory() as given:
+        root = Path(given)
+        root.chmod(0o755)
+        town = Town(root / "town")
+        hidden = root / "of-root"
+        hidden.mkdir()
+        named = (hidden / "smtp.haslo", root / "keys.haslo")
+        for path in named:
+            path.write_text("0" * 40, encoding="utf-8")
+        more = f'[keys]\npassword_file = "{named[1]}"\n[alerts]\nsmtp = "x:587"\nuser = "u"\nsender = "s@x.pl"\n'
+        more += f'recipients = ["r@x.pl"]\npassword_file = "{named[0]}"\n'
+        text = town.config.read_text(encoding="utf-8")
+        town.config.write_text(f'{text}recipient = "{key[0]}"\n{more}', encoding="utf-8")
+        if os.geteuid() == 0:
+            for path in (town.root, *town.root.rglob("*")):
+                os.chown(path, 65534, 65534)
+        named[1].chmod(0)
+        hidden.chmod(0)
+        try:
+            said = _as_the_service(town, "backup", "--json")
+            assert (said["ok"], said["encrypted"]) == (True, True)
+            assert set(said["unreadable"]) == set(said["left_out"]) == {str(path) for path in named}
+            town.config.write_text(f"{text}{more}", encoding="utf-8")
+            plain = _as_the_service(town, "backup", "--json")
+            assert set(plain["unreadable"]) == {str(path) for path in named}
+            open_too = {str(town.root / "ksef.token"), str(town.state / "tls" / "ca.key")}
+            assert set(plain["left_out"]) == open_too | set(plain["unreadable"])
+        finally:
+            hidden.chmod(0o700)
 
 
 def test_the_command_tells_and_remembers(town: Town) -> None:

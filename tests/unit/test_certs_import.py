@@ -238,6 +238,40 @@ def test_seal_encrypts_what_lay_open(desk: Desk) -> None:
     assert found.certificate == pairs[1].certificate
 
 
+@pytest.mark.parametrize(
+    ("usage", "auth", "offline"),
+    [
+        ({}, True, False),
+        ({"offline": True}, False, True),
+        ({"both": True}, True, True),
+        ({"offline": True, "qualified": True}, True, False),
+        ({"both": True, "qualified": True}, True, False),
+    ],
+    ids=["signature", "nonRepudiation", "both", "qualified nonRepudiation", "qualified both"],
+)
+def test_key_usage_says_what_a_certificate_is_for(
+    desk: Desk, usage: dict[str, bool], auth: bool, offline: bool
+) -> None:
+    """nonRepudiation alone is type Offline and logs nobody in; but a qualified seal, which often has nothing else,
+    does, and is never taken for type Offline (protocol §2.4). The same at the import and as a field."""
+    made = credentials.seal(NIP, **usage)
+    cert, key = made.write_pem(desk.directory, "given")
+    for use, fits, load in (("auth", auth, keyring.authentication), ("offline", offline, keyring.offline)):
+        if fits:
+            assert desk.json(*offer(desk, made, use=use))["ok"]
+        else:
+            assert desk.refused(*offer(desk, made, use=use)) == "cert_wrong_type"
+        assert desk.kept(f"{use}.pem").exists() is fits
+        desk.configure(fields=f'{use}_cert = "{cert}"\n{use}_key = "{key}"')
+        if fits:
+            assert load(desk.context)
+        else:
+            with pytest.raises(CredentialRefused) as refused:
+                load(desk.context)
+            assert refused.value.code == "cert_wrong_type"
+        desk.configure(fields="")
+
+
 def test_running_programs_take_over_what_is_installed(desk: Desk) -> None:
     """No restart: the next use has the new pair; one that cannot be read leaves the last good one in use."""
     desk.configure_seal()
