@@ -12,7 +12,7 @@ from spool.clock import Clock, system_clock
 from spool.domain.environments import SANDBOX
 from spool.domain.errors import ConfigError, SluzaError, SpoolError
 from spool.domain.ledger import ALIVE
-from spool.domain.municipality import Unit
+from spool.domain.municipality import Unit, no_unit
 from spool.looking import Looking
 
 
@@ -28,7 +28,7 @@ class Bench:
         """The unit of this id. Raises ConfigError when it is not configured."""
         found = self.settings.shared.municipality.units.get(unit_id)
         if found is None:
-            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", "Listę pokaże: sluza unit list")
+            raise no_unit(unit_id)
         return found
 
 

@@ -40,7 +40,8 @@ FROM_BELOW = {
 """Labels that the pages take from floors which know nothing of languages."""
 REFUSING = (
     "gateway/by_person.py", "gateway/web/pages/papers.py", "spool/actions.py", "spool/domain/accounts.py",
-    "spool/domain/papers.py", "spool/outages.py", "spool/papers.py", "spool/store/papers.py", "spool/store/tray.py",
+    "spool/domain/municipality.py", "spool/domain/papers.py", "spool/outages.py", "spool/papers.py",
+    "spool/store/papers.py", "spool/store/tray.py",
 )  # fmt: skip
 """Where what a form asked for may be refused: the sentence, and the hint with its cure."""
 PROBLEMS = (

@@ -94,11 +94,9 @@ def papers(
 def _monthly(config: str | None, kind: str, unit_id: str | None, month: str, form: str, to: Path | None) -> None:
     with bench(config) as opened, _lines() as lines:
         town = opened.settings.shared.municipality
-        if unit_id is not None and unit_id not in town.units:
-            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", "Lista: sluza unit list")
+        owner = opened.unit(unit_id).name if unit_id is not None else town.name
         asyncio.run(_gather(opened, kind, unit_id or WHOLE, month, lines))
         shown = MONTHLY[kind]
-        owner = town.units[unit_id].name if unit_id else town.name
         about = tables.About(title(shown, owner, month), town.name, date.fromisoformat(f"{month}-01"))
         write(tables.rows_of(lines, shown), shown, about, form, to)
 

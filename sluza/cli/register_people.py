@@ -15,7 +15,7 @@ from sluza.options import Day
 from sluza.registers import write
 from sluza.workbench import Bench, bench
 from spool.domain.calendar import warsaw_date
-from spool.domain.errors import ConfigError, RegisterRefused
+from spool.domain.errors import RegisterRefused
 from spool.domain.identifiers import internal_id, internal_id_is_valid
 from spool.domain.people import InternalId, Names, idwew_row, incident_row, statement_row, user_row
 from spool.domain.registers import IDWEW, INCIDENTS, STATEMENTS, USERS, Layout, Row
@@ -256,7 +256,7 @@ class _Entry:
     """What every change needs: the clock, the day, who enters it, and the municipality."""
 
     def __init__(self, opened: Bench, given: dict[str, Any]) -> None:
-        self.town = opened.settings.shared.municipality
+        self._opened, self.town = opened, opened.settings.shared.municipality
         self.now = opened.clock()
         today = warsaw_date(self.now)
         self.day: date = given.get("on") or today
@@ -266,9 +266,7 @@ class _Entry:
 
     def unit(self, unit_id: str) -> str:
         """The id of a unit that is configured."""
-        if unit_id not in self.town.units:
-            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", "Lista: sluza unit list")
-        return unit_id
+        return self._opened.unit(unit_id).id
 
 
 def _change(config: str | None, given: dict[str, Any], job: Callable[[Store, _Entry], T]) -> T:

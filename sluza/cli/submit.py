@@ -12,7 +12,6 @@ from gateway.results import result
 from sluza import by_hand, options
 from sluza.console import emit, moment, out, plain, state
 from sluza.workbench import Bench, bench
-from spool.domain.errors import ConfigError
 from spool.domain.exits import Exit
 
 
@@ -26,10 +25,7 @@ def submit(
 ) -> None:
     """Przyjmij plik faktury (albo ZIP) do wysłania."""
     with bench(options.chosen(config, own_config)) as opened:
-        units = opened.settings.shared.municipality.units
-        if unit_id not in units:
-            raise ConfigError(f"Nie ma jednostki „{unit_id}”.", f"Jednostki: {', '.join(sorted(units))}.")
-        origin = Origin(units[unit_id], "cli", file.name, offline24=offline24, actor=getpass.getuser())
+        origin = Origin(opened.unit(unit_id), "cli", file.name, offline24=offline24, actor=getpass.getuser())
         verdicts = by_hand.accept(opened, file.read_bytes(), origin)
         for verdict in verdicts:
             _print(opened, verdict, as_json)

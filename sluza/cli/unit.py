@@ -78,8 +78,7 @@ def token(
     if listed + rotate + revoke > 1 or (no_new and not revoke):
         raise click.UsageError("Można podać jedną z opcji --list, --rotate, --revoke; --no-new tylko z --revoke.")
     with bench(options.chosen(config, own_config)) as opened:
-        if unit_id not in opened.settings.shared.municipality.units:
-            raise ConfigError(f"Nie ma jednostki „{unit_id}”.")
+        opened.unit(unit_id)
         if listed:
             _show_tokens(unit_id, opened, as_json)
             return

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from spool.domain.errors import ConfigError
+from spool.domain.municipality import no_unit
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200
 SESSION_IDLE, SESSION_LIFE = timedelta(minutes=30), timedelta(hours=12)
@@ -125,7 +126,7 @@ def check_account(login: str, role: Role, units: tuple[str, ...], known: frozens
             login=login,
         )
     if unknown := sorted(set(units) - known):
-        raise ConfigError("Nie ma jednostki „{unit}”.", "Listę pokaże: sluza unit list", unit=unknown[0])
+        raise no_unit(unknown[0])
     if role is Role.ACCOUNTANT and not units:
         raise ConfigError("Księgowość jednostki musi mieć wskazaną co najmniej jedną jednostkę.")
     if role is not Role.ACCOUNTANT and units:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from spool.domain.environments import PROD
+from spool.domain.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ class Unit:
     known_by: tuple[str, ...] = ()
     repair_encoding: bool = False
     policies: Mapping[str, Policy] = field(default_factory=dict)
+
+
+def no_unit(unit_id: str) -> ConfigError:
+    """What to raise where somebody names a unit that is not configured: one sentence, whoever asks."""
+    return ConfigError("Nie ma jednostki „{unit}”.", "Listę pokaże: sluza unit list", unit=unit_id)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import click
 import pytest
@@ -16,7 +17,9 @@ from gateway.web.upkeep import Upkeep
 from sluza import man
 from sluza.__main__ import cli
 from sluza.cli.status import screen
+from spool.domain.errors import ConfigError
 from tests.alarms_bench import Bench, at, opened
+from tests.backup_bench import Town
 
 BY_COMMAND = {
     "/wyloguj": "",  # a command has no session
@@ -147,3 +150,22 @@ def test_verbs_are_loaded_only_when_called() -> None:
     code = "import sys, sluza.__main__; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+def test_an_unknown_unit_is_one_sentence_whoever_asks(tmp_path: Path) -> None:
+    """The id that was not found, and where the right ones are."""
+    town = Town(tmp_path / "town")
+    for words in (
+        ["register", "issued", "--unit", "sp2", "--month", "2026-11"],
+        ["register", "users", "add", "--person", "A", "--unit", "sp2", "--scope", "InvoiceRead", "--by", "B"],
+        ["unit", "token", "sp2"],
+        ["unit", "card", "sp2", "--out", str(tmp_path / "karta.pdf")],
+        ["submit", str(town.config), "--unit", "sp2"],
+        ["user", "add", "ewa", "--name", "Ewa", "--role", "accountant", "--unit", "sp2"],
+    ):
+        done = town.sluza(*words)
+        assert isinstance(done.exception, ConfigError), (words, done.output)
+        assert (str(done.exception), done.exception.hint) == (
+            "Nie ma jednostki „sp2”.",
+            "Listę pokaże: sluza unit list",
+        )
