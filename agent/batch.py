@@ -30,7 +30,6 @@ from spool.domain.document import FormCode
 from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import BATCH, Entry, Package, PackedPart, Session
 from spool.domain.outcomes import Later
-from spool.domain.states import State
 from spool.store import Store
 
 CHUNK = 250
@@ -313,18 +312,17 @@ def _batched(ids: list[str], most: int) -> list[list[str]]:
 
 
 async def handed_in(t: Tools, session: str) -> None:
-    """KSeF has the package: its documents wait for their verdicts, a chunk to a commit."""
+    """KSeF has the package: its documents wait for their verdicts, a chunk to a commit.
 
-    def job(store: Store, *, after: int) -> int | None:
-        documents = store.packed(session, CHUNK, after)
-        for document in documents:
-            if document.state is State.SENDING:
-                verdict.handed_in(store, document, t.clock())
-        return documents[-1].seq if documents else None
+    Asked at every look at a package: where all of them do already, that costs one question to the spool and no commit.
+    """
 
-    after: int | None = 0
-    while after is not None:
-        after = await t.spool.write(partial(job, after=after))
+    def job(store: Store) -> None:
+        for document in store.sending(session, CHUNK):
+            verdict.handed_in(store, document, t.clock())
+
+    while await t.spool.read(lambda store: store.sending(session, 1)):
+        await t.spool.write(job)
 
 
 def _groups(entries: list[Entry]) -> list[list[Entry]]:

@@ -22,7 +22,7 @@ from spool.domain.outcomes import Later, Unknown
 from spool.domain.states import State
 from spool.store import Store
 
-_LOOK_FIRST_S, _LOOK_LONGEST_S, _LOOK_SHARE = 0.5, 60.0, 0.05
+_LOOK_FIRST_S, _LOOK_LONGEST_S, _LOOK_SHARE = 0.25, 60.0, 0.05
 """Pauses between two looks: short against the time KSeF has been working, so that nobody waits much for nothing."""
 _LIST_SETTLES = timedelta(seconds=2)
 _DOUBTFUL = timedelta(minutes=2)

@@ -19,6 +19,7 @@ import pysqlite3
 from bench import report
 from bench.documents import invoices
 from spool.access import Spool
+from spool.domain.deadlines import Deadline
 from spool.domain.document import Facts, Mode
 from spool.domain.ledger import NewDocument
 from spool.domain.states import State
@@ -51,12 +52,22 @@ def samples(count: int, seed: int) -> list[Sample]:
     return found
 
 
-def adding(sample: Sample, now: datetime) -> Callable[[Store], object]:
+def adding(sample: Sample, now: datetime, due: Deadline | None = None) -> Callable[[Store], object]:
     """The job that intake gives to the spool once everything is judged."""
     raw, facts = sample
     sha256 = hashlib.sha256(raw).hexdigest()
     new = NewDocument(
-        "sp1", "gmina", "http", f"{facts.number}.xml", sha256, len(raw), facts, Mode.ONLINE, now, State.QUEUED
+        "sp1",
+        "gmina",
+        "http",
+        f"{facts.number}.xml",
+        sha256,
+        len(raw),
+        facts,
+        Mode.ONLINE,
+        now,
+        State.QUEUED,
+        due=due,
     )
     return lambda store: store.add(new, raw, "", now)
 

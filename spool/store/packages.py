@@ -112,6 +112,14 @@ class Packages(Attempts):
         )
         return [rows.document(r) for r in found]
 
+    def sending(self, name: str, limit: int) -> list[Document]:
+        """Documents of a package, named as in `packed`, between intent and hand-over."""
+        found = self._db.execute(
+            "SELECT * FROM document INDEXED BY document_work WHERE state = 'SENDING' AND session = ? LIMIT ?",
+            (name, limit),
+        )
+        return [rows.document(r) for r in found]
+
     def open_package(self, name: str, session: Session, parts: Iterable[PackedPart]) -> None:
         """KSeF opened a session for it: from now on its documents are in that session. Nothing was uploaded yet."""
         self.add_session(session)

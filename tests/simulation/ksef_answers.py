@@ -296,7 +296,7 @@ class Answers(BatchAnswers):
         if entry.name:
             item["invoiceFileName"] = entry.name
         if entry.code == 200:
-            known = next(r for r in self.model.register if r.number == entry.number)
+            known = self.model.by_number[entry.number]
             item |= {"ksefNumber": entry.number, "acquisitionDate": known.acquired.isoformat()}
             if self.model.now() >= known.acquired + timedelta(seconds=self.model.habits.upo_s):
                 item["upoDownloadUrl"] = f"{self.url}/receipt/{entry.number}"
@@ -314,7 +314,7 @@ class Answers(BatchAnswers):
     def _upo(self, session: str, ref: str, **_: Any) -> Reply:
         sitting = self._find(session)
         entry = self._entry(sitting, ref)
-        known = next((r for r in self.model.register if r.number == entry.number), None)
+        known = self.model.by_number.get(entry.number)
         return self._receipt(sitting, known if entry.code == 200 else None)
 
     def _upo_by_number(self, session: str, number: str, **_: Any) -> Reply:

@@ -89,5 +89,4 @@ class BatchAnswers:
             session.code = 440
 
     def _receipt_file(self, number: str, **_: Any) -> Any:
-        known = next(r for r in self.model.register if r.number == number)
-        return self._receipt_of(known)
+        return self._receipt_of(self.model.by_number[number])

@@ -207,6 +207,8 @@ class Model:
         self.habits = Habits()
         self.sessions: dict[str, Sitting] = {}
         self.register: list[Registered] = []
+        self.by_key: dict[tuple[str, str, str], Registered] = {}
+        self.by_number: dict[str, Registered] = {}
         self.purchases: list[Registered] = []
         self.on_registered: Callable[[Registered], None] = lambda _registered: None
         self.on_unpacked: Callable[[Entry], None] = lambda _entry: None
@@ -275,7 +277,7 @@ class Model:
         if not entry.open:
             return
         now, paper = self.now(), entry.paper
-        known = next((r for r in self.register if r.paper.key == paper.key), None)
+        known = self.by_key.get(paper.key)
         if entry.planned != 200:
             entry.code = entry.planned
         elif known is not None:
@@ -295,6 +297,8 @@ class Model:
         stored = now + timedelta(seconds=self.habits.storing_s * self.dice.random())
         made = Registered(f"{head}-{_crc8(head)}", sha(paper.raw).hex(), paper, now, stored, session, ours)
         self.register.append(made)
+        self.by_key.setdefault(paper.key, made)
+        self.by_number[made.number] = made
         self.on_registered(made)
         return made
 

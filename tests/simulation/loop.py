@@ -42,7 +42,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._made = 0
         self._queues: dict[int, deque[asyncio.Handle]] = {}
         self._waiting: list[int] = []
-        self.steps = 0
+        self.steps, self.most_steps = 0, _MOST_STEPS
         self._over = False
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._timers_made = 0
@@ -169,7 +169,7 @@ class SimLoop(asyncio.BaseEventLoop):
                 self.call_at(owner.frozen_until, self._enqueue, handle, context=self.world.copy())
                 return
         self.steps += 1
-        if self.steps > _MOST_STEPS:
+        if self.steps > self.most_steps:
             raise RuntimeError("the schedule does not end")
         handle._run()
         if self.failure is not None:
