@@ -5,6 +5,7 @@ that is over proves that what its list does not show is absent (faults K01).
 """
 
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -23,7 +24,8 @@ from spool.domain.states import State
 from spool.store import Store
 
 _LOOK_FIRST_S, _LOOK_LONGEST_S, _LOOK_SHARE = 0.25, 60.0, 0.05
-"""Pauses between two looks: short against the time KSeF has been working, so that nobody waits much for nothing."""
+"""Pauses between two looks: short against the time KSeF has been working, so that nobody waits much for nothing. Of
+several packages each is looked at as much less often: the calls of a minute are for all of them."""
 _LIST_SETTLES = timedelta(seconds=2)
 _DOUBTFUL = timedelta(minutes=2)
 """How long a list must go on not showing a document, or showing a verdict that lets it go again, until that counts;
@@ -36,9 +38,11 @@ _HIDDEN = "KSeF nie pokazuje sesji wsadowej, w której wysłano ten dokument."
 class BatchVerdicts:
     """Packages of one context that KSeF works on."""
 
-    def __init__(self, tools: Tools, keys: Keys) -> None:
+    def __init__(self, tools: Tools, keys: Keys, listed: Callable[[str, list[InvoiceStatus]], None]) -> None:
+        """`listed` hears every whole list, by its session."""
         self._t = tools
         self._keys = keys
+        self._listed = listed
         self._looks: dict[str, tuple[datetime, datetime]] = {}
         self._missing: dict[str, datetime] = {}
 
@@ -58,7 +62,7 @@ class BatchVerdicts:
             if (pause := t.ksef.wait("sessionMisc")) > 0:
                 return pause
             age = max(0.0, (now - first).total_seconds())
-            pause = min(_LOOK_LONGEST_S, max(_LOOK_FIRST_S, _LOOK_SHARE * age))
+            pause = min(_LOOK_LONGEST_S, max(_LOOK_FIRST_S, _LOOK_SHARE * age) * len(sessions))
             self._looks[session.reference] = (min(first, now), now + timedelta(seconds=pause))
             pauses.append(pause)
             await self._look(session, now)
@@ -75,7 +79,9 @@ class BatchVerdicts:
             if isinstance(reading.outcome, Pending) or not _final(reading):
                 await handed_in(t, reference)
                 return
-            await self._settle(session, reading, await session_list(t, reference), now)
+            listed = await session_list(t, reference)
+            self._listed(reference, listed)
+            await self._settle(session, reading, listed, now)
         except NoAnswer as no:
             if no.code not in HIDDEN:
                 raise

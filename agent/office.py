@@ -119,10 +119,10 @@ class Office:
         )  # fmt: skip
         packages = house.settings.shared.paths.state / "agent" / context.id / "packages"
         self._batches = Batches(self._tools, keys, packages)
-        self._batch_verdicts = BatchVerdicts(self._tools, keys)
+        self._receipts = Receipts(self._tools)
+        self._batch_verdicts = BatchVerdicts(self._tools, keys, self._receipts.learn)
         self._forward = Forward(self._tools)
         self._verdicts = Verdicts(self._tools)
-        self._receipts = Receipts(self._tools)
         self._reconcile = Reconcile(self._tools)
         self._continuity = Continuity(house.spool, self.contact, house.clock, house.settings.shared.rules.municipality)
         self._receive = Receive(self._tools, keys, house.settings)

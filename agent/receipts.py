@@ -11,7 +11,7 @@ from functools import partial
 from agent import retry, upo
 from agent.follow import LIST_FROM, give_time, session_list
 from agent.forward import IDLE_S, Tools
-from agent.ksef.api import NoAnswer, Reading
+from agent.ksef.api import InvoiceStatus, NoAnswer, Reading
 from spool.crashpoint import reached
 from spool.domain.ledger import Document
 from spool.domain.outcomes import Unknown
@@ -19,6 +19,9 @@ from spool.hands import with_hands
 from spool.store import Store
 
 _UPO_AT_ONCE, _DOWNLOADS = 50, 6
+_LISTS_KEPT = 6
+_LIST_WAITED_FOR_S = 60.0
+"""Many receipts one by one would take longer, and use up the calls with which packages are asked about."""
 _ADDRESS_AGAIN = timedelta(minutes=2)
 UPO_PATIENCE = timedelta(minutes=10)
 """If KSeF gives no receipt for so long after the number, the session is closed: UNCERTAIN 9 of the protocol."""
@@ -33,12 +36,20 @@ class Receipts:
     def __init__(self, tools: Tools) -> None:
         self._t = tools
         self._overdue: set[str] = set()
-        self._listed: tuple[str, dict[str, str]] = ("", {})
+        self._listed: dict[str, dict[str, str]] = {}
 
     @property
     def sessions_to_close(self) -> frozenset[str]:
         """Sessions whose receipts KSeF seems to give only after closing (faults K14)."""
         return frozenset(self._overdue)
+
+    def learn(self, session: str, listed: list[InvoiceStatus]) -> None:
+        """Where KSeF keeps the receipts of a session whose list somebody has just read, so that it is not read again:
+        of twenty pages a minute, a large package has ten."""
+        self._listed.pop(session, None)
+        self._listed[session] = {status.reference: status.upo_url for status in listed if status.upo_url}
+        while len(self._listed) > _LISTS_KEPT:
+            del self._listed[next(iter(self._listed))]
 
     async def step(self) -> float:
         """Fetch one receipt, check it, keep it."""
@@ -50,8 +61,11 @@ class Receipts:
             return 1.0 if self._overdue else IDLE_S
         together = [d for d in waiting if d.invoice_ref is not None and d.session == waiting[0].session]
         alone = t.hands is not None and t.hands.suspicious  # a suspect is handled by itself
-        if len(together) >= LIST_FROM and not alone and await self._many(together):
-            return 0.0
+        if len(together) >= LIST_FROM and not alone:
+            if await self._many(together):
+                return 0.0
+            if 0 < (pause := t.ksef.wait("sessionInvoiceList")) <= _LIST_WAITED_FOR_S:
+                return pause
         document = waiting[0]
         try:
             raw = await self._fetch(document)
@@ -87,7 +101,7 @@ class Receipts:
     async def _many(self, documents: list[Document]) -> bool:
         """Receipts of one session from the addresses in its list, which no limit counts (protocol §8).
 
-        False when KSeF shows no such address for any of them, or the list may not be read now: then one by one.
+        False when KSeF shows no such address for any of them, or the list may not be read now.
         """
         urls = await self._addresses(str(documents[0].session), documents)
         if not urls:
@@ -109,14 +123,13 @@ class Receipts:
         if kept:
             await with_hands(self._t.hands, [document.id for document, _ in kept], self._keep(kept))
         if missing := [document for document, raw in got if raw is None]:
-            self._listed = ("", {})
+            self._listed.pop(str(documents[0].session), None)
             await self._t.spool.write(partial(_put_off, documents=missing, until=self._t.clock() + _ADDRESS_AGAIN))
         return True
 
     async def _addresses(self, session: str, documents: list[Document]) -> dict[str, str]:
         """Where KSeF keeps the receipts of these documents; the list is read again when none of them is in it."""
-        known = self._listed[1] if self._listed[0] == session else {}
-        if not any(document.invoice_ref in known for document in documents):
+        if not any(document.invoice_ref in self._listed.get(session, {}) for document in documents):
             if self._t.ksef.wait("sessionInvoiceList") > 0:
                 return {}
             try:
@@ -124,10 +137,9 @@ class Receipts:
             except NoAnswer as no:
                 self._t.contact.log.warning("no_list", session=session, code=no.code)
                 return {}
-            known = {status.reference: status.upo_url for status in listed if status.upo_url}
-            self._listed = (session, known)
-        wanted = {str(document.invoice_ref) for document in documents}
-        return {reference: url for reference, url in known.items() if reference in wanted}
+            self.learn(session, listed)
+        known, wanted = self._listed[session], (str(document.invoice_ref) for document in documents)
+        return {reference: known[reference] for reference in wanted if reference in known}
 
     async def _keep(self, got: list[tuple[Document, bytes]]) -> None:
         """Stored only if it names our number and our hash (faults K14); several in one commit."""

@@ -10,6 +10,7 @@ fails here.
 import asyncio
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -89,16 +90,19 @@ class Ksef(Model):
         super().judge(entry)
         self.judged[entry.session.ref] = self.now()
 
-    def work_on_last(self) -> float:
-        """Seconds of its own on what was handed in last: a package until its session is final, or one document."""
-        last = max(self.judged.values())
-        packages = [s for s in self.sessions.values() if s.batch and s.closed is not None]
-        if not packages:
-            return (last - self.took_in).total_seconds()
-        newest = max(packages, key=lambda s: s.closed or s.created)
-        assert newest.closed is not None
-        final = max(self.judged[newest.ref], newest.closed + timedelta(seconds=FINAL_S))
-        return (final - newest.closed).total_seconds()
+    def packages(self) -> list[Sitting]:
+        """The packages that were handed in, in that order."""
+        return [session for session in self.sessions.values() if session.batch and session.closed is not None]
+
+    def work_on(self, package: Sitting) -> float:
+        """Seconds of its own on a package, from the close until the session is final."""
+        assert package.closed is not None
+        final = max(self.judged[package.ref], package.closed + timedelta(seconds=FINAL_S))
+        return (final - package.closed).total_seconds()
+
+    def work_on_last_document(self) -> float:
+        """Seconds from the last document that came until all have their numbers."""
+        return (max(self.judged.values()) - self.took_in).total_seconds()
 
 
 class Door(Answers):
@@ -114,15 +118,17 @@ class Wire:
     def __init__(self, loop: SimLoop, answers: Answers, own: Own) -> None:
         self.loop, self._answers, self._own = loop, answers, own
         self._free_at = 0.0
-        self.refused = self.uploaded = 0
+        self.refused = 0
+        self.asked: Counter[str] = Counter()
 
     async def exchange(self, call: Call) -> Reply:
-        """One call: its bytes wait for those before them."""
-        began = max(self.loop.time(), self._free_at)
-        self._free_at = began + len(call.content) / UPLINK
-        self.uploaded += len(call.content) if call.name == "upload" else 0
+        """One call. Packages wait for one another; a call of a few bytes has its share of the line beside them."""
+        self.asked[call.name] += 1
         done: asyncio.Future[Reply] = self.loop.create_future()
-        self.loop.outside(self._free_at + ROUND_TRIP_S / 2 - self.loop.time(), self._arrive, call, done)
+        left = now = self.loop.time()
+        if call.name == "upload":
+            left = self._free_at = max(now, self._free_at) + len(call.content) / UPLINK
+        self.loop.outside(left + ROUND_TRIP_S / 2 - now, self._arrive, call, done)
         return await done
 
     def _arrive(self, call: Call, done: "asyncio.Future[Reply]") -> None:
@@ -160,6 +166,7 @@ class Town:
         self.disk = Disk(shop.connection, shop.template, self.loop, _dice())
         self.disk.clock = self.clock
         self.ksef = Ksef(self.loop, self.clock, shop, self.own, batch)
+        self.login_s = 0.0
         self.wire = Wire(self.loop, Door(self.ksef, "http://ksef.model"), self.own)
 
     def clock(self) -> datetime:
@@ -173,16 +180,14 @@ class Town:
         raise SystemExit(f"{rule}: {what}")
 
     def fill(self, count: int, seed: int) -> None:
-        """So many documents in the queue."""
+        """So many documents in the queue; then a bare login, for the floor."""
         spool, now = OnDisk(self.disk, Process("gateway"), "gateway"), self.clock()
         for raw in invoices(count, seed=seed, issued=now.date()):
             facts = examine(raw).facts
             assert facts is not None
             spool.write_now(adding((raw, facts), now, due(now + _DUE, now)))
 
-    def login(self) -> float:
-        """Seconds for a bare login."""
-        return self._timed(self._login())
+        self.login_s = self._timed(self._login())
 
     async def _login(self) -> None:
         context = self.shop.municipality.contexts["gmina"]
