@@ -44,13 +44,15 @@ class Packages(Attempts):
         if first is None:
             return Choice(False, ())
         fits, for_fits = f"{ready} AND {SENT_OFFLINE} = ?", (*values, first["offline"])
+        most = -1 if self.any_in_series() else limit
+        within, until = "ifnull(due_safe, '~') <= ?", self._last_date(fits, for_fits, most)
         wanted = "id, sha256, size, unit, series, series_n, held_back, seq, ifnull(due_safe, '~') AS due"
         found = self._db.execute(
             f"""SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY due, unit ORDER BY seq) AS turn FROM (
-                    SELECT {wanted} FROM document INDEXED BY document_queue WHERE {fits} AND NOT held_back UNION ALL
-                    SELECT {wanted} FROM document INDEXED BY document_held_back WHERE {fits} AND held_back))
+                    SELECT {wanted} FROM document INDEXED BY document_queue WHERE {fits} AND NOT held_back AND {within}
+                    UNION ALL SELECT {wanted} FROM document INDEXED BY document_held_back WHERE {fits} AND held_back))
                 ORDER BY due, turn, seq LIMIT ?""",  # noqa: S608 - our own words
-            (*for_fits, *for_fits, -1 if self.any_in_series() else limit),
+            (*for_fits, until, *for_fits, most),
         )
         entries = [
             Entry(
@@ -61,6 +63,16 @@ class Packages(Attempts):
         ]  # fmt: skip
         stops = self._stops(fits, for_fits) if any(entry.held_back for entry in entries) else {}
         return Choice(bool(first["offline"]), tuple(together(entries, stops, limit)))
+
+    def _last_date(self, fits: str, values: tuple[Any, ...], most: int) -> str:
+        """The latest date in a package of so many: only what is due by then need be put into turns. -1 is all dates."""
+        row = self._one(
+            f"""SELECT ifnull(due_safe, '~') AS due FROM document INDEXED BY document_queue
+                WHERE {fits} AND NOT held_back ORDER BY ifnull(due_safe, '~') LIMIT 1 OFFSET ?""",  # noqa: S608
+            *values,
+            most - 1,
+        )
+        return str(row["due"]) if row and most > 0 else "~"
 
     def _stops(self, fits: str, values: tuple[Any, ...]) -> dict[tuple[str, str], int]:
         """The first open number of each series that does not fit into the package."""
