@@ -104,6 +104,8 @@ class BatchVerdicts:
         t, reference = self._t, session.reference
         reached("package.listed", reference)
         statuses = twins.by_bytes(listed)
+        if reference not in self._missing and not isinstance(reading.outcome, Done):
+            t.planner.failed(now)  # before its documents are free again: what cannot go together goes one by one
         since = self._missing.setdefault(reference, now)
         whole = _rejected(reading) or isinstance(reading.outcome, Done)
         proven = now - since >= (_LIST_SETTLES if whole else _DOUBTFUL) or (_rejected(reading) and not listed)
@@ -149,7 +151,6 @@ class BatchVerdicts:
         if not failed:
             t.planner.worked()
             return
-        t.planner.failed(now)  # what cannot go together goes one by one: nothing is held up for a person
         t.contact.log.error("package_failed", code=reading.code, reason=reading.reason)
         if isinstance(outcome, Later) and outcome.new_keys:
             self._keys.forget()
