@@ -5,13 +5,13 @@ thread of its own writes it: a full disk, a closed log and a reader that has sto
 (faults F20). JSON escapes line breaks and control characters (X14).
 """
 
-import contextlib
 import json
 import logging
 import queue
 import re
 import sys
 import threading
+import time
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
@@ -39,8 +39,31 @@ def _one_line(event: Any, **options: Any) -> str:
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+class Seldom(logging.Filter):
+    """Once a minute for what the event loop says again and again, a thousand times a second, while no descriptor is
+    left for another connection (faults F16): the flood would push everything else out of the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = -_SELDOM_S
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for what was said a moment ago."""
+        if record.name != "asyncio" or not record.getMessage().startswith(_NO_DESCRIPTOR):
+            return True
+        now = time.monotonic()
+        again = now - self._said < _SELDOM_S
+        self._said = self._said if again else now
+        return not again
+
+
+_NO_DESCRIPTOR = "socket.accept() out of system resource"
+_SELDOM_S = 60.0
+
+
 class Aside(logging.Handler):
-    """Writes to a stream that may block or fail. What does not fit into the queue is counted, and told when it can."""
+    """Writes to a stream that may block or fail. What does not fit into the queue, or could not be written, is counted,
+    and told when it can; some of the latter may come after all, from the stream's own buffer."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -74,9 +97,11 @@ class Aside(logging.Handler):
             if lost := self._lost:
                 self._lost -= lost
                 line = f"{_one_line({'event': 'log_lines_lost', 'level': 'warning', 'count': lost})}\n{line}"
-            with contextlib.suppress(OSError, ValueError):  # full or closed: this line is lost, the next may not be
+            try:
                 self._stream.write(line + "\n")
                 self._stream.flush()
+            except (OSError, ValueError):  # full or closed: this line is lost, the next may not be
+                self._lost += lost + 1
 
 
 _QUEUED = 10_000
@@ -108,6 +133,7 @@ def to_stderr(stream: TextIO | None = None) -> None:
             ],
         )
     )
+    handler.addFilter(Seldom())
     logging.raiseExceptions = False
     root = logging.getLogger()
     root.handlers[:] = [handler]

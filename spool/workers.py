@@ -116,9 +116,9 @@ class Workers:
         raise WorkerCrashed(value)
 
     async def warm(self) -> None:
-        """Start every worker and make it ready, so that the first document does not wait."""
+        """Start every worker and make it ready, so that the first document does not wait. Raises as `run` does."""
         missing = self.processes - len(self._idle)
-        await asyncio.gather(*(asyncio.to_thread(self._start) for _ in range(missing)))
+        await asyncio.gather(*(self._one_more() for _ in range(missing)))
         await asyncio.gather(*(self.run(self._warm_up) for _ in range(self.processes)))
 
     def close(self) -> None:
@@ -168,10 +168,14 @@ class Workers:
                     worker = self._idle.pop()
                     self._busy.add(worker)
                     return worker
-            try:
-                await asyncio.to_thread(self._start)
-            except (OSError, EOFError, RuntimeError) as error:
-                raise WorkerCrashed(f"not started: {error}") from error
+            await self._one_more()
+
+    async def _one_more(self) -> None:
+        """Raises WorkerCrashed when the system gives none (faults F16)."""
+        try:
+            await asyncio.to_thread(self._start)
+        except (OSError, EOFError, RuntimeError) as error:
+            raise WorkerCrashed(f"not started: {error}") from error
 
     def _start(self) -> None:
         worker = _Worker(self.memory_mb, self.niceness)

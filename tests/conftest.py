@@ -11,11 +11,13 @@ import sqlite_utils
 
 from spool import migrations, opening
 
+FEW_IMAGES = 150
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--crash-images 20000` for a night; `--crash-seed` as printed by a run that failed."""
     group = parser.getgroup("crash")
-    group.addoption("--crash-images", type=int, default=150, help="disks to boot after a loss of power")
+    group.addoption("--crash-images", type=int, default=FEW_IMAGES, help="disks to boot after a loss of power")
     group.addoption("--crash-seed", type=int, default=None, help="what a failed run printed; default: a fresh draw")
     group.addoption("--crash-all", action="store_true", help="every crash point, every operation with every error")
 

@@ -6,8 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import FEW_IMAGES
 from tests.crash.town import Town
 from tests.integration.agent_rig import Sandbox, running_sandbox
+
+_A_DAY_S = 24 * 3600
+"""The most for a test that was asked to try everything."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What holds for a few by chance is no limit for a whole sweep."""
+    if config.getoption("--crash-all") or config.getoption("--crash-images") > FEW_IMAGES:
+        for item in items:
+            if item.path.parent == Path(__file__).parent:
+                item.add_marker(pytest.mark.timeout(_A_DAY_S), append=False)
 
 
 @pytest.fixture(scope="session", name="sandbox")

@@ -1,5 +1,6 @@
 """A log that cannot be written (fault F20): lines are lost, work is not."""
 
+import errno
 import io
 import json
 import logging
@@ -43,6 +44,46 @@ def test_fault_F20_a_reader_that_has_stopped_holds_up_nobody() -> None:
     lost = json.loads(next(line for line in lines if line.startswith("{")))
     assert lost["event"] == "log_lines_lost"
     assert lost["count"] > 1000
+
+
+class Full(io.RawIOBase):
+    """A file on a disk that has no room, for as long as `full`."""
+
+    def __init__(self) -> None:
+        self.full, self.content = True, b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.content += bytes(data)  # type: ignore[call-overload]
+        return len(bytes(data))  # type: ignore[call-overload]
+
+
+def written(handler: Aside) -> None:
+    """Wait until the lines so far were tried."""
+    tried = threading.Event()
+    handler._lines.put(tried)
+    assert tried.wait(60)
+
+
+def test_fault_F20_once_there_is_room_again_the_log_goes_on_and_tells_what_it_lost() -> None:
+    """Lines of that time are lost in part; those after it are whole, and the first of them comes with the count."""
+    disk = Full()
+    handler = Aside(io.TextIOWrapper(io.BufferedWriter(disk), encoding="utf-8"))
+    for number in range(300):
+        handler.emit(record(f"lost {number} " + "x" * 100))
+    written(handler)
+    disk.full = False
+    for number in range(3):
+        handler.emit(record(f"kept {number}"))
+    written(handler)
+    lines = disk.content.decode().splitlines()
+    assert lines[-3:] == ["kept 0", "kept 1", "kept 2"]
+    told = json.loads(lines[-4])
+    assert (told["event"], told["count"]) == ("log_lines_lost", 300)
 
 
 @pytest.mark.parametrize("stream", ["/dev/full", "closed"])

@@ -104,9 +104,16 @@ def _hidden(director: "Director") -> None:
 
 
 def _copies(director: "Director") -> None:
-    _line("twice", "send")(director)
-    _verdicts(405, 435, 500, 550, 410)(director)
-    director.world.model.habits.list_lag_s = director.dice.choice((0.0, 6.0))
+    """Each send arrives twice, at once or up to half a minute later, and KSeF judges the copies differently."""
+    dice, world, habits = director.dice, director.world, director.world.model.habits
+    world.network.weather.only |= frozenset({"send"})
+    world.network.weather.twice, world.network.weather.twice_lost = 1.0, dice.choice((0.0, 0.5))
+    director.horizon = 4.0
+    habits.judging_s, habits.final_s = dice.choice((0.2, 2.0, 15.0)), dice.choice((0.2, 3.0))
+    habits.list_lag_s = dice.choice((0.0, 6.0, 30.0))
+    habits.verdicts = ((dice.choice((405, 435, 500, 550, 410)), 0.5),)
+    for _ in range(dice.choice((0, 2, 4))):  # of so many in a session the list is read, not the status of each
+        director.at(director.drop)
 
 
 def _same_number(director: "Director") -> None:
@@ -195,23 +202,26 @@ FATES: tuple[tuple[str, Fate], ...] = (
     ("K09", _hidden),
     ("K10", _soon("forget_tokens")),
     ("K14", _habit(wrong_upo=(0.5, 1.0), upo_after_close=(0.0, 1.0))),
+    ("K02", _copies),
     ("F01", _returns),
     ("K01", _by_package("lost_before", "close_batch", "upload", "open_batch")),
     ("K06", _verdicts(410, 430, 435, 450)),
     ("F13", _soon("freeze")),
     ("K01", _by_package("html_after", "close_batch", "listed")),
     ("K03", _line("refused", "send", "open", "status", "session", "listed", "redeem")),
-    ("K07", _habit(stuck=(0.5, 1.0), stuck_s=(30.0, 600.0), list_lag_s=(0.0, 6.0))),
+    ("K07", _habit(stuck=(0.5, 1.0), stuck_s=(30.0, 600.0, 7200.0), list_lag_s=(0.0, 6.0))),
     ("F12", _haste),
     ("K11", _soon("rotate_keys")),
     ("K01", _packed_habit(package_fails=(0.7, 1.0))),
     ("K04", _few_sends),
+    ("K08", _copies),
     ("F14", _soon("clock_jump")),
     ("K01", _packed_habit(false_440=(1.0,), packed_twice=(0.0, 0.5), list_lag_s=(0.0, 6.0))),
     ("F01", _soon("kill_agent", 2)),
     ("K10", _line("unauthorised", "send", "open", "status", "session", "listed", "rate_limits")),
     ("K01", _line("lost_after", "open", "close", "listed", "session")),
     ("I15", _soon("slip", 3)),
+    ("K02", _copies),
     ("F15", _midnight),
     ("K03", _down),
     ("F02", _slow_disk),

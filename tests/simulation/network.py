@@ -28,7 +28,10 @@ _DOUBTFUL = frozenset({"lost_before", "lost_after", "late", "html_after", "cut",
 
 @dataclass
 class Weather:
-    """How the network and the front door of KSeF are in one schedule: shares of calls, or seconds."""
+    """How the network and the front door of KSeF are in one schedule: shares of calls, or seconds.
+
+    `twice_lost`: of the calls that are delivered twice, those whose answer is lost as well.
+    """
 
     lost_before: float = 0.0
     lost_after: float = 0.0
@@ -43,6 +46,7 @@ class Weather:
     session_trouble: float = 0.0
     cut: float = 0.0
     twice: float = 0.0
+    twice_lost: float = 0.0
     slow_s: float = 0.05
     crash: float = 0.0
     hides: float = 0.0
@@ -164,7 +168,7 @@ class Network:
             reply = (reply[0], reply[1], reply[2][: len(reply[2]) // 2])
         if fault == "html_after":
             reply = (502, {}, HTML)
-        lost = fault == "lost_after"
+        lost = fault == "lost_after" or (fault == "twice" and self.dice.random() < self.weather.twice_lost)
         if lost and self.dice.random() < 0.3:
             return  # the line hangs until the sender gives up
         self.loop.outside(self._pause(), _tell, done, None if lost else reply)

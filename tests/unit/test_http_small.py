@@ -1,8 +1,11 @@
 """The small parts of the drop-point: brake, body room, log filter, description."""
 
+import asyncio
+import errno
 import io
 import json
 import logging
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -111,3 +114,26 @@ def test_fault_F20_a_broken_log_does_not_hurt(stream: io.StringIO) -> None:
     """Writing fails: the line is lost, the work goes on."""
     stream.close()
     structlog.get_logger("x").error("lost")
+
+
+async def test_fault_F16_no_descriptor_for_a_connection_is_said_once(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop asks again and again for each waiting connection: one line, and then the client is served."""
+    refusals, accept = [OSError(errno.EMFILE, "Too many open files") for _ in range(300)], socket.socket.accept
+
+    def accepting(listening: socket.socket) -> object:
+        if refusals:
+            raise refusals.pop()
+        return accept(listening)
+
+    monkeypatch.setattr(asyncio.constants, "ACCEPT_RETRY_DELAY", 0.01)
+    monkeypatch.setattr(socket.socket, "accept", accepting)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await reader.read() == b""
+        writer.close()
+    assert not refusals
+    said = [line for line in stream.getvalue().splitlines() if "out of system resource" in line]
+    assert len(said) == 1

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from gateway.__main__ import _warm
 from gateway.render import Marks
 from gateway.render.work import draw, drawing_workers
 from sluza.samples import Line, invoice, many
 from spool import workers as workers_module
+from spool.domain.errors import SluzaError
 from spool.workers import WorkerCrashed, Workers, WorkerTimeout
 from spool.xml import examine, read_received
 from tests import work_for_workers as work
@@ -122,7 +124,27 @@ async def test_fault_F16_memory_is_bounded(workers: Workers) -> None:
     assert caught.value.detail == "out of memory"
 
 
-@pytest.mark.parametrize("trouble", [OSError(24, "Too many open files"), RuntimeError("can't start new thread")])
+_NOT_GIVEN = (OSError(24, "Too many open files"), RuntimeError("can't start new thread"), EOFError("unexpected EOF"))
+"""No descriptor, no thread, and a fork server that was killed meanwhile."""
+
+
+@pytest.mark.parametrize("trouble", _NOT_GIVEN)
+async def test_fault_F16_a_program_that_starts_without_workers_says_so(
+    monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """Whatever is short at the start comes as our own error, of which the gateway makes its sentence."""
+
+    def given(*_args: Any) -> Any:
+        raise trouble
+
+    pool = Workers(processes=1)
+    monkeypatch.setattr(workers_module, "_Worker", given)
+    with pytest.raises(SluzaError, match="nie mogą wystartować"):
+        await _warm(pool)
+    pool.close()
+
+
+@pytest.mark.parametrize("trouble", _NOT_GIVEN)
 async def test_fault_F16_a_system_that_gives_no_process_costs_one_document(
     monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
