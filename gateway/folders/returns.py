@@ -336,8 +336,11 @@ class _Pauses:
             )
 
     def succeeded(self, task: _Task) -> None:
-        """The folder can be written."""
+        """This can be shown. Only where it could not be before does it say so of the folder: what is written into
+        `w-toku/` says nothing about a `wyslane/` in the way of another."""
         self._in_a_row.pop(task.unit, None)
+        if task not in self._tries:
+            return
         for key in (task, task.unit):
             self._until.pop(key, None)
             self._tries.pop(key, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import unicodedata
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.folders import layout, outcome
+from gateway.folders import layout, outcome, returns
 from gateway.folders.filing import Filing
 from gateway.folders.outcome import Told
 from gateway.folders.placing import Shelf
@@ -260,8 +261,12 @@ async def test_fault_D11_a_deleted_result_is_not_made_again(bench: Bench) -> Non
     assert bench.lying("odebrane") == []
 
 
-async def test_fault_D11_an_unwritable_folder_holds_up_only_its_unit(bench: Bench) -> None:
-    """The results wait in the spool, others are delivered, and everything comes when the folder can be written."""
+async def test_fault_D11_an_unwritable_folder_holds_up_only_its_unit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The results wait in the spool, others are delivered, and everything comes when the folder can be written; each
+    is said once."""
+    monkeypatch.setattr(returns, "_BACK_OFF_S", (0.1,))
     await bench.set_up()
     blocked = bench.root / SCHOOL / "wyslane"
     blocked.rmdir()
@@ -270,15 +275,35 @@ async def test_fault_D11_an_unwritable_folder_holds_up_only_its_unit(bench: Benc
         stuck = [await bench.post(sale(str(i)), f"s{i}.xml") for i in range(12)]
         free = await bench.post(sale("w"), "w.xml", WELFARE)
         with capture_logs() as logs:
+
+            def said(event: str) -> int:
+                return sum(entry["event"] == event for entry in logs)
+
             for document in (*stuck, free):
                 bench.number(document)
             await until(lambda: len(bench.lying("wyslane", WELFARE)) == 4)
-            await until(lambda: any(entry["event"] == "folder_not_written" for entry in logs))
+            await until(lambda: said("folder_not_written"))
             assert all(d.state is State.ACCEPTED for d in bench.documents(SCHOOL))
-        assert sum(entry["event"] == "folder_not_written" for entry in logs) == 1
-        blocked.unlink()
-        await until(lambda: all(d.state is State.DELIVERED for d in bench.documents()), 15)
+            assert (said("folder_not_written"), said("folder_written_again")) == (1, 0)
+            blocked.unlink()
+            await until(lambda: all(d.state is State.DELIVERED for d in bench.documents()))
+        assert (said("folder_not_written"), said("folder_written_again")) == (1, 1)
     assert len(bench.lying("wyslane")) == 4 * len(stuck)
+
+
+def test_fault_D11_what_could_be_written_before_does_not_end_the_alert() -> None:
+    """The progress of one document goes into `w-toku/` while the results of another cannot go into `wyslane/`: the unit
+    goes on waiting, and nothing is said anew. It ends when that which failed is written."""
+    stuck, other = returns._Task(SCHOOL, "stuck", False), returns._Task(SCHOOL, "other", False)
+    pauses = returns._Pauses()
+    with capture_logs() as logs:
+        pauses.failed(stuck, NotADirectoryError(errno.ENOTDIR, "a file where the folder should be"))
+        pauses.succeeded(other)
+        assert pauses.holds_unit(SCHOOL)
+        pauses.failed(stuck, NotADirectoryError(errno.ENOTDIR, "a file where the folder should be"))
+        pauses.succeeded(stuck)
+        assert not pauses.holds_unit(SCHOOL)
+    assert [entry["event"] for entry in logs] == ["folder_not_written", "folder_written_again"]
 
 
 async def test_fault_D11_one_locked_file_holds_up_only_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
