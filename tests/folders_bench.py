@@ -128,7 +128,7 @@ class Bench:
             yield
         finally:
             stop.set()
-            await asyncio.wait_for(asyncio.gather(*parts), 10)
+            await asyncio.wait_for(asyncio.gather(*parts), 60)
 
     # -- the unit's side ---------------------------------------------------------------------------------------
 
@@ -226,7 +226,7 @@ def sale(number: str = "FV/1/2026", **more: Any) -> bytes:
     return unit_invoice(number=number, issue_date=date(2026, 11, 20), **more)
 
 
-async def until(condition: Callable[[], object], seconds: float = 30) -> Any:
+async def until(condition: Callable[[], object], seconds: float = 60) -> Any:
     """Wait until the condition is true (or stops raising AssertionError); returns what it gave."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds

@@ -66,7 +66,7 @@ class Computer:
             yield self
         finally:
             stop.set()
-            await asyncio.wait_for(task, 15)
+            await asyncio.wait_for(task, 60)
             memory.close()
 
     async def ready(self) -> None:
@@ -117,7 +117,7 @@ class World:
                 lambda store: store.touch(document.id, NOW, upo_sha256=store.put_body(UPO + document.id.encode()))
             )
 
-    async def state_is(self, state: State, seconds: float = 8) -> None:
+    async def state_is(self, state: State, seconds: float = 60) -> None:
         await until(lambda: self.only().state is state, seconds)
 
 

@@ -43,7 +43,7 @@ def digest(data: bytes) -> str:
     return b64(hashlib.sha256(data).digest())
 
 
-def poll(look: Callable[[], Any], done: Callable[[Any], bool], seconds: float = 5.0) -> Any:
+def poll(look: Callable[[], Any], done: Callable[[Any], bool], seconds: float = 60.0) -> Any:
     """Look until it is done; the last thing seen, or a failure after the time."""
     end = time.monotonic() + seconds
     while True:

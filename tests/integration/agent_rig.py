@@ -42,6 +42,7 @@ from tests.spool_story import report_of
 NIP = MUNICIPALITY_NIP
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
+"""For what never comes. A busy machine is slow, and a process that gives way to everything more so."""
 
 
 class Sandbox:
@@ -195,7 +196,7 @@ class Rig:
         """A clean stop, as on SIGTERM."""
         if self._task is not None and self._bell is not None:
             self._bell.stop()
-            await asyncio.wait_for(self._task, 10)
+            await asyncio.wait_for(self._task, DEADLINE_S)
             self._task = self._bell = None
 
     async def kill(self) -> None:

@@ -224,7 +224,7 @@ async def test_fault_F01_parts_are_lost(rig: Rig, sandbox: Sandbox, monkeypatch:
     await rig.eventually(listed, "a look into the list of the cancelled session")
     assert {(await rig.read(d)).state for d in documents} == {State.SENDING}
     await rig.advance(minutes=3)
-    await rig.until(documents[0], State.SUBMITTED, State.ACCEPTED, seconds=30)
+    await rig.until(documents[0], State.SUBMITTED, State.ACCEPTED)
     await rig.advance(minutes=5)
     await _all_numbered(rig, documents, hurry=True)
 

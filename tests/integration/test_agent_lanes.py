@@ -91,7 +91,7 @@ async def test_inv_I6_few_in_flight_each_alone(rig: Rig, sandbox: Sandbox) -> No
     documents = [await rig.put_new(f"FLIGHT/{n}") for n in range(7)]
     await rig.start()
     calls = _watched(rig)
-    done = [await rig.until(d, State.ACCEPTED, seconds=40) for d in documents]
+    done = [await rig.until(d, State.ACCEPTED) for d in documents]
     assert _at_once(calls) == MOST_IN_FLIGHT
     ledger = sandbox.ledger()
     assert [ledger[d.sha256]["posts"] for d in done] == [1] * 7

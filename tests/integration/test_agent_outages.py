@@ -105,7 +105,7 @@ async def test_sandbox_G6_a_total_failure_waits_for_a_person(quiet: Rig, sandbox
     assert (await quiet.read(document)).due_state is DueState.OPEN
     now, outage_id = quiet.clock(), shown.announcement.id
     await quiet.spool.write(lambda store: outages.confirm(store, outage_id, now, name="Anna Nowak"))
-    ceased = await quiet.until(document, State.CEASED, seconds=20)
+    ceased = await quiet.until(document, State.CEASED)
     assert ceased.due_safe is None
     sandbox.call("DELETE", "/sandbox/faults")
     await quiet.until(await quiet.put_new("AWARIA/5"), State.ACCEPTED)
@@ -157,12 +157,12 @@ async def test_fault_K03_only_the_probe_asks_while_ksef_is_down(quiet: Rig, sand
         calls = sandbox.requests()["by_endpoint"]
         return calls.get("GET /v2/security/public-key-certificates", 0) >= 3 or None
 
-    await quiet.eventually(probed, "three probes", 30)
+    await quiet.eventually(probed, "three probes")
     states = [(await quiet.read(d)).state for d in documents]
     assert sum(state is not State.QUEUED for state in states) <= 1
     sandbox.call("DELETE", "/sandbox/faults")
     for document in documents:
-        await quiet.until(document, State.ACCEPTED, seconds=40)
+        await quiet.until(document, State.ACCEPTED)
     ledger = sandbox.ledger()
     assert all(ledger[d.sha256]["posts"] == 1 for d in documents)
 

@@ -148,5 +148,5 @@ async def test_fault_K09_an_expired_session_is_read_before_anything_goes_again(
     sandbox.switch(stuck_150=False)
     await rig.start()
     for document in (waiting, doubted):
-        done = await rig.until(document, State.ACCEPTED, seconds=25)
+        done = await rig.until(document, State.ACCEPTED)
         assert (done.attempts, sandbox.ledger()[done.sha256]["posts"]) == (1, 1)

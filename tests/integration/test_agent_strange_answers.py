@@ -51,7 +51,7 @@ async def test_fault_K03_a_page_instead_of_every_answer(rig: Rig, sandbox: Sandb
         sandbox.fault(call, "html_200", 1)
     document = await rig.put_new("K03/pages")
     await rig.start()
-    done = await rig.until_upo(document, 30)
+    done = await rig.until_upo(document)
     entry = sandbox.ledger()[done.sha256]
     assert (entry["posts"], entry["ksef_number"]) == (1, done.ksef_number)
     assert calls._lost(sandbox)

@@ -125,7 +125,7 @@ def await_mail(server: Server, count: int) -> None:
     while len(distinct(server)) < count:
         server.arrived.clear()
         if len(distinct(server)) < count:
-            assert server.arrived.wait(20), server.recipients
+            assert server.arrived.wait(60), server.recipients
 
 
 def sluza(config: Path, clock: MovableClock, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -362,6 +362,6 @@ async def test_inv_I7_the_computer_of_a_remote_unit_gives_its_copy_back(tmp_path
         number = await w.gateway.receive(SCHOOL)
         await until(lambda: len(school.lying("odebrane")) == len(ALL))
         await w.gateway.spool.write(lambda s: s.assign(number, WELFARE, NOW, "anna", ""))
-        await until(lambda: not school.lying("odebrane"), 30)
+        await until(lambda: not school.lying("odebrane"))
         await until(lambda: not w.gateway.spool.read_now(lambda s: s.recalled(9, SCHOOL)))
         assert await w.gateway.spool.read(lambda s: s.received(number).unit) == WELFARE

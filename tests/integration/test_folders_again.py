@@ -149,7 +149,7 @@ async def test_a_file_that_ends_every_worker_is_refused_at_the_third_time(bench:
         await until(lambda: bench.workers.deaths == 2)
         assert path.exists()
         assert bench.documents() == []
-        await until(lambda: not path.exists(), 15)
+        await until(lambda: not path.exists())
     assert (bench.only().state, bench.only().problems[0].code) == (State.REFUSED, "worker_crashed")
     assert bench.workers.deaths == 6
 

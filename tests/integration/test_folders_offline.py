@@ -74,7 +74,7 @@ async def test_offline24_gives_the_paper_with_both_codes(bench: Bench) -> None:
     require_tools("pdftoppm", "zbarimg", "pdftotext")
     async with bench.running():
         (bench.inbox() / "offline24" / "sala.xml").write_bytes(sale())
-        pdf = await until(lambda: bench.found("w-toku/sala.pdf"), seconds=5)
+        pdf = await until(lambda: bench.found("w-toku/sala.pdf"))
         said = await until(lambda: bench.json("w-toku/sala.json"))
     document = bench.only()
     assert (said["mode"], said["document_title"], said["jpk_mark"]) == ("offline24", "Potwierdzenie transakcji", "DI")

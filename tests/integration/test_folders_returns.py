@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.folders import layout, outcome
+from gateway.folders import layout, outcome, returns
 from gateway.folders.filing import Filing
 from gateway.folders.outcome import Told
 from gateway.folders.placing import Shelf
-from gateway.folders.returns import _Pauses, _Task
 from gateway.render import UnreadableInvoice
 from gateway.results import local
 from spool import files
@@ -261,8 +260,12 @@ async def test_fault_D11_a_deleted_result_is_not_made_again(bench: Bench) -> Non
     assert bench.lying("odebrane") == []
 
 
-async def test_fault_D11_an_unwritable_folder_holds_up_only_its_unit(bench: Bench) -> None:
-    """The results wait in the spool, others are delivered, and everything comes when the folder can be written."""
+async def test_fault_D11_an_unwritable_folder_holds_up_only_its_unit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The results wait in the spool, others are delivered, and everything comes when the folder can be written; each
+    is said once."""
+    monkeypatch.setattr(returns, "_BACK_OFF_S", (0.1,))
     await bench.set_up()
     blocked = bench.root / SCHOOL / "wyslane"
     blocked.rmdir()
@@ -271,20 +274,25 @@ async def test_fault_D11_an_unwritable_folder_holds_up_only_its_unit(bench: Benc
         stuck = [await bench.post(sale(str(i)), f"s{i}.xml") for i in range(12)]
         free = await bench.post(sale("w"), "w.xml", WELFARE)
         with capture_logs() as logs:
+
+            def said(event: str) -> int:
+                return sum(entry["event"] == event for entry in logs)
+
             for document in (*stuck, free):
                 bench.number(document)
             await until(lambda: len(bench.lying("wyslane", WELFARE)) == 4)
-            await until(lambda: any(entry["event"] == "folder_not_written" for entry in logs))
+            await until(lambda: said("folder_not_written"))
             assert all(d.state is State.ACCEPTED for d in bench.documents(SCHOOL))
-        assert sum(entry["event"] == "folder_not_written" for entry in logs) == 1
-        blocked.unlink()
-        await until(lambda: all(d.state is State.DELIVERED for d in bench.documents()), 15)
+            assert (said("folder_not_written"), said("folder_written_again")) == (1, 0)
+            blocked.unlink()
+            await until(lambda: all(d.state is State.DELIVERED for d in bench.documents()))
+        assert (said("folder_not_written"), said("folder_written_again")) == (1, 1)
     assert len(bench.lying("wyslane")) == 4 * len(stuck)
 
 
 def test_fault_D11_what_can_be_written_elsewhere_does_not_end_the_alert() -> None:
     """`w-toku/` is written while `wyslane/` cannot be: one alert, until what could not be written is."""
-    pauses, blocked, other = _Pauses(), _Task(SCHOOL, "a", received=False), _Task(SCHOOL, "b", received=False)
+    pauses, blocked, other = returns._Pauses(), returns._Task(SCHOOL, "a", received=False), returns._Task(SCHOOL, "b", received=False)
     with capture_logs() as logs:
         for _ in range(2):
             pauses.failed(blocked, layout.FoldersUnavailableError())

@@ -193,7 +193,7 @@ async def test_fault_F07_purchases_wait_in_the_spool_for_a_folder(
             )
             assert [n for n in bench.lying(layout.RECEIVED) if n.endswith((".xml", ".json"))] == []
             denied = False
-            await until(lambda: len(bench.lying(layout.RECEIVED)) == 3, 15)
+            await until(lambda: len(bench.lying(layout.RECEIVED)) == 3)
     assert [e["event"] for e in logs].count("result_not_written") == 1
     assert bench.spool.read_now(lambda s: s.unmirrored(10, [SCHOOL, WELFARE])) == []
 

@@ -342,7 +342,7 @@ async def test_the_loop_outlives_a_spool_that_cannot_be_read_now(bench: Bench, m
     running = asyncio.ensure_future(kept.run(stop))
     await until(lambda: in_csv(bench, f"otrzymane-{MONTH}", layout.CENTRAL))
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
 
 
 async def test_a_stop_in_the_middle_of_a_register_loses_no_mark(bench: Bench) -> None:
@@ -358,9 +358,9 @@ async def test_a_stop_in_the_middle_of_a_register_loses_no_mark(bench: Bench) ->
     bench.workers.run = hanging  # type: ignore[method-assign]
     stop = asyncio.Event()
     running = asyncio.ensure_future(keeper(bench).run(stop))
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), 60)
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
     bench.workers.run = run  # type: ignore[method-assign]
     assert list((bench.state / "registers").iterdir()) == []
     await keeper(bench).step()

@@ -80,7 +80,7 @@ async def test_fault_D13_revoked_token_is_out_at_once(tmp_path: Path, monkeypatc
         new = "nowy-token-" + "n" * 30
         await w.gateway.spool.write(lambda store: store.add_token(SCHOOL, sha256_hex(new.encode()), NOW, "test"))
         (school.home / "token").write_text(new)
-        await until(lambda: w.documents(), 20)
+        await until(lambda: w.documents())
 
 
 async def test_fault_D13_another_units_token_never_mixes_folders(tmp_path: Path) -> None:

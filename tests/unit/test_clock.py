@@ -64,7 +64,7 @@ async def test_fault_F14_a_file_waits_in_its_folder_for_the_right_time(
     monkeypatch.setattr("gateway.intake.too_early", lambda now: asked.set() or too_early(now))
     async with bench.running():
         file = bench.drop("a.xml", sale("F14/2"))
-        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.wait_for(asked.wait(), 60)
         assert file.exists()
         bench.now = NOW
         await until(lambda: not file.exists())
