@@ -292,7 +292,8 @@ async def test_fault_D11_an_unwritable_folder_holds_up_only_its_unit(
 
 def test_fault_D11_what_can_be_written_elsewhere_does_not_end_the_alert() -> None:
     """`w-toku/` is written while `wyslane/` cannot be: one alert, until what could not be written is."""
-    pauses, blocked, other = returns._Pauses(), returns._Task(SCHOOL, "a", received=False), returns._Task(SCHOOL, "b", received=False)
+    pauses = returns._Pauses()
+    blocked, other = returns._Task(SCHOOL, "a", received=False), returns._Task(SCHOOL, "b", received=False)
     with capture_logs() as logs:
         for _ in range(2):
             pauses.failed(blocked, layout.FoldersUnavailableError())
