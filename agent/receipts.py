@@ -5,6 +5,7 @@ each still its own document: the collective receipt of a session names documents
 """
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -19,7 +20,7 @@ from spool.hands import with_hands
 from spool.store import Store
 
 _UPO_AT_ONCE, _DOWNLOADS = 50, 6
-_LISTS_KEPT = 6
+_LISTS_KEPT, _LIST_AGAIN = 6, timedelta(seconds=30)
 _LIST_WAITED_FOR_S = 60.0
 """Many receipts one by one would take longer, and use up the calls with which packages are asked about."""
 _ADDRESS_AGAIN = timedelta(minutes=2)
@@ -30,13 +31,21 @@ _CLOSING_TAKES = timedelta(minutes=3)
 _NOT_SHOWN = ("http:21173", "http:21178", "http:403")
 
 
+@dataclass(frozen=True)
+class _List:
+    """What the list of a session said at that moment: the address of each receipt by the reference of its document."""
+
+    at: datetime
+    urls: dict[str, str] = field(repr=False)
+
+
 class Receipts:
     """Numbered documents of one context, until each has its UPO."""
 
     def __init__(self, tools: Tools) -> None:
         self._t = tools
         self._overdue: set[str] = set()
-        self._listed: dict[str, dict[str, str]] = {}
+        self._listed: dict[str, _List] = {}
 
     @property
     def sessions_to_close(self) -> frozenset[str]:
@@ -45,9 +54,14 @@ class Receipts:
 
     def learn(self, session: str, listed: list[InvoiceStatus]) -> None:
         """Where KSeF keeps the receipts of a session whose list somebody has just read, so that it is not read again:
-        of twenty pages a minute, a large package has ten."""
+        of twenty pages a minute, a large package has ten. Where there is none yet, it is read again."""
+        if any(status.upo_url for status in listed):
+            self._keep_list(session, listed)
+
+    def _keep_list(self, session: str, listed: list[InvoiceStatus]) -> None:
         self._listed.pop(session, None)
-        self._listed[session] = {status.reference: status.upo_url for status in listed if status.upo_url}
+        urls = {status.reference: status.upo_url for status in listed if status.upo_url}
+        self._listed[session] = _List(self._t.clock(), urls)
         while len(self._listed) > _LISTS_KEPT:
             del self._listed[next(iter(self._listed))]
 
@@ -62,10 +76,11 @@ class Receipts:
         together = [d for d in waiting if d.invoice_ref is not None and d.session == waiting[0].session]
         alone = t.hands is not None and t.hands.suspicious  # a suspect is handled by itself
         if len(together) >= LIST_FROM and not alone:
+            pause = t.ksef.wait("sessionInvoiceList") if self._list_wanted(together, now) else 0.0
+            if 0 < pause <= _LIST_WAITED_FOR_S:
+                return pause
             if await self._many(together):
                 return 0.0
-            if 0 < (pause := t.ksef.wait("sessionInvoiceList")) <= _LIST_WAITED_FOR_S:
-                return pause
         document = waiting[0]
         try:
             raw = await self._fetch(document)
@@ -129,17 +144,25 @@ class Receipts:
 
     async def _addresses(self, session: str, documents: list[Document]) -> dict[str, str]:
         """Where KSeF keeps the receipts of these documents; the list is read again when none of them is in it."""
-        if not any(document.invoice_ref in self._listed.get(session, {}) for document in documents):
+        if self._list_wanted(documents, self._t.clock()):
             if self._t.ksef.wait("sessionInvoiceList") > 0:
                 return {}
             try:
-                listed = await session_list(self._t, session)
+                self._keep_list(session, await session_list(self._t, session))
             except NoAnswer as no:
                 self._t.contact.log.warning("no_list", session=session, code=no.code)
                 return {}
-            self.learn(session, listed)
-        known, wanted = self._listed[session], (str(document.invoice_ref) for document in documents)
-        return {reference: known[reference] for reference in wanted if reference in known}
+        urls, wanted = self._listed[session].urls, (str(document.invoice_ref) for document in documents)
+        return {reference: urls[reference] for reference in wanted if reference in urls}
+
+    def _list_wanted(self, documents: list[Document], now: datetime) -> bool:
+        """True when nobody knows where the receipts of these documents of one session lie, unless its list has just
+        been read and does not say."""
+        known = self._listed.get(str(documents[0].session))
+        if known is None:
+            return True
+        fresh = known.at <= now < known.at + _LIST_AGAIN
+        return not fresh and not any(document.invoice_ref in known.urls for document in documents)
 
     async def _keep(self, got: list[tuple[Document, bytes]]) -> None:
         """Stored only if it names our number and our hash (faults K14); several in one commit."""
