@@ -154,6 +154,8 @@ case $action in
     test_system_packages
     prepare_clone requirements-dev.lock
     cd "$here"
+    # Compiled once: where this is set, every worker and each of some hundred processes compiles everything anew.
+    unset PYTHONDONTWRITEBYTECODE
     # Where there is room in memory the tests' files lie there: they wait for the disk's syncs thousands of times, and
     # those that are about a disk make one of their own.
     if [ -z "${PYTEST_DEBUG_TEMPROOT:-}" ] && [ "$(memory_mb)" -ge 4096 ]; then

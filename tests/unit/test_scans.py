@@ -81,7 +81,7 @@ HOSTILE = {
 async def test_fault_X03_no_bomb_harms_the_reading_of_scans(workers: Workers) -> None:
     """Each ends with a sentence or without a code, in its time; the next scan is read as if nothing had been."""
     assert {name: await harmless(workers, raw) for name, raw in HOSTILE.items()} == dict.fromkeys(HOSTILE, True)
-    workers.seconds = scans.SECONDS
+    workers.seconds = 60  # not how fast a busy machine reads is asked here, but that it reads
     assert set((await scans.scan(workers, printed(kod1(), kod2()))).texts) == {kod1(), kod2()}
     assert (await scans.scan(workers, photograph(kod1()))).texts == (kod1(),)
 
