@@ -28,7 +28,7 @@ def install(machine: Machine, figures: Figures) -> None:
     figures["exposure"] = re.findall(r"\d+\.\d", analysed)[0]
     assert float(figures["exposure"]) <= 1.5
     programs = machine.run(f"{_SUPERVISORCTL} status", check=False)
-    assert sorted(line.split()[0] for line in programs.splitlines()) == ["agent", "gateway", "overseer"]
+    assert sorted(line.split()[0] for line in programs.splitlines()) == ["agent", "gateway", "overseer", "sandbox"]
     kit.start_outside(machine)
     stem = kit.drop(machine, "FV/1/2026")
     figures["first invoice numbered"] = f"{machine.wait(f'ls /dane/foldery/sp1/wyslane/*/{stem}.upo.xml', 90):.0f} s"
