@@ -107,7 +107,7 @@ def _copies(director: "Director") -> None:
     """Each send arrives twice, at once or up to half a minute later, and KSeF judges the copies differently."""
     dice, world, habits = director.dice, director.world, director.world.model.habits
     world.network.weather.only |= frozenset({"send"})
-    world.network.weather.twice, world.network.weather.twice_lost = 1.0, dice.choice((0.0, 0.5))
+    world.network.weather.twice, world.network.weather.twice_lost = 1.0, dice.choice((0.3, 1.0))
     director.horizon = 4.0
     habits.judging_s, habits.final_s = dice.choice((0.2, 2.0, 15.0)), dice.choice((0.2, 3.0))
     habits.list_lag_s = dice.choice((0.0, 6.0, 30.0))
@@ -120,6 +120,15 @@ def _same_number(director: "Director") -> None:
     director.world.model.habits.no_extensions = director.dice.choice((0.0, 1.0))
     for _ in range(3):
         director.at(director.other_program)
+
+
+def _late_copies(director: "Director") -> None:
+    """The second copy comes late, and the session that it is for cannot be closed at once."""
+    _copies(director)
+    weather = director.world.network.weather
+    weather.only |= frozenset({"close"})
+    weather.lost_before, weather.twice_lost = 0.3, 0.0
+    director.world.model.habits.judging_s = 0.2
 
 
 def _suppliers(director: "Director") -> None:
@@ -214,7 +223,7 @@ FATES: tuple[tuple[str, Fate], ...] = (
     ("K11", _soon("rotate_keys")),
     ("K01", _packed_habit(package_fails=(0.7, 1.0))),
     ("K04", _few_sends),
-    ("K08", _copies),
+    ("K08", _late_copies),
     ("F14", _soon("clock_jump")),
     ("K01", _packed_habit(false_440=(1.0,), packed_twice=(0.0, 0.5), list_lag_s=(0.0, 6.0))),
     ("F01", _soon("kill_agent", 2)),
