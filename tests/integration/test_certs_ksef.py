@@ -39,9 +39,10 @@ def desk_fixture(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return desk
 
 
-@pytest.fixture(name="bearer", scope="module")
+@pytest.fixture(name="bearer")
 def bearer_fixture(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The municipality is logged in for a quarter of an hour, to ask KSeF behind the product's back."""
+    """The municipality is logged in for a quarter of an hour, to ask KSeF behind the product's back; anew for each test,
+    because some move the clock by days."""
     desk = Desk(tmp_path_factory.mktemp("bearer"), sandbox.url)
     desk.configure_seal()
 
