@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import pysqlite3
@@ -24,7 +25,14 @@ def stamp(moment: datetime) -> str:
     """An instant as text that sorts like time: UTC, microseconds, Z. The instant must carry an offset."""
     if moment.tzinfo is None:
         raise ValueError("an instant without an offset")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return _text(moment.astimezone(UTC))
+
+
+@lru_cache(256)
+def _text(in_utc: datetime) -> str:
+    """Of one commit most instants are the same. Only in UTC are equal ones one instant: elsewhere Python takes the two
+    halves past two of an autumn night for equal."""
+    return in_utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def instant(text: str) -> datetime:
@@ -34,9 +42,10 @@ def instant(text: str) -> datetime:
 
 def dump(value: Any) -> str:
     """JSON with Polish letters as they are and keys in the given order."""
-    return _ENCODE(value)
+    return "[]" if value in _NOTHING else _ENCODE(value)
 
 
+_NOTHING: tuple[Any, ...] = ([], ())
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # `dumps` would make one every time
 
 

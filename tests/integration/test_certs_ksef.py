@@ -41,8 +41,10 @@ def desk_fixture(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(name="bearer")
 def bearer_fixture(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The municipality is logged in for a quarter of an hour, to ask KSeF behind the product's back; anew for each test,
-    because some move the clock by days."""
+    """The municipality is logged in for a quarter of an hour, to ask KSeF behind the product's back.
+
+    Anew for each test, because some move the clock by days.
+    """
     desk = Desk(tmp_path_factory.mktemp("bearer"), sandbox.url)
     desk.configure_seal()
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from spool.access import Spool
 from spool.bodies import sha256_hex
+from spool.domain.calendar import WARSAW
 from spool.domain.catalogue import problem
 from spool.domain.document import Facts, Mode
 from spool.domain.errors import BodyDamaged, LeaseLost, MoveRefused, SpoolTooNew
@@ -17,6 +18,7 @@ from spool.domain.ledger import Document, Kod2, NewReceived
 from spool.domain.series import Place
 from spool.domain.states import State
 from spool.lock import AlreadyRunning, RoleLock
+from spool.rows import stamp
 from spool.store import Store
 from tests.documents import due, new
 from tests.store_engines import ENGINES, NOW, Engine
@@ -62,6 +64,15 @@ def test_what_entering_returns_is_the_row(spool: Spool) -> None:
     assert waiting.held_back
     for document in (plain, full, refused, placed, waiting):
         assert spool.read_now(lambda s, d=document: s.document(d.id)) == document  # type: ignore[misc]
+
+
+def test_the_two_halves_past_two_of_an_autumn_night_are_two_instants() -> None:
+    """As text, too, although Python takes them for equal (fault F14)."""
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=WARSAW)
+    assert [stamp(first), stamp(first.replace(fold=1))] == [
+        "2026-10-25T00:30:00.000000Z",
+        "2026-10-25T01:30:00.000000Z",
+    ]
 
 
 def test_bytes_come_back_exactly(spool: Spool) -> None:
