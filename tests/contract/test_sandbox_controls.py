@@ -405,7 +405,7 @@ def test_sandbox_F5_killed_process_forgets_nothing_accepted(tmp_path: Path) -> N
     with subprocess.Popen(command, **pipe) as process:  # type: ignore[call-overload]
         ready = json.loads(process.stdout.readline())
         assert ready["ready"] is True
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         number = httpx.post(f"{ready['url']}/sandbox/inbound", content=invoice()).json()["ksef_number"]
         process.kill()
     with subprocess.Popen(command, **pipe) as process:  # type: ignore[call-overload]
