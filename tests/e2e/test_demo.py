@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from sluza import samples
+from sluza.__main__ import cli
 from spool.domain.calendar import WARSAW
 
 PATIENCE_S = 60.0
@@ -159,10 +161,8 @@ def test_the_command_line_shows_the_same(demo: dict[str, Any]) -> None:
     """`queue list`, `received list`, `unit list`, `status` and `check-config` answer as JSON on the demo's spool."""
 
     def ask(*words: str) -> Any:
-        done = subprocess.run(
-            [sys.executable, "-m", "sluza", "--config", demo["config"], *words, "--json"],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        done = CliRunner().invoke(cli, ["--config", demo["config"], *words, "--json"], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
 
     documents = ask("queue", "list", "--all")
