@@ -61,7 +61,10 @@ def upgrade_and_back(machine: Machine, figures: Figures) -> None:
 
 
 def back_with_new_documents(machine: Machine, _figures: Figures) -> None:
-    """What was taken in after the upgrade is not lost in passing: refused by name, or handed out on a person's word."""
+    """What was taken in after the upgrade is not lost in passing: refused by name, or handed out on a person's word.
+
+    It goes on where `upgrade_and_back` ends: both are to be named.
+    """
     machine.run(INSTALL)
     stem = kit.drop(machine, "FV/3/2026")
     machine.wait(f"ls /dane/foldery/sp1/wyslane/*/{stem}.upo.xml", 120)
