@@ -23,11 +23,9 @@ class Alerts:
         shown = {name: printable(value, _LONGEST_NAME) for name, value in facts.items()}
         _log.warning(event, unit=self._unit, message=sentence, **shown)
 
-    def over(self, key: tuple[str, ...]) -> bool:
-        """Forget one thing, because it is in order again; True when it had been said."""
-        was = key in self._said
+    def over(self, key: tuple[str, ...]) -> None:
+        """Forget one thing, because it is in order again."""
         self._said.discard(key)
-        return was
 
     def forget(self, name: str) -> None:
         """The file is gone: what is said about the next one of this name is news again."""

@@ -139,14 +139,14 @@ def take_for_units(store: Store, contexts: Iterable[str], now: datetime, units: 
         at=now,
         contexts=tuple(contexts),
         queue=[explained(store, document) for document in store.due_next(units, SHOWN + 1)],
-        counts=store.counts_of(units),
+        counts=store.counts(units),
         conditions=reachable,
         received_total=received,
         unassigned=0,
         latest=store.latest_received(units, _LATEST),
         outages=store.outages(),
         alarms=[alarm for alarm in store.open_alarms(MOST) if alarm.unit in units],
-        trained=Trained(store.counts_of(units, training=True), trained),
+        trained=Trained(store.counts(units, training=True), trained),
     )
 
 

@@ -50,9 +50,7 @@ def certs() -> None:
 
 
 @certs.command("list")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def list_certs(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Czym loguje się i podpisuje każdy kontekst, gdzie to leży i do kiedy jest ważne."""
     room = keyroom.enter(options.chosen(config, own_config))
@@ -124,9 +122,7 @@ def _request_as_dict(context: Context, request: Request) -> dict[str, Any]:
 @certs.command("check")
 @_CONTEXT
 @click.option("--no-login", is_flag=True, help="Tylko pliki i daty; KSeF nie jest pytany.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def check(config: str | None, own_config: str | None, only: str | None, no_login: bool, as_json: bool) -> None:
     """Sprawdź pliki, ważność, logowanie i uprawnienia (InvoiceWrite, InvoiceRead) każdego kontekstu."""
     room = keyroom.enter(options.chosen(config, own_config))
@@ -163,9 +159,7 @@ def _show(found: Sequence[Check]) -> None:
 @click.option("--password-file", type=_FILE, metavar="PLIK", help="Hasło klucza albo pliku .p12 (pierwszy wiersz).")
 @click.option("--no-login", is_flag=True, help="Nie loguj się na próbę do KSeF.")
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def import_pair(
     config: str | None,
     own_config: str | None,
@@ -242,9 +236,7 @@ def _installed(
 @_CONTEXT
 @_USE
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def enrol(
     config: str | None, own_config: str | None, only: str | None, use: str, name: str | None, as_json: bool
 ) -> None:
@@ -276,9 +268,7 @@ def enrol(
 
 
 @certs.command("seal")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def seal(config: str | None, own_config: str | None, as_json: bool) -> None:
     """Zaszyfruj obecnym hasłem z [keys] klucze, które leżą otwarte albo mają jeszcze poprzednie hasło."""
     room = keyroom.enter(options.chosen(config, own_config))
@@ -309,9 +299,7 @@ def seal(config: str | None, own_config: str | None, as_json: bool) -> None:
     help="superseded – zastąpiony; key-compromise – ktoś mógł poznać klucz; unspecified – inny powód.",
 )
 @options.name
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def revoke_one(
     config: str | None, own_config: str | None, serial: str, only: str | None, why: str, name: str | None, as_json: bool
 ) -> None:
@@ -364,9 +352,7 @@ def _left_unsigned(room: Room, serial: str, reason: Reason) -> int:
 @click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True, help="Ile dni mają jednostki.")
 @click.option("--now", "at_once", is_flag=True, help="Dokończ wymianę od razu: wszystkie jednostki mają nowy ca.pem.")
 @click.option("--cancel", is_flag=True, help="Odwołaj wymianę; zostaje obecny urząd.")
-@options.as_json
-@options.config
-@click.pass_obj
+@options.verb
 def rotate_tls(
     config: str | None, own_config: str | None, days: int, at_once: bool, cancel: bool, as_json: bool
 ) -> None:

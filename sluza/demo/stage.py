@@ -52,6 +52,21 @@ def assets() -> Path:
     return clone if clone.is_dir() else Path(sys.prefix) / "share" / "sluza"
 
 
+_PACE = """\
+[folders]
+settle_seconds = 0.5
+rescan_seconds = 2
+
+[latarnia]
+every_seconds = 0.5
+
+[policy.offline24]
+value = "allowed"
+order = "zarządzenie pokazowe nr 1/2026"
+"""
+"""The end of the configuration: what makes a story of days fit into seconds, and the order that lets it."""
+
+
 @dataclass
 class Stage:
     """Everything that runs during the demo. `start` in order, `stop` in reverse."""
@@ -218,17 +233,7 @@ offline_key = "{self.directory}/offline.key"
 since = {datetime.now(UTC).date().replace(day=1)}
 every_seconds = 2
 
-[folders]
-settle_seconds = 0.5
-rescan_seconds = 2
-
-[latarnia]
-every_seconds = 0.5
-
-[policy.offline24]
-value = "allowed"
-order = "zarządzenie pokazowe nr 1/2026"
-"""
+{_PACE}"""
 
     def _start_sandbox(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "sandbox", "--port", str(self.port + 2), "--speed", "fast"]

@@ -8,7 +8,7 @@ from spool import rows
 from spool.domain.ledger import Document, Waiting
 from spool.domain.states import HOLDS_NUMBER, LIVE, NUMBERED, State
 from spool.rows import stamp
-from spool.store.base import marks, quoted, where
+from spool.store.base import Units, marks, quoted, seen_by, where
 from spool.store.series import LONGEST_PAUSE, SeriesOrder
 
 SENT_OFFLINE = "(corrects <> '' OR (mode <> 'online' AND NOT deemed))"
@@ -314,11 +314,12 @@ class Lookup(SeriesOrder):
         )
         return int(row["n"]) if row else 0
 
-    def counts(self, unit: str | None = None, *, training: bool = False) -> dict[str, int]:
+    def counts(self, units: Units = None, *, training: bool = False) -> dict[str, int]:
         """How many real documents, or of a `training` instead, are in each state; states without any are left out."""
+        parts, values = seen_by(units)
+        clause = " AND ".join(["n > 0", "training = ?", *parts])
         found = self._db.execute(
-            """SELECT state, sum(n) AS n FROM tally WHERE n > 0 AND training = ? AND (? IS NULL OR unit = ?)
-               GROUP BY state""",
-            (training, unit, unit),
+            f"SELECT state, sum(n) AS n FROM tally WHERE {clause} GROUP BY state",  # noqa: S608 - our own words
+            (training, *values),
         )
         return {r["state"]: r["n"] for r in found}

@@ -4,7 +4,8 @@
 units of the account.
 """
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from spool import rows
@@ -50,8 +51,8 @@ class Pages(Lookup):
         """
         if not states:
             return ""
-        counts = self.counts() if units is None else self.counts_of(units)
-        among, wanted = sum(counts.values()), sum(counts.get(state, 0) for state in states)
+        counts = Counter(self.counts(units)) + Counter(self.counts(units, training=True))
+        among, wanted = counts.total(), sum(counts[state] for state in states)
         if wanted * wanted > limit * among:
             return "NOT INDEXED" if units is None else "INDEXED BY document_unit"
         return "INDEXED BY document_due" if units is None else "INDEXED BY document_due_of"
@@ -67,16 +68,6 @@ class Pages(Lookup):
         ]
         found.sort(key=lambda row: (row["due_safe"] or "~", row["seq"]))
         return [rows.document(r) for r in found[:limit]]
-
-    def counts_of(self, units: Collection[str], *, training: bool = False) -> dict[str, int]:
-        """How many real documents of these units, or of a `training` instead, are in each state."""
-        parts, values = seen_by(units)
-        clause = _where(["n > 0", "training = ?", *parts])
-        found = self._db.execute(
-            f"SELECT state, sum(n) AS n FROM tally {clause} GROUP BY state",  # noqa: S608 - our own
-            (training, *values),
-        )
-        return {r["state"]: r["n"] for r in found}
 
     def counts_by_unit(self, *, training: bool = False) -> dict[str, dict[str, int]]:
         """How many real documents of each unit, or of a `training` instead, are in each state; units and states without

@@ -273,10 +273,10 @@ def test_the_tally_counts_what_is_there(spool: Spool) -> None:
     spool.write_now(lambda store: store.move(first.id, State.HELD, NOW, "test", "x"))
     spool.write_now(lambda store: store.move(second.id, State.SENDING, NOW, "test", "x"))
     assert spool.read_now(lambda store: store.counts()) == {"HELD": 1, "SENDING": 1, "QUEUED": 1}
-    assert spool.read_now(lambda store: store.counts("sp1")) == {"HELD": 1, "SENDING": 1}
-    assert spool.read_now(lambda store: store.counts_of(["gops"])) == {"QUEUED": 1}
+    assert spool.read_now(lambda store: store.counts(["sp1"])) == {"HELD": 1, "SENDING": 1}
+    assert spool.read_now(lambda store: store.counts(["gops"])) == {"QUEUED": 1}
     by_unit = spool.read_now(lambda store: store.counts_by_unit())
-    assert by_unit == {unit: spool.read_now(lambda store, u=unit: store.counts_of([u])) for unit in by_unit}  # type: ignore[misc]
+    assert by_unit == {unit: spool.read_now(lambda store, u=unit: store.counts([u])) for unit in by_unit}  # type: ignore[misc]
     assert by_unit["gops"] == {"QUEUED": 1}
 
 

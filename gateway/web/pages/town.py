@@ -99,15 +99,12 @@ def _credential(context: Context | None, known: Known, now: datetime) -> dict[st
     if expiry is None:
         return _line(context, known.purpose, "alarm", known.problem)
     if known.replaced and expiry.until:
-        until = day(expiry.until)
+        over, until = now > expiry.until, day(expiry.until)
         text = say("Zastąpiony nowszym, ale unieważniony nie został: ważny do {day}.", day=until)
-        if now > expiry.until:
+        if over:
             text = say("Zastąpiony nowszym, stracił ważność {day}.", day=until)
-        return _line(context, known.purpose, "fine" if now > expiry.until else "look", text) | {
-            "cure": "" if now > expiry.until else known.cure,
-            "subject": expiry.subject,
-            "serial": expiry.serial,
-        }
+        about = {"cure": "" if over else known.cure, "subject": expiry.subject, "serial": expiry.serial}
+        return _line(context, known.purpose, "fine" if over else "look", text) | about
     if not known.used:
         return _line(context, known.purpose, "fine", say("Nieużywany.")) | {"cure": known.cure}
     if known.role == "token":
