@@ -85,16 +85,18 @@ def _sum(row: bytes) -> bytes:
     return f"{zlib.crc32(row):08x}".encode()
 
 
+def wal_of(spool: Path) -> Path:
+    """The file in which SQLite keeps what was committed and is not yet in the spool's own file."""
+    return spool.with_name(spool.name + "-wal")
+
+
 def write_wal_again(spool: Path) -> None:
-    """Write the same bytes over the WAL and sync them; call it while no other way into the spool is open.
+    """Write the same bytes over the WAL, which is there, and sync them; call it while nobody else can write to it.
 
     After a failed sync the kernel calls pages clean that never reached the disk, and no later sync writes them. What
     a restarted program reads there looks committed, and its own commits would stand on nothing.
     """
-    path = spool.with_name(spool.name + "-wal")
-    if not path.exists():
-        return
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    descriptor = os.open(wal_of(spool), os.O_RDWR | os.O_CLOEXEC)
     try:
         at = 0
         while chunk := os.pread(descriptor, _CHUNK, at):
