@@ -54,8 +54,7 @@ def line(condition: Condition | None, now: datetime) -> str:
     if condition is None:
         return "Kopia zapasowa: żadnej jeszcze nie było (pole backup.directory)"
     said = standing(condition.value)
-    return (
-        f"Kopia zapasowa: {moment(said.good_at, now)}, {said.file}"
-        if said.good_at
-        else "Kopia zapasowa: jeszcze żadnej"
-    )
+    if said.good_at is None:
+        return "Kopia zapasowa: jeszcze żadnej"
+    without = f"; bez plików, których usługa nie może czytać: {', '.join(said.unreadable)}" if said.unreadable else ""
+    return f"Kopia zapasowa: {moment(said.good_at, now)}, {said.file}{without}"

@@ -29,7 +29,10 @@ class Keep:
 
 @dataclass(frozen=True)
 class Standing:
-    """How the scheduled backups stand: since when there are any, the last good one, the last try and why it failed."""
+    """How the scheduled backups stand: since when there are any, the last good one, the last try and why it failed.
+
+    `unreadable` are the files that the last good one lacks, because the service's user may not read them.
+    """
 
     since: datetime
     good_at: datetime | None = None
@@ -37,19 +40,23 @@ class Standing:
     tried_at: datetime | None = None
     reason: str = ""
     hint: str = ""
+    unreadable: tuple[str, ...] = ()
 
     def as_value(self) -> dict[str, Any]:
         """The value of the condition."""
         moments = {"since": self.since, "good_at": self.good_at, "tried_at": self.tried_at}
         said = {name: at.astimezone(UTC).isoformat() if at else None for name, at in moments.items()}
-        return said | {"file": self.file, "reason": self.reason, "hint": self.hint}
+        return said | {"file": self.file, "reason": self.reason, "hint": self.hint, "unreadable": list(self.unreadable)}
 
 
 def standing(value: Mapping[str, Any]) -> Standing:
     """The condition read again. Raises KeyError or ValueError for one that is none of ours."""
     moments = {name: datetime.fromisoformat(value[name]) if value[name] else None for name in ("good_at", "tried_at")}
     since = datetime.fromisoformat(value["since"])
-    return Standing(since, moments["good_at"], value["file"], moments["tried_at"], value["reason"], value["hint"])
+    lacking = tuple(value.get("unreadable", ()))  # the one before the first such backup has no word of it
+    return Standing(
+        since, moments["good_at"], value["file"], moments["tried_at"], value["reason"], value["hint"], lacking
+    )
 
 
 def name_at(now: datetime, *, sealed: bool) -> str:

@@ -256,6 +256,22 @@ def test_a_backup_of_a_damaged_spool_is_refused_with_an_alarm(town: Town) -> Non
     assert "spool jest uszkodzony" in finding.sentence
 
 
+def test_status_names_what_the_last_good_backup_could_not_read(town: Town) -> None:
+    """Until another good one is made, also after a failed try; a word from before such names were kept has none."""
+    made = replace(town.make(), unreadable=("/etc/sluza/keys.haslo",))
+    spool = Spool(town.state / FILE)
+    try:
+        spool.write_now(lambda store: record.good(store, NOW, made))
+        spool.write_now(lambda store: record.failed(store, NOW, "Dysk.", ""))
+        said = spool.read_now(lambda store: store.condition("", BACKUP))
+    finally:
+        spool.close()
+    assert said
+    assert saved.line(said, NOW).endswith("; bez plików, których usługa nie może czytać: /etc/sluza/keys.haslo")
+    older = {name: value for name, value in said.value.items() if name != "unreadable"}
+    assert saved.line(replace(said, value=older), NOW).endswith(str(made.path))
+
+
 def test_a_disk_that_gives_back_other_bytes_has_no_backup(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written is read again, and neither the file nor its manifest stays."""
 
