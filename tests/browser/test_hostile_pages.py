@@ -23,7 +23,10 @@ from tests.browser.house import House, house
 from tests.browser.visitor import Visits, visits_to
 from tests.http_bench import NOW, SCHOOL, Bench, municipality, school_invoice
 
-HOSTILE = "\"'><script>window.ran=1</script><img src=x onerror=window.ran=1><svg onload=window.ran=1>{{7*7}}\u202egpj"
+HOSTILE = (
+    "\"'><script>window.ran=1</script><img src=x onerror=window.ran=1><svg onload=window.ran=1>{{7777*7777}}\u202egpj"
+)
+"""Its product is one that no id and no time of day contains."""
 LINK = "javascript:window.ran=1//https://x"
 TURNS = "\u202e\u202d\u2066\u2067\u200f\u061c"
 ACTIVE = """
@@ -35,7 +38,7 @@ ACTIVE = """
     .filter((e) => [...e.attributes].some((a) => a.name.startsWith("on"))).length,
   links: [...document.querySelectorAll("a[href], form[action]")].filter((e) => !(e.href || e.action).startsWith("http"))
     .length,
-  computed: document.body.innerText.includes("49"),
+  computed: document.body.innerText.includes("60481729"),
   text: document.title + document.body.innerText,
 })
 """

@@ -68,11 +68,12 @@ async def test_fault_X18_a_session_begins_with_a_cookie_of_its_own(bench: Bench)
 
 
 async def test_fault_X17_nobody_learns_which_accounts_there_are(bench: Bench) -> None:
-    """An unknown login, a wrong password, a disabled account: the same status and the same page."""
+    """An unknown login, one too long to be any, a wrong password, a disabled account: the same status and page."""
     await bench.enter("anna", Role.COORDINATOR, password=PASSWORD)
     await bench.enter("piotr", Role.COORDINATOR, password=PASSWORD)
     await bench.spool.write(lambda store: store.set_active("piotr", False, NOW, "test"))
-    answers = [await sign_in(bench, who, word) for who, word in (("nikt", "x"), ("anna", "x"), ("piotr", PASSWORD))]
+    tried = (("nikt", "x"), ("n" * 101, "x"), ("anna", "x"), ("piotr", PASSWORD))
+    answers = [await sign_in(bench, who, word) for who, word in tried]
     assert {a.status for a in answers} == {401}
     assert len({a.body for a in answers}) == 1
     assert not any(cookie_of(a) for a in answers)
@@ -159,6 +160,15 @@ async def test_one_time_codes_work_once(bench: Bench, wall: Wall) -> None:
     assert (await sign_in(bench, "anna", PASSWORD, code)).status == 401
     wall.now += timedelta(seconds=30)
     assert (await sign_in(bench, "anna", PASSWORD, pyotp.TOTP(secret).at(wall.now))).status == 303
+
+
+async def test_a_code_of_any_length_only_does_not_fit(bench: Bench) -> None:
+    """A text pasted where a code belongs is answered in a sentence, before and after one is in."""
+    await bench.enter("anna", Role.COORDINATOR, password=PASSWORD)
+    assert (await sign_in(bench, "anna", PASSWORD, "1" * 500)).status == 401
+    pasted = {"secret": pyotp.random_base32(), "code": "1" * 2000}
+    answer = await bench.admin("/kody", method="POST", form=pasted)
+    assert (answer.status, "Kod nie pasuje" in answer.body.decode()) == (422, True)
 
 
 def filled(path: str, values: dict[str, str]) -> str:
