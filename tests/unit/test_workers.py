@@ -63,7 +63,7 @@ async def test_an_invoice_is_drawn_within_a_workers_limits() -> None:
     await pool.warm()
     rows = [Line(f"Obiad {n}", "12.30", "8") for n in range(1000)]
     assert (await pool.run(draw, invoice(lines=rows), Marks())).startswith(b"%PDF-")
-    assert await pool.run(work.niceness) == os.nice(0) + 10
+    assert await pool.run(work.niceness) == min(os.nice(0) + 10, 19)  # 19 is as nice as a process gets
     with pytest.raises(PermissionError, match="no network"):
         await pool.run(work.connect)
     pool.close()
