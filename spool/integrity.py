@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spool import bodies
+from spool.room import wal_of
 from spool.store import Store, Unreadable
 
 SMALL = 16_000_000
@@ -83,11 +84,6 @@ class Witness:
 
 def _sum(row: bytes) -> bytes:
     return f"{zlib.crc32(row):08x}".encode()
-
-
-def wal_of(spool: Path) -> Path:
-    """The file in which SQLite keeps what was committed and is not yet in the spool's own file."""
-    return spool.with_name(spool.name + "-wal")
 
 
 def write_wal_again(spool: Path) -> None:

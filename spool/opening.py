@@ -19,7 +19,7 @@ from spool.clock import system_clock
 from spool.crashpoint import reached
 from spool.domain.errors import ConfigError, SpoolDamaged, SpoolError, SpoolTooNew
 from spool.integrity import Witness
-from spool.room import QUEUE, full, look
+from spool.room import QUEUE, full, look, wal_of
 from spool.store import Store
 
 _PAGE_BYTES = 8192
@@ -75,7 +75,7 @@ def migrate(path: Path, witness: Witness, enter: Callable[[pysqlite3.Connection]
 
 def _write_wal_again(connection: pysqlite3.Connection, path: Path) -> None:
     """Under SQLite's own lock: a program that is none of ours, like one that replicates, may write here."""
-    if not integrity.wal_of(path).exists():
+    if not wal_of(path).exists():
         return
     connection.execute("BEGIN IMMEDIATE")
     try:

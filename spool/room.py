@@ -34,6 +34,16 @@ class Disk:
     read_only: bool
 
 
+def wal_of(spool: Path) -> Path:
+    """The file in which SQLite keeps what was committed and is not yet in the spool's own file."""
+    return spool.with_name(f"{spool.name}-wal")
+
+
+def taken_by(spool: Path) -> int:
+    """Bytes of a spool and its WAL; what is not there takes none. Raises OSError."""
+    return sum(path.stat().st_size for path in (spool, wal_of(spool)) if path.exists())
+
+
 def look(directory: Path) -> Disk:
     """The file system below this directory. Raises OSError."""
     found = os.statvfs(directory)

@@ -36,8 +36,7 @@ def keep(spool: Path, said: Before, copy: Callable[[Path], None]) -> None:
     files.make_directory(directory, 0o700)
     for path in directory.glob(f"*{_UNFINISHED}*"):
         path.unlink()
-    size = sum(p.stat().st_size for p in (spool, spool.with_name(f"{spool.name}-wal")) if p.exists())
-    if short := room.shortage(directory, room.QUEUE, least=size + _MARGIN):
+    if short := room.shortage(directory, room.QUEUE, least=room.taken_by(spool) + _MARGIN):
         raise short
     unfinished = said.path.with_suffix(_UNFINISHED)
     unfinished.touch(0o600)

@@ -45,12 +45,10 @@ def count(store: Store, contexts: Mapping[str, object], now: datetime) -> Counte
 
 def measure(counted: Counted, requests: Counter[int], spool: Path, folders: Path) -> Measured:
     """Add what the file systems say; one that cannot be asked is left out."""
-    files = [spool, spool.with_name(spool.name + "-wal")]
     free = {}
     for name, directory in (("spool", spool.parent), ("folders", folders)):
         try:
             free[name] = room.look(directory).free
         except OSError:
             continue
-    size = sum(path.stat().st_size for path in files if path.exists())
-    return Measured(counted, dict(requests), size, free)
+    return Measured(counted, dict(requests), room.taken_by(spool), free)

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO
 
-from spool import files, integrity, migrations
+from spool import files, integrity, migrations, room
 from spool.access import FILE
 from spool.backup import archive, disks, manifest, volumes
 from spool.backup.contents import SPOOL, Belonging, belongings
@@ -118,8 +118,7 @@ def _make(plan: Plan, work: Path) -> Made:
     wanted = (one for one in found if plan.recipient or not one.secret)
     taken = [one for one in wanted if str(one.path) not in unreadable]
     spool = plan.state / FILE
-    size = sum(p.stat().st_size for p in (spool, spool.with_name(f"{FILE}-wal")) if p.exists())
-    disks.make_sure(plan.state, plan.directory, size, sum(one.path.stat().st_size for one in taken))
+    disks.make_sure(plan.state, plan.directory, room.taken_by(spool), sum(one.path.stat().st_size for one in taken))
     snapshot = work / SPOOL
     snapshot.touch(0o600)
     with contextlib.closing(Looking(spool)) as looking:

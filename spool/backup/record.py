@@ -23,9 +23,8 @@ def begun(store: Store, now: datetime) -> Standing:
 
 def good(store: Store, now: datetime, made: Made) -> None:
     """This one is whole."""
-    said = now_standing(store, now)
-    done = replace(said, good_at=made.manifest.at, file=str(made.path), unreadable=made.unreadable)
-    done = replace(done, tried_at=now, reason="", hint="")
+    since = now_standing(store, now).since
+    done = Standing(since, made.manifest.at, str(made.path), tried_at=now, unreadable=made.unreadable)
     store.set_condition("", BACKUP, done.as_value(), now)
 
 

@@ -150,7 +150,7 @@ def _look_at(spool: Path) -> None:
         opened.close()
     if wrong:
         raise SpoolDamaged(f"Spool w tej kopii jest uszkodzony: {wrong}.", OTHER)
-    wal = spool.with_name(f"{spool.name}-wal")
+    wal = room.wal_of(spool)
     if wal.exists() and wal.stat().st_size:
         raise SpoolError("Spool z kopii nie daje się zamknąć.", "Proszę sprawdzić dysk i powtórzyć polecenie.")
 

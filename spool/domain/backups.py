@@ -53,7 +53,7 @@ def standing(value: Mapping[str, Any]) -> Standing:
     """The condition read again. Raises KeyError or ValueError for one that is none of ours."""
     moments = {name: datetime.fromisoformat(value[name]) if value[name] else None for name in ("good_at", "tried_at")}
     since = datetime.fromisoformat(value["since"])
-    lacking = tuple(value.get("unreadable", ()))  # the one before the first such backup has no word of it
+    lacking = tuple(value.get("unreadable", ()))  # not in one that an older release has written
     return Standing(
         since, moments["good_at"], value["file"], moments["tried_at"], value["reason"], value["hint"], lacking
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pysqlite3
 import pytest
 
-from spool import integrity, opening
+from spool import integrity, opening, room
 from spool.access import FILE, Spool
 from spool.domain.identity import RECONCILE_FIRST, Doubt
 from tests.backup_bench import NOW, Town
@@ -41,7 +41,7 @@ class Replicator:
     def replicate(self, target: Path) -> None:
         """The file as it is now, into an empty directory: with its read lock nobody can begin the WAL anew."""
         target.mkdir()
-        for path in (self._spool, integrity.wal_of(self._spool)):
+        for path in (self._spool, room.wal_of(self._spool)):
             shutil.copyfile(path, target / path.name)
         with closing(pysqlite3.connect(target / self._spool.name, isolation_level=None)) as restored:
             restored.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
