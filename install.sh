@@ -34,6 +34,8 @@ TEXT
 say() { printf '%s\n' "$*" >&2; }
 die() { say "Błąd: $*"; exit 1; }
 
+system_pythons=(/usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 /usr/bin/python3)
+
 # The first Python >= 3.11 that really runs and can make environments; shims on PATH may lie, so each is tried.
 find_python() {
   local c p
@@ -84,8 +86,9 @@ prepare_clone() {
       && "$venv/bin/python" -c '' 2>/dev/null; then
     return 0
   fi
-  python=$(find_python "${SLUZA_PYTHON:-}" python3.13 python3.12 python3.11 python3.14 python3 \
-    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-9].*/bin/python3 /usr/bin/python3) || need_python
+  # The system's own first, as for the appliance: what is tried here then runs there.
+  python=$(find_python "${SLUZA_PYTHON:-}" "${system_pythons[@]}" python3.13 python3.12 python3.11 python3.14 python3 \
+    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-9].*/bin/python3) || need_python
   say "Przygotowuję środowisko w $venv ($("$python" --version))…"
   rm -f "$venv/.sluza-stamp"
   make_venv "$python" "$venv" "$here/$1"

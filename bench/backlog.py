@@ -1,6 +1,6 @@
 """From a queue to KSeF numbers, in simulated time: the production agent beside the floor.
 
-    .venv/bin/python -m bench.backlog [--rounds N] [--no-write]
+    .venv/bin/python -m bench.backlog [--rounds N] [--up-to DOCUMENTS] [--no-write]
 
 Only what waits counts (`bench.simulated`): a round trip of 60 ms, an uplink of ten megabits, KSeF's own work, KSeF's
 production limits, and whatever the agent waits for. The floor is what nobody can go below: a bare login, two round
@@ -63,10 +63,12 @@ def _one_by_one(place: Town, count: int) -> float:
     return ROUND_TRIP_S + sends + place.ksef.work_on_last_document()
 
 
-def measure(rounds: int) -> str:
-    """The table."""
+def measure(rounds: int, up_to: int) -> str:
+    """The table, of backlogs no larger than `up_to`."""
     rows = []
     for count, goal in _CASES:
+        if count > up_to:
+            break
         runs = [backlog(count, 100 * count + n) for n in range(rounds)]
         seconds, floor = report.median([r.seconds for r in runs]), report.median([r.floor for r in runs])
         ratio = report.median([r.seconds / r.floor for r in runs])
@@ -84,4 +86,4 @@ def measure(rounds: int) -> str:
 
 
 if __name__ == "__main__":
-    report.run("backlog", "From a backlog to KSeF numbers", __doc__, measure, rounds=1)
+    report.run("backlog", "From a backlog to KSeF numbers", __doc__, measure, rounds=1, up_to=_CASES[-1][0])

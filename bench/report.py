@@ -22,15 +22,22 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 Row = tuple[str, ...]
 
 
-def run(name: str, title: str, doc: str | None, measure: Callable[[int], str], *, rounds: int) -> None:
-    """The command line of one benchmark: measure, print the section, write it in the place of the last one."""
+def run(name: str, title: str, doc: str | None, measure: Callable[..., str], *, rounds: int, **numbers: int) -> None:
+    """The command line of one benchmark: measure, print the section, write it in the place of the last one.
+
+    `measure` takes the rounds; `numbers` are further options with their defaults, which it takes by name.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of every contender (default {rounds})")
     parser.add_argument("--no-write", action="store_true", help="only print, leave bench/RESULTS.md as it is")
+    for number, default in numbers.items():
+        parser.add_argument(f"--{number.replace('_', '-')}", type=int, default=default, help=f"default {default}")
     chosen = parser.parse_args()
+    others = {number: getattr(chosen, number) for number in numbers}
     load = os.getloadavg()[0]
-    command = f"python -m bench.{name} --rounds {chosen.rounds}"
-    body = measure(chosen.rounds)
+    said = [f" --{number.replace('_', '-')} {value}" for number, value in others.items() if value != numbers[number]]
+    command = f"python -m bench.{name} --rounds {chosen.rounds}{''.join(said)}"
+    body = measure(chosen.rounds, **others)
     section = f"## {title} (`{command}`)\n\n{machine(load)}\n\n{body.strip()}\n"
     print(section)
     if not chosen.no_write:

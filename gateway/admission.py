@@ -4,6 +4,7 @@ Runs inside the one transaction that also stores the row. Here the document gets
 an offline mode, KOD II: this is the moment of issue (deadlines §0).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -65,9 +66,10 @@ class Admission:
     def take(self, store: Store, judged: Judged, now: datetime) -> Verdict:
         """DESIGN 4.4, "The same again", then what the spool knows of it, then the row."""
         new = self._placed(judged.new)
-        if store.in_another_world(new.sha256, new.facts.training):
+        twins = store.twins(new.sha256)
+        if any(twin.facts.training != new.facts.training for twin in twins):
             return Verdict("refused", judged.name, problems=(problem(_TWIN[bool(new.facts.training)]),))
-        known = store.of_bytes(new.unit, new.sha256)
+        known = next((twin for twin in twins if twin.unit == new.unit), None)
         if known and known.state in HOLDS_NUMBER:
             store.log(known.id, "duplicate", now, new.actor, _again(judged.name))
             return Verdict("same", judged.name, known)
@@ -78,9 +80,14 @@ class Admission:
             _need_correctable(store, new)
         elif known and store.rejected_offline(known):
             new = _as_issued_before(new, known)
-        for step in (_check_unique, self._check_original, lambda s, n: self._issue(s, n, now)):
+        steps: tuple[Callable[[NewDocument], NewDocument], ...] = (
+            lambda n: _check_unique(store, n, twins),
+            lambda n: originals.check(store, n, self.rules.municipality),
+            lambda n: self._issue(store, n, now),
+        )
+        for step in steps:
             if new.state is not State.REFUSED:
-                new = step(store, new)
+                new = step(new)
         stem = _file_stem(store, new)
         document = store.take_again(known, new, stem, now) if known else store.add(new, judged.raw, stem, now)
         if new.state is State.REFUSED:
@@ -92,10 +99,8 @@ class Admission:
     def _placed(self, new: NewDocument) -> NewDocument:
         """With its place in a numbering series of its unit."""
         unit = self.rules.municipality.units.get(new.unit)
-        return replace(new, place=place(unit, new.facts.number_key)) if unit else new
-
-    def _check_original(self, store: Store, new: NewDocument) -> NewDocument:
-        return originals.check(store, new, self.rules.municipality)
+        found = place(unit, new.facts.number_key) if unit else new.place
+        return new if found == new.place else replace(new, place=found)
 
     def _offline24(self, unit_id: str) -> str:
         """What the order says of offline24 on wish: the unit's own, else the municipality's (S11)."""
@@ -143,9 +148,9 @@ def _again(name: str) -> str:
     return f"Ten sam plik przyszedł ponownie ({name})." if name else "Ten sam plik przyszedł ponownie."
 
 
-def _check_unique(store: Store, new: NewDocument) -> NewDocument:
+def _check_unique(store: Store, new: NewDocument, twins: list[Document]) -> NewDocument:
     """Refuse bytes or a business number that a live or numbered document holds; another unit's stays unnamed (I7)."""
-    if store.elsewhere(new.unit, new.sha256):
+    if any(twin.unit != new.unit and twin.state in HOLDS_NUMBER for twin in twins):
         return new.refused([problem("duplicate_in_municipality", field="Fa/P_2")])
     holder = store.holder(new.facts.seller_nip, new.facts.kind, new.facts.number_key)
     if holder is None:

@@ -38,7 +38,7 @@ def unpack(raw: bytes) -> tuple[list[Entry], list[Problem]]:
             if _incomplete(raw, everything):
                 return [], [problem("zip_broken")]
             entries = [e for e in everything if not e.is_dir() and not _LEFT_BY_SYSTEMS.search(e.filename)]
-            found = _refusals(entries)
+            found = _refusals(entries, opened.start_dir)
             return ([], found) if found else _inflate(opened, entries)
     except Exception:  # the library raises a dozen kinds, and whatever hostile bytes lead it to
         return [], [problem("zip_broken")]
@@ -56,8 +56,8 @@ def _incomplete(raw: bytes, everything: list[zipfile.ZipInfo]) -> bool:
     return min((e.header_offset for e in everything), default=0) > 0
 
 
-def _refusals(entries: list[zipfile.ZipInfo]) -> list[Problem]:
-    """What the directory of the archive already tells."""
+def _refusals(entries: list[zipfile.ZipInfo], directory_at: int) -> list[Problem]:
+    """What the directory of the archive, which begins at that byte, already tells."""
     if not entries:
         return [problem("zip_empty")]
     if len(entries) > MAX_ENTRIES:
@@ -74,7 +74,7 @@ def _refusals(entries: list[zipfile.ZipInfo]) -> list[Problem]:
         return [problem("zip_bad_name", name=bad[0])]
     if len({fold(n) for n in names}) < len(names):
         return [problem("zip_same_names")]
-    if _overlap(entries):
+    if _overlap(entries, directory_at):
         return [problem("zip_broken")]
     return []
 
@@ -90,10 +90,11 @@ def _is_path(name: str) -> bool:
     return name.startswith("/") or "\\" in name or ":" in name or re.search(r"(^|/)\.\.(/|$)", name) is not None
 
 
-def _overlap(entries: list[zipfile.ZipInfo]) -> bool:
-    """True when two entries share bytes (a bomb's trick that old `zipfile` versions miss)."""
+def _overlap(entries: list[zipfile.ZipInfo], directory_at: int) -> bool:
+    """True when two entries share bytes, or one reaches into the directory: a bomb's trick. Some versions of `zipfile`
+    see it, others of the same number do not: so that every installation says the same, it is looked for here."""
     spans = sorted((e.header_offset, e.header_offset + 30 + e.compress_size) for e in entries)
-    return any(start < before_end for (_, before_end), (start, _) in pairwise(spans))
+    return any(start < before_end for (_, before_end), (start, _) in pairwise([*spans, (directory_at, directory_at)]))
 
 
 def _inflate(opened: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> tuple[list[Entry], list[Problem]]:

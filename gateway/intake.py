@@ -104,21 +104,22 @@ class FrontDoor:
     async def _take(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
         if (big := sizes.too_big(len(raw), zipped=sizes.is_zip(raw))) is not None:
             return [Verdict("refused", origin.name, problems=(big,))]
+        sha256 = sha256_hex(raw)
         if self._hands is None:
-            return await self._accept(raw, origin, may_wait)
-        subject = DELIVERY + sha256_hex(raw)
+            return await self._accept(raw, sha256, origin, may_wait)
+        subject = DELIVERY + sha256
         if await self._hands.poison(subject):
-            return [await self._not_again(raw, origin)]
+            return [await self._not_again(sha256, origin)]
         async with self._hands.on(subject):
-            return await self._accept(raw, origin, may_wait)
+            return await self._accept(raw, sha256, origin, may_wait)
 
-    async def _accept(self, raw: bytes, origin: Origin, may_wait: bool) -> list[Verdict]:
-        reached("intake.read", sha256_hex(raw))
+    async def _accept(self, raw: bytes, sha256: str, origin: Origin, may_wait: bool) -> list[Verdict]:
+        reached("intake.read", sha256)
         if not sizes.is_zip(raw):
             examined = await self._examine(raw)
             if may_wait and not examined.complete:
                 return [Verdict("incomplete", origin.name, problems=examined.problems)]
-            return await self._commit([await self._looked_at(raw, examined, origin)], raw, origin)
+            return await self._commit([await self._looked_at(raw, examined, origin)], sha256, origin)
         try:
             entries, problems = await self._in_worker(archive.unpack, raw)
         except _PoisonError as poison:
@@ -130,11 +131,11 @@ class FrontDoor:
             await self._looked_at(entry, await self._examine(entry), replace(origin, name=name, key=""))
             for name, entry in entries
         ]
-        return await self._commit(judged, raw, origin)
+        return await self._commit(judged, sha256, origin)
 
-    async def _not_again(self, raw: bytes, origin: Origin) -> Verdict:
+    async def _not_again(self, sha256: str, origin: Origin) -> Verdict:
         """Bytes that ended this process several times: not touched any more, and kept by whoever brought them."""
-        known = await self._spool.read(lambda store: store.of_bytes(origin.unit.id, sha256_hex(raw)))
+        known = await self._spool.read(lambda store: store.of_bytes(origin.unit.id, sha256))
         if known and known.state in HOLDS_NUMBER:
             return Verdict("same", origin.name, known)
         told = known if known and known.state is State.QUARANTINED else None  # its row is shown to the unit
@@ -153,7 +154,7 @@ class FrontDoor:
         new = replace(judged.new, corrects=original.sha256, asked_at=original.asked_at, wish=original.wish)
         if new.state is not State.REFUSED and (changed := await self._workers.run(content_change, before, raw)):
             new = new.refused([changed])
-        [verdict] = await self._commit([replace(judged, new=new)], raw, origin)
+        [verdict] = await self._commit([replace(judged, new=new)], new.sha256, origin)
         return verdict
 
     def _need_room(self) -> None:
@@ -222,7 +223,9 @@ class FrontDoor:
         if too_early(now):
             raise ClockWrong(wrong_clock(now))
         training = self._municipality.training(origin.unit.context)
-        facts = replace(examined.facts or Facts(), training=training)
+        facts = examined.facts or Facts()
+        if facts.training != training:
+            facts = replace(facts, training=training)
         problems, warnings = examined.problems, examined.warnings
         if examined.facts is not None and not problems:
             problems, warnings = validation.check(
@@ -244,12 +247,12 @@ class FrontDoor:
         )
         return Judged(raw, origin.name, new.refused(problems) if problems else new)
 
-    async def _commit(self, judged: Sequence[Judged], raw: bytes, origin: Origin) -> list[Verdict]:
-        """All rows of one delivery in one transaction; returns after it is durable."""
-        sha256 = sha256_hex(raw)
+    async def _commit(self, judged: Sequence[Judged], sha256: str, origin: Origin) -> list[Verdict]:
+        """All rows of the delivery with this hash in one transaction; returns after it is durable."""
 
         def work(store: Store) -> list[Verdict]:
-            self._need_room()  # the disk may have filled up with this very commit: the reserve is not for what is new
+            if not self._spool.reserve.held:  # given away for this very commit, and not for what is new
+                self._need_room()
             now = self._clock()
             if origin.key and not store.use_key(origin.unit.id, origin.key, sha256, now):
                 return [Verdict("refused", origin.name, problems=(problem("idempotency_key_reused"),))]

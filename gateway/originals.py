@@ -21,6 +21,8 @@ _OUTSIDE, _NUMBER = f"{_FIELD}/NrKSeFN", f"{_FIELD}/NrKSeFFaKorygowanej"
 
 def check(store: Store, new: NewDocument, municipality: Municipality) -> NewDocument:
     """The same document, refused where an original of ours contradicts it; what we cannot know is for the policies."""
+    if not new.facts.corrected:
+        return new
     problems, unknown, awaits = [], [], ""
     for corrected in new.facts.corrected:
         key = new.facts.key_of(corrected.number)

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -27,11 +28,16 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud8
 def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Black out values under tell-tale names and whatever looks like a credential inside a text (X22)."""
     for key, value in event.items():
-        if _SECRET_KEYS.search(key):
+        if _is_secret(key):
             event[key] = _HIDDEN
         elif isinstance(value, str):
             event[key] = _SECRET_TEXT.sub(_HIDDEN, value)
     return event
+
+
+@lru_cache(256)  # names are ours and few; bounded all the same
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEYS.search(key) is not None
 
 
 def _one_line(event: Any, **options: Any) -> str:

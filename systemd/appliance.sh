@@ -81,8 +81,7 @@ stamp_of() {
 build_release() {
   local python stamp source
   # The system's own Python: one under somebody's home could not be run by the user sluza.
-  python=$(find_python "${SLUZA_PYTHON:-}" /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 /usr/bin/python3) \
-    || need_python
+  python=$(find_python "${SLUZA_PYTHON:-}" "${system_pythons[@]}") || need_python
   stamp=$(stamp_of "$python")
   release=$(readlink $opt/current || true)
   if [ -n "$release" ] && [ "$(cat "$release/.complete" 2>/dev/null)" = "$stamp" ]; then

@@ -113,17 +113,20 @@ async def _say_continue(request: web.Request) -> None:
 
 async def _chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
     """The body as it arrives; a client slower than our patience, or gone, ends it."""
-    start, received = time.monotonic(), 0
+    content, start, received = request.content, time.monotonic(), 0
     while True:
-        left = start + patience.grace_s + received / patience.bytes_per_s - time.monotonic()
         try:
-            async with asyncio.timeout(max(left, 0)):
-                chunk = await request.content.readany()
+            # What is here already, of a small body all of it, needs no watch.
+            chunk = content.read_nowait()
+            if not chunk and not content.at_eof():
+                left = start + patience.grace_s + received / patience.bytes_per_s - time.monotonic()
+                async with asyncio.timeout(max(left, 0)):
+                    chunk = await content.readany()
         except TimeoutError:
             raise HttpProblem("too_slow", close=True) from None
         except (ConnectionError, web.RequestPayloadError, asyncio.IncompleteReadError):
             raise HttpProblem("body_cut", close=True) from None
-        if not chunk and request.content.at_eof():
+        if not chunk and content.at_eof():
             return
         received += len(chunk)
         yield chunk

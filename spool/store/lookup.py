@@ -37,20 +37,10 @@ class Lookup(SeriesOrder):
         row = self._one("SELECT * FROM document WHERE unit = ? AND sha256 = ?", unit, sha256)
         return rows.document(row) if row else None
 
-    def elsewhere(self, unit: str, sha256: str) -> bool:
-        """True when another unit has a live or numbered document with these bytes."""
-        return bool(
-            self._one(
-                f"SELECT 1 FROM document WHERE sha256 = ? AND unit <> ? AND state IN ({_HOLDERS})",  # noqa: S608
-                sha256,
-                unit,
-            )
-        )
-
-    def in_another_world(self, sha256: str, training: str) -> bool:
-        """True when these bytes are known from a training, or from another one than this, or as a real document."""
-        found = self._one("SELECT 1 FROM document WHERE sha256 = ? AND training <> ?", sha256, training)
-        return found is not None
+    def twins(self, sha256: str) -> list[Document]:
+        """The documents with these bytes, of all units: at most one of each."""
+        found = self._db.execute("SELECT * FROM document WHERE sha256 = ?", (sha256,))
+        return [rows.document(r) for r in found]
 
     def ours(self, ksef_number: str, sha256: str) -> Document | None:
         """The document of any unit that has this KSeF number or these bytes."""
