@@ -180,8 +180,11 @@ def refused(store: Store, document: Document, outcome: Refused, now: datetime) -
 def doubted(store: Store, document: Document, reading: Reading, until: datetime, now: datetime) -> None:
     """A verdict that does not count yet, because KSeF may have the bytes a second time (`agent.twins`).
 
-    What stops the context stops it now: nothing more is sent into what KSeF will not have.
+    What stops the context stops it now: nothing more is sent into what KSeF will not have. The session has to come to
+    its end, also one that was given up while KSeF did not show it.
     """
+    if document.session is not None:
+        store.regain_session(document.session)
     if isinstance(reading.outcome, Later) and reading.outcome.person:
         _pause(store, document, reading, reading.outcome, now)
     overdue(store, document, now)

@@ -2,7 +2,8 @@
 
 A process of its own writes and closes files, one after another; the notice is the moment at which the gateway's event
 loop has the name, through the same watch as in the product. A full scan is one round of every unit's folder by the real
-watcher, over folders with files that it leaves alone; beside it `os.scandir` walks the same directories.
+watcher, all begun at once as in the product, over folders with files that it leaves alone; beside it `os.scandir` walks
+the same directories.
 """
 
 import asyncio
@@ -98,8 +99,7 @@ async def _scans(root: Path, rounds: int) -> tuple[list[float], list[float]]:
     loop, ours, bare = asyncio.get_running_loop(), list[float](), list[float]()
     for number in range(10 * rounds + 1):
         start = time.perf_counter()
-        for box in watcher._boxes:
-            await box.round(loop)
+        await asyncio.gather(*(box.round(loop) for box in watcher._boxes))
         middle = time.perf_counter()
         names = [entry.name for directory in directories for entry in os.scandir(directory)]
         end = time.perf_counter()

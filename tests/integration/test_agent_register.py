@@ -149,10 +149,8 @@ async def test_fault_K04_no_query_left_holds_nobody(rig: Rig, sandbox: Sandbox) 
     assert (await rig.read(hidden)).state is State.UNKNOWN
 
 
-async def test_fault_K09_lost_session_comes_back(rig: Rig, sandbox: Sandbox) -> None:
-    """Given up as lost and then shown again: it is brought to its end, and its list proves the absence as ever."""
-    document = await _in_doubt(rig, sandbox, await rig.put_new("K09b/1"), "timeout_before")
-    await rig.advance(hours=13)
+async def _lost_and_shown_again(rig: Rig, sandbox: Sandbox, document: Document) -> None:
+    """The hidden session of this document is given up, KSeF shows it again, and it is brought to its end."""
 
     async def session_is(column: str) -> None:
         async def look() -> bool | None:
@@ -161,10 +159,29 @@ async def test_fault_K09_lost_session_comes_back(rig: Rig, sandbox: Sandbox) -> 
 
         await rig.eventually(look, f"{column} of the session")
 
+    await rig.advance(hours=13)
     await session_is("lost_at")
     sandbox.call("DELETE", "/sandbox/faults")
     await rig.advance(hours=2)
     await session_is("final_at")
+
+
+async def test_fault_K09_lost_session_comes_back(rig: Rig, sandbox: Sandbox) -> None:
+    """Given up as lost and then shown again: it is brought to its end, and its list proves the absence as ever."""
+    document = await _in_doubt(rig, sandbox, await rig.put_new("K09b/1"), "timeout_before")
+    await _lost_and_shown_again(rig, sandbox, document)
     await rig.advance(minutes=5)
     done = await rig.until(document, State.ACCEPTED)
     assert sandbox.ledger()[done.sha256]["posts"] == 1
+
+
+async def test_fault_K09_a_verdict_in_a_session_that_comes_back_counts(rig: Rig, sandbox: Sandbox) -> None:
+    """KSeF had cancelled it there, and the session was given up before anybody heard: it goes again all the same."""
+    everything = sandbox.fault("GET /v2/sessions/*", "21173", None)
+    sandbox.fault(SEND, "verdict_500", 1)
+    document = await rig.put_new("K09b/2")
+    await rig.start()
+    await _hide(rig, sandbox, await rig.until(document, State.UNKNOWN), everything, "21173")
+    await _lost_and_shown_again(rig, sandbox, await rig.read(document))
+    done = await rig.until(document, State.ACCEPTED)
+    assert (done.attempts, sandbox.ledger()[done.sha256]["posts"]) == (2, 2)

@@ -98,9 +98,20 @@ def _packed_habit(**drawn: tuple[float, ...]) -> Fate:
 
 
 def _hidden(director: "Director") -> None:
+    """The session of a send without an answer is shown no more, and KSeF may need longer than it could last."""
     _line("lost_after", "send")(director)
+    habits = director.world.model.habits
     director.world.network.weather.hides = 1.0
-    director.world.model.habits.judging_s = 2.0
+    habits.judging_s = 2.0
+    habits.stuck, habits.stuck_s = director.dice.choice((0.0, 1.0, 1.0)), 120_000.0
+
+
+def _wrong_receipts(director: "Director") -> None:
+    """There are other documents, of which they may be."""
+    _habit(wrong_upo=(0.5, 1.0), upo_after_close=(0.0, 1.0))(director)
+    director.horizon = 4.0
+    for _ in range(2):
+        director.at(director.drop)
 
 
 def _copies(director: "Director") -> None:
@@ -210,7 +221,7 @@ FATES: tuple[tuple[str, Fate], ...] = (
     ("K01", _by_package("crash", "close_batch", "upload", "open_batch")),
     ("K09", _hidden),
     ("K10", _soon("forget_tokens")),
-    ("K14", _habit(wrong_upo=(0.5, 1.0), upo_after_close=(0.0, 1.0))),
+    ("K14", _wrong_receipts),
     ("K02", _copies),
     ("F01", _returns),
     ("K01", _by_package("lost_before", "close_batch", "upload", "open_batch")),

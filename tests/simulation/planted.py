@@ -191,9 +191,8 @@ MUTANTS = (
         "answers.append((done, job(store)))", "done.set_result(job(store))",
     ),
     _one(
-        "foreign-bytes-are-mine", "The same bytes from another unit count as one's own", "spool/store/lookup.py",
-        '"SELECT * FROM document WHERE unit = ? AND sha256 = ?"',
-        '"SELECT * FROM document WHERE ? <> \'\' AND sha256 = ?"',
+        "foreign-bytes-are-mine", "The same bytes from another unit count as one's own", "gateway/admission.py",
+        "next((twin for twin in twins if twin.unit == new.unit), None)", "next(iter(twins), None)",
     ),
     _one(
         "number-not-looked-up", "A number that a live document holds is not noticed at intake", "gateway/admission.py",
