@@ -86,7 +86,7 @@ class Box:
         """One scan and the files that are due; returns how long nothing needs to be done. Never raises OSError."""
         hurried, self._hurried = self._hurried, set()
         try:
-            found = await self._desk.io(self._scan)
+            found = await self._desk.scan(self._scan)
         except OSError as error:
             self._alerts.once(
                 ("unavailable",),
@@ -127,6 +127,8 @@ class Box:
             found.inner_names = self._inner_listing.names(found.inner)
         except (OSError, OddEntryError) as error:
             found.error = error
+        if not found.names and not found.inner_names:
+            found.close()  # nothing to be done in there, as nearly always
         return found
 
     async def _tell_odd(self, found: "_Scan") -> None:
@@ -139,6 +141,8 @@ class Box:
     async def _work(self, pickup: Pickup, drop: Drop, names: list[str], hurried: set[str]) -> bool:
         """Look at the due files of one folder; True when there are more than one round takes."""
         due = pickup.due(names, hurried)
+        if not due:
+            return False
         if self._order is None:
             await asyncio.gather(*(self._step(pickup, drop, name) for name in due[:_PER_ROUND]))
         else:
@@ -189,7 +193,7 @@ class _Scan:
     error: OSError | OddEntryError | None = None
 
     def close(self) -> None:
-        """Let go of both."""
+        """Let go of both; harmless when called twice."""
         self.drop.close()
         if self.inner is not None:
             self.inner.close()

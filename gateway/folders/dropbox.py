@@ -64,8 +64,10 @@ class Drop:
         return found
 
     def close(self) -> None:
-        """Let go of the directory."""
-        os.close(self._fd)
+        """Let go of the directory; harmless when called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def listing(self) -> list[str]:
         """All names, as the directory has them; nothing is opened."""

@@ -85,8 +85,8 @@ def ensure_month(root: Path, unit: str, folder: str, moment: datetime) -> Path:
     return ensure_directory(ensure_directory(require(root, unit) / folder) / month(moment))
 
 
-def ensure_missing(root: Path, unit: str, folders: tuple[str, ...] = OF_A_UNIT) -> None:
-    """Make again what somebody deleted inside a folder that is available."""
+def ensure_missing(root: Path, unit: str, folders: tuple[str, ...] = OF_A_UNIT) -> Path:
+    """Make again what somebody deleted inside a unit's folder, which is available; returns that."""
     folder = require(root, unit)
     # Asked at every scan, and nearly always all there: one look at the unit's folder costs less than one at each.
     with os.scandir(folder) as entries:
@@ -94,6 +94,7 @@ def ensure_missing(root: Path, unit: str, folders: tuple[str, ...] = OF_A_UNIT) 
     for name in folders:
         if not (name in there or ("/" in name and (folder / name).is_dir())):
             ensure_directory(folder / name, _OPEN_MODE if name.startswith(OUTBOX) else _CLOSED_MODE)
+    return folder
 
 
 def mark(root: Path, unit: str) -> None:

@@ -34,6 +34,7 @@ from gateway.folders.settling import (
     kind_of,
     next_look,
 )
+from gateway.folders.turn import Turn
 from spool.bodies import sha256_hex
 from spool.clock import Clock
 from spool.domain.catalogue import problem
@@ -50,7 +51,10 @@ _RETRY_S = (1.0, 5.0, 15.0, 60.0)
 
 @dataclass(frozen=True)
 class Desk:
-    """What every pick-up needs, once per process. `threads` is for file work, so that the event loop never waits."""
+    """What every pick-up needs, once per process. `threads` is for file work, so that the event loop never waits.
+
+    `turn` None: there is one folder only, and nobody to take turns with.
+    """
 
     door: Door
     root: Path
@@ -58,6 +62,11 @@ class Desk:
     clock: Clock
     threads: Executor
     shelf: Shelf
+    turn: Turn | None = None
+
+    async def scan(self, work: Callable[[], T]) -> T:
+        """Look through a folder, in a thread."""
+        return await (self.turn.take(work) if self.turn else self.io(work))
 
     async def io(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run file work in a thread."""
@@ -256,8 +265,7 @@ class Pickup:
 
 def outbox(root: Path, unit: str, folders: tuple[str, ...] = layout.OF_A_UNIT) -> Drop:
     """The unit's open drop folder. Raises FoldersUnavailableError when it is not mounted; makes it when missing."""
-    layout.ensure_missing(root, unit, folders)
-    return Drop.open(root / unit / layout.OUTBOX)
+    return Drop.open(layout.ensure_missing(root, unit, folders) / layout.OUTBOX)
 
 
 def _look(file: DropFile, kind: Kind) -> tuple[Look, bytes | None]:

@@ -15,6 +15,7 @@ from gateway.folders.pickup import Desk
 from gateway.folders.placing import Shelf
 from gateway.folders.settling import Patience
 from gateway.folders.setup import folders_of
+from gateway.folders.turn import Turn
 from gateway.intake import FrontDoor, Origin
 from gateway.settings import Folders
 from spool.clock import Clock
@@ -60,7 +61,8 @@ class Watcher:
         self._rescan_s = settings.rescan_seconds
         self._threads = ThreadPoolExecutor(2 * _AT_ONCE, "folders")
         patience = Patience(settings.settle_seconds, settings.incomplete_seconds, settings.empty_minutes * 60)
-        self._desk = Desk(LocalDoor(front_door), folders_root, patience, clock, self._threads, Shelf())
+        self._turn = Turn(self._threads)
+        self._desk = Desk(LocalDoor(front_door), folders_root, patience, clock, self._threads, Shelf(), self._turn)
         self._hints = Hints() if events else None
         places = asyncio.Semaphore(_AT_ONCE)
         tell = leftovers.tell if leftovers else None
@@ -81,6 +83,7 @@ class Watcher:
         finally:
             if self._hints:
                 await asyncio.to_thread(self._hints.stop)
+            self._turn.end()
             self._threads.shutdown(wait=False)
 
 
