@@ -187,8 +187,9 @@ def look(root: Path, promised: set[str]) -> None:
         spool.close()
 
 
-async def sweep(root: Path, seed: int, rounds: int) -> None:
-    """`rounds` of them picked by the seed; 0: every operation with every error, once and for good."""
+async def sweep(root: Path, seed: int, rounds: int, part: int, parts: int) -> None:
+    """`rounds` of them picked by the seed; 0: every operation with every error, once and for good. Of these one part of
+    so many, each of which may have a process of its own."""
     shim, dice = Switches(), random.Random(seed)
     counts = {
         kinds: await round_of(root, shim, error, 0, 0) for kinds, error in {k: e for e, k in SAYS.items()}.items()
@@ -197,7 +198,8 @@ async def sweep(root: Path, seed: int, rounds: int) -> None:
     every = [
         (error, at, times) for error, total in totals.items() for at in range(1, total + 1) for times in (1, 10**6)
     ]
-    for error, at, times in every if not rounds else sorted(dice.sample(every, rounds)):
+    chosen = every if not rounds else sorted(dice.sample(every, rounds))
+    for error, at, times in chosen[part::parts]:
         try:
             await round_of(root, shim, error, at, times)
         except BaseException:
@@ -209,4 +211,4 @@ async def sweep(root: Path, seed: int, rounds: int) -> None:
 if __name__ == "__main__":
     to_stderr(io.StringIO())
     access._CHECKPOINT_EVERY_S = 0.02
-    asyncio.run(sweep(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(sweep(Path(sys.argv[1]), *map(int, sys.argv[2:])))
