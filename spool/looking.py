@@ -33,8 +33,12 @@ class Looking:
         with _readable(path):
             self._connection = pysqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
             self._connection.row_factory = pysqlite3.Row
-            self._connection.execute("PRAGMA busy_timeout=30000")
-            self._know_the_schema()
+            try:
+                self._connection.execute("PRAGMA busy_timeout=30000")
+                self._know_the_schema()
+            except BaseException:
+                self._connection.close()
+                raise
 
     def _know_the_schema(self) -> None:
         database = sqlite_utils.Database(self._connection)

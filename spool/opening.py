@@ -33,9 +33,14 @@ def connect(path: Path) -> pysqlite3.Connection:
     """A connection that commits for good. Raises pysqlite3.Error."""
     connection = pysqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.row_factory = pysqlite3.Row
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA wal_autocheckpoint=0")
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+    except BaseException:
+        # Not some time later: the last to close a spool removes the WAL of that name, whose ever it is by then.
+        connection.close()
+        raise
     return connection
 
 
