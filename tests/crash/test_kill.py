@@ -15,8 +15,8 @@ from tests.crash.town import Case, Town, run
 ROOT = Path(__file__).resolve().parents[2]
 DOUBT = ("send.answered", "doubt.begun"), ("send.answered", "doubt.found")
 """A document is in doubt only after a kill between intent and answer: these follow one another."""
-_ELSEWHERE = ("doubt.", "package.")
-"""Points that a round does not pass by itself; packages have `test_kill_package`."""
+_ELSEWHERE = ("doubt.", "package.", "mirror.taken")
+"""Points that a round does not pass by itself; packages have `test_kill_package`, copies `test_kill_recall`."""
 IN_CI = 2
 """Kills of each program in an ordinary run, and two more of the agent."""
 

@@ -454,6 +454,8 @@ def run(town: Town, cases: Iterable[tuple[str, Case]], *, patience: int = 3) -> 
             case, rounds = waited.get(program.role, (program.cases[0], 0))
             rounds = rounds + 1 if case == program.cases[0] else 1
             waited[program.role] = (program.cases[0], rounds)
+            if rounds == patience - 1:
+                town.sandbox.advance(minutes=11)  # what nobody uses any more is closed
             if rounds >= patience:
                 missed.append(program.cases.popleft())
                 program.again()
