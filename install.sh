@@ -91,6 +91,8 @@ prepare_clone() {
     "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-9].*/bin/python3) || need_python
   say "Przygotowuję środowisko w $venv ($("$python" --version))…"
   rm -f "$venv/.sluza-stamp"
+  # What another Python made cannot be made over by this one.
+  [ "$(readlink -f "$venv/bin/python")" = "$(readlink -f "$python")" ] || rm -rf "$venv"
   make_venv "$python" "$venv" "$here/$1"
   install_package "$venv" -e "$here"
   printf '%s' "$stamp" > "$venv/.sluza-stamp"
