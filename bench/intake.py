@@ -39,7 +39,7 @@ _THREADS = {
 @dataclass
 class Seen:
     """What the rounds gave: documents a second, for ours the latencies of the answers in seconds, and the processor
-    seconds of all documents: of ours by thread, and on the whole machine by contender."""
+    seconds of a document, added up over the rounds that count: of ours by thread, of the machine by contender."""
 
     ours: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
@@ -61,6 +61,9 @@ def measure(rounds: int) -> str:
                     count, before = DOCUMENTS if connections > 1 else DOCUMENTS // 4, processor.of_machine()
                     rates.append(count / other.send(count, connections, SIZE))
                     seen.machine[f"theirs {connections}"] += (processor.of_machine() - before) / count
+                if number == 0:
+                    seen.threads.clear()
+                    seen.machine.clear()
     return _told(seen)
 
 
@@ -106,7 +109,7 @@ Goal {report.verdict(ours / best, GOAL, at_least=True)}. Our answers: p99 {p99 *
 
 def _profile(seen: Seen, best: float) -> str:
     """Why it is as it is: what each costs, and what the goal would leave."""
-    rounds, processors = len(seen.ours), len(os.sched_getaffinity(0))
+    rounds, processors = len(seen.ours) - 1, len(os.sched_getaffinity(0))
     threads = Counter({name: seconds / rounds for name, seconds in seen.threads.items()})
     rows = [(what, _ms(threads.pop(name, 0.0))) for name, what in _THREADS.items()]
     rows.append(("other threads: log, folders, checkpoints", _ms(threads.total())))
