@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -12,14 +12,15 @@ class BadLine:
     """`port` is where clients connect. What is set here holds for bytes from now on.
 
     `cut_up` and `cut_down`: the connection is reset after so many more bytes in that direction, then the line is whole
-    again. `silent`: bytes go nowhere and nobody is told (half-open). `down`: connections are refused. `rate`: bytes a
-    second, both ways together.
+    again; `before_cut` is awaited when those bytes have gone and the connection still stands. `silent`: bytes go
+    nowhere and nobody is told (half-open). `down`: connections are refused. `rate`: bytes a second, both ways together.
     """
 
     target: int
     port: int = 0
     cut_up: int | None = None
     cut_down: int | None = None
+    before_cut: Callable[[], Awaitable[None]] | None = None
     silent: bool = False
     down: bool = False
     rate: float = 0
@@ -68,6 +69,8 @@ class BadLine:
                     writer.write(chunk[:left])
                     await writer.drain()
                     self._count(left, up=up)
+                    if self.before_cut is not None:
+                        await self.before_cut()
                     self.cuts += 1
                     if up:
                         self.cut_up = None

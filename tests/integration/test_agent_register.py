@@ -152,18 +152,16 @@ async def test_fault_K04_no_query_left_holds_nobody(rig: Rig, sandbox: Sandbox) 
 async def _lost_and_shown_again(rig: Rig, sandbox: Sandbox, document: Document) -> None:
     """The hidden session of this document is given up, KSeF shows it again, and it is brought to its end."""
 
-    async def session_is(column: str) -> None:
-        async def look() -> bool | None:
-            session = await rig.spool.read(lambda store: store.session(str(document.session)))
-            return getattr(session, column) is not None or None
+    async def look(column: str) -> bool | None:
+        session = await rig.spool.read(lambda store: store.session(str(document.session)))
+        return getattr(session, column) is not None or None
 
-        await rig.eventually(look, f"{column} of the session")
-
-    await rig.advance(hours=13)
-    await session_is("lost_at")
+    # Looked for: a look that is under way while the clock goes on would count as one of afterwards.
+    await _looked(rig, sandbox, document, hours=13)
+    await rig.eventually(lambda: look("lost_at"), "the session given up")
     sandbox.call("DELETE", "/sandbox/faults")
     await rig.advance(hours=2)
-    await session_is("final_at")
+    await rig.eventually(lambda: look("final_at"), "the session brought to its end")
 
 
 async def test_fault_K09_lost_session_comes_back(rig: Rig, sandbox: Sandbox) -> None:
