@@ -32,6 +32,33 @@ async def test_scans_run_one_after_the_other_in_one_thread(turns: Turn) -> None:
     assert len({thread for _, thread in found}) == 1
 
 
+async def test_the_loop_is_told_once_for_several(turns: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waking it for each would cost as much again as the scans: the lock goes to and fro at every name."""
+    monkeypatch.setattr(turn, "_TOGETHER_S", 60)
+    loop, told, all_wait = asyncio.get_running_loop(), list[object](), threading.Event()
+    tell = loop.call_soon_threadsafe
+    monkeypatch.setattr(loop, "call_soon_threadsafe", lambda *call: (told.append(call), tell(*call)))
+    asked = [asyncio.create_task(turns.take(lambda: all_wait.wait(20))) for _ in range(20)]
+    await asyncio.sleep(0)
+    all_wait.set()
+    assert await asyncio.gather(*asked) == [True] * 20
+    assert len(told) == 1
+
+
+async def test_fault_F08_what_ended_before_a_hanging_one_is_told(turns: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not wait for company that may never come."""
+    monkeypatch.setattr(turn, "_TOGETHER_S", 60)
+    hangs, both_wait = threading.Event(), threading.Event()
+    first = asyncio.create_task(turns.take(lambda: both_wait.wait(20)))
+    second = asyncio.create_task(turns.take(lambda: hangs.wait(20)))
+    await asyncio.sleep(0)
+    both_wait.set()
+    assert await asyncio.wait_for(first, 10) is True
+    assert not second.done()
+    hangs.set()
+    assert await second is True
+
+
 async def test_what_a_scan_raises_is_raised(turns: Turn) -> None:
     """Also an error that looks like our own impatience."""
 
