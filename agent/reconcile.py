@@ -38,7 +38,8 @@ Short, because closing is what makes the answer certain: whatever arrives later 
 """
 _GIVE_UP_SEARCH = timedelta(minutes=30)
 _SEARCH_FIRST_S, _SEARCH_LONGEST_S, _SEARCH_SHARE = 30.0, 3600.0, 0.3
-"""Pauses between two looks into the register: KSeF allows twenty an hour for the whole context (protocol §16.1)."""
+"""Pauses between two looks into the register: KSeF allows twenty an hour for the whole context (protocol §16.1). The
+share is of the time since, and of the time left: what can still be sent in time must not be found out too late."""
 _NO_SESSION = (
     "KSeF nie pokazuje sesji, w której wysłano ten dokument. Szukamy go w rejestrze KSeF; bez pewności nic nie "
     "zostanie wysłane drugi raz."
@@ -135,9 +136,12 @@ class Reconcile:
             await self._look_later(document)
 
     async def _look_later(self, document: Document, at_least: float = 0.0) -> None:
-        """Not settled by the register: it stays UNKNOWN, people are told, and it is looked for more and more rarely."""
-        now = self._t.clock()
+        """Not settled by the register: it stays UNKNOWN, people are told, and it is looked for more and more rarely,
+        but for the hours before its deadline."""
+        now, due = self._t.clock(), document.due_safe
         pause = min(_SEARCH_LONGEST_S, _SEARCH_SHARE * (now - document.updated_at).total_seconds())
+        if due is not None and due > now:
+            pause = min(pause, _SEARCH_SHARE * (due - now).total_seconds())
 
         def job(store: Store) -> None:
             if all(event.move != "no_session" for event in store.history(document.id)):

@@ -1,6 +1,7 @@
 """A lost answer whose session KSeF does not show any more: what its register proves, and what it does not (K01)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,15 @@ async def test_fault_K04_no_query_left_holds_nobody(rig: Rig, sandbox: Sandbox) 
     await rig.advance(minutes=10)
     await rig.until(other, State.ACCEPTED)
     assert (await rig.read(hidden)).state is State.UNKNOWN
+
+
+async def test_fault_K01_looked_for_more_often_before_the_deadline(rig: Rig, sandbox: Sandbox) -> None:
+    """Ten hours in doubt and one hour left: the next look comes while there is still time to send."""
+    raw, due_at = invoice(number="K01b/late", issue_date=rig.today()), rig.clock() + timedelta(hours=11)
+    document = await rig.put(raw, due_at=due_at)
+    await _in_doubt(rig, sandbox, document, "timeout_before")
+    late = await _looked(rig, sandbox, document, hours=10)
+    assert late.next_action_at < rig.clock() + timedelta(minutes=20)
 
 
 async def _lost_and_shown_again(rig: Rig, sandbox: Sandbox, document: Document) -> None:
