@@ -16,13 +16,21 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from gateway.folders.entries import CHUNK, HEAD, HELD_PREFIX, ChangedError, FoundFile, OddEntryError
+from gateway.folders.entries import (
+    CHUNK,
+    HEAD,
+    HELD_PREFIX,
+    ChangedError,
+    FoundFile,
+    OddEntryError,
+    held_name,
+    name_before,
+)
 from gateway.folders.renaming import rename_to_free
 from gateway.folders.settling import Writer
 from spool import files
 from spool.crashpoint import reached
 
-_LONGEST_NAME = 255
 _REMOTE = ("cifs", "smb", "nfs", "9p", "afs", "ncp", "fuse", "ceph", "gfs", "vbox", "davfs", "virtiofs")
 """File systems whose real writers sit on another machine, where a lease asked for here proves nothing."""
 
@@ -140,8 +148,7 @@ class Drop:
         restored = []
         for held in self.names():
             if held.startswith(HELD_PREFIX):
-                name = held[len(HELD_PREFIX) :].partition("-")[2] or f"przywrocony-{held[-8:]}.xml"
-                restored.append(self._put_back(held, name))
+                restored.append(self._put_back(held, name_before(held)))
         return restored
 
     def _check(self, found: os.stat_result) -> None:
@@ -165,9 +172,7 @@ class Drop:
             return None
         if not file.is_as(found):
             return None
-        held = f"{HELD_PREFIX}{secrets.token_hex(4)}-{file.name}"
-        if len(os.fsencode(held)) > _LONGEST_NAME:
-            held = f"{HELD_PREFIX}{secrets.token_hex(4)}"
+        held = held_name(file.name)
         try:
             os.rename(file.name, held, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         except FileNotFoundError:

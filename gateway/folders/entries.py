@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
@@ -10,6 +11,21 @@ CHUNK = 1 << 20
 HEAD = 1 << 16
 HELD_PREFIX = ".sluza-odbior-"
 """A file on its way out has this name for a moment; a dot name, so it is never taken as a new drop."""
+
+_LONGEST_NAME = 255
+"""Bytes on Linux; Windows counts UTF-16, of which there are never more."""
+
+
+def held_name(name: str) -> str:
+    """What a file of this name is called on its way out: its own name is in there, where that fits."""
+    held = f"{HELD_PREFIX}{secrets.token_hex(4)}"
+    named = f"{held}-{name}"
+    return named if len(os.fsencode(named)) <= _LONGEST_NAME else held
+
+
+def name_before(held: str) -> str:
+    """Back from `held_name`; a name that did not fit is made up."""
+    return held.removeprefix(HELD_PREFIX).partition("-")[2] or f"przywrocony-{held[-8:]}.xml"
 
 
 class OddEntryError(Exception):

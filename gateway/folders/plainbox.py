@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.folders.entries import CHUNK, HEAD, HELD_PREFIX, FoundFile, OddEntryError
+from gateway.folders.entries import CHUNK, HEAD, HELD_PREFIX, FoundFile, OddEntryError, held_name, name_before
 from gateway.folders.settling import Writer
 from spool.crashpoint import reached
 
@@ -102,8 +102,7 @@ class Drop:
         restored = []
         for held in self.names():
             if held.startswith(HELD_PREFIX):
-                name = held[len(HELD_PREFIX) :].partition("-")[2] or f"przywrocony-{held[-8:]}.xml"
-                restored.append(self._put_back(self.path / held, name))
+                restored.append(self._put_back(self.path / held, name_before(held)))
         return restored
 
     def _hold(self, file: "DropFile") -> Path | None:
@@ -112,7 +111,7 @@ class Drop:
         try:
             if not file.is_as(path.lstat()):
                 return None
-            held = self.path / f"{HELD_PREFIX}{secrets.token_hex(4)}-{file.name}"[:250]
+            held = self.path / held_name(file.name)
             path.rename(held)
         except FileNotFoundError:
             return None

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.folders import box, dropbox, pickup, plainbox
 from gateway.folders.box import Listing
-from gateway.folders.entries import HELD_PREFIX, ChangedError, OddEntryError
+from gateway.folders.entries import HELD_PREFIX, ChangedError, OddEntryError, held_name, name_before
 from gateway.folders.plainbox import Drop
 from gateway.folders.settling import Writer
 from gateway.remote import watch
@@ -78,6 +78,15 @@ def test_move_never_overwrites_and_a_held_file_gets_its_name_back(drop: Drop, tm
     assert drop.restore_held() == ["a.xml"]
     assert drop.move(drop.open_file("a.xml"), tmp_path / "wolne")
     assert (tmp_path / "wolne").read_bytes() == RAW
+
+
+@pytest.mark.parametrize("name", ["a.xml", "f-2.xml", "x" * 229 + ".xml", "ż" * 125 + ".xml", "ż" * 251 + ".xml"])
+def test_a_held_name_fits_everywhere_and_gives_an_invoice_back(name: str) -> None:
+    """The name on the way out is no longer than a disk takes; what a killed process left is an `.xml` again."""
+    held = held_name(name)
+    assert len(held.encode()) <= 255
+    assert held.startswith(HELD_PREFIX)
+    assert name_before(held) == name or (len(name.encode()) > 200 and name_before(held).endswith(".xml"))
 
 
 async def test_a_remote_unit_without_descriptors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
