@@ -77,10 +77,12 @@ class Sides:
         return self.register.ksef
 
 
-async def unknown_sessions(ksef: Ksef, known: Callable[[str], bool], since: datetime) -> list[ListedSession]:
-    """Sessions with documents in them, opened since then, that the spool does not know. Raises NoAnswer."""
-    listed = await ksef.sessions_since(since)
-    return [s for s in listed if s.invoices and not known(s.reference)]
+async def sessions_with_documents(ksef: Ksef, since: datetime) -> list[ListedSession]:
+    """Sessions opened since then with documents in them. Raises NoAnswer.
+
+    Ask only afterwards which of them the spool knows: one that is being sent into may have come meanwhile.
+    """
+    return [session for session in await ksef.sessions_since(since) if session.invoices]
 
 
 class Comparison:
@@ -117,7 +119,8 @@ class Comparison:
         def known(reference: str) -> bool:
             return reference in self._listed or s.looking.read_now(lambda store: store.session(reference)) is not None
 
-        sessions = await s.register.patiently(lambda: unknown_sessions(s.ksef, known, since))
+        listed = await s.register.patiently(lambda: sessions_with_documents(s.ksef, since))
+        sessions = [session for session in listed if not known(session.reference)]
         for done, session in enumerate(sessions):
             self._tell(f"sesje KSeF „{s.context.id}”", done, len(sessions))
             self._listed.add(session.reference)

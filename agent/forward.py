@@ -162,6 +162,8 @@ class Forward:
         used = await t.spool.read(lambda store: store.attempt_sessions(document.id))
         session = await t.sessions.ready(used)
         try:
+            if t.contact.withheld():
+                return  # the machine slept while we logged in and opened; nothing is claimed yet
             await self._send(document, raw, session)
         except BaseException:
             t.sessions.leave(session.reference)  # nobody knows what became of the call

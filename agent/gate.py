@@ -9,7 +9,7 @@ is settled by a comparison. Receiving and reading go on meanwhile.
 import time
 from collections.abc import Callable
 
-from agent.compare import CLOCKS_DIFFER, Comparison, Outcome, Sides, unknown_sessions
+from agent.compare import CLOCKS_DIFFER, Comparison, Outcome, Sides, sessions_with_documents
 from agent.contact import Contact
 from agent.forward import IDLE_S, Tools
 from agent.ksef.api import NoAnswer
@@ -102,9 +102,10 @@ class Gate:
         if newest is None:
             return  # nothing was ever taken in here
         now = t.clock()
-        known = await t.spool.read(lambda store: store.session_references(t.context.id))
-        unknown = await unknown_sessions(t.ksef, known.__contains__, newest - CLOCKS_DIFFER)
+        listed = await sessions_with_documents(t.ksef, newest - CLOCKS_DIFFER)
         await t.contact.worked()
+        known = await t.spool.read(lambda store: store.session_references(t.context.id))
+        unknown = [session for session in listed if session.reference not in known]
         if unknown:
             t.contact.log.warning("unknown_sessions", count=len(unknown))
             await t.spool.write(lambda store: identity.doubt(store, (Doubt.SESSIONS,), now, t.context.id, newest))

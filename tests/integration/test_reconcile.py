@@ -3,8 +3,8 @@ again (faults F11, F12; invariant I2)."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pysqlite3
@@ -12,12 +12,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.gate import Gate
+from agent.ksef.api import ListedSession
 from sluza.cli.reconcile import reconcile
 from sluza.samples import MUNICIPALITY_NIP, attachment_invoice, invoice
 from spool import identity, process
 from spool.access import FILE, Spool
+from spool.domain.document import FormCode
 from spool.domain.identity import RECONCILE_FIRST, Doubt
-from spool.domain.ledger import ALIVE, Document
+from spool.domain.ledger import ALIVE, Document, Session
 from spool.domain.states import State
 from spool.settings import Paths
 from spool.store import Store
@@ -234,6 +236,61 @@ async def test_fault_F12_after_a_jump_of_the_clock_the_gate_looks_again(machine:
     await rig.advance(minutes=5)
     await machine.settle(await put(rig, "JUMP"))
     assert sandbox.requests()["by_endpoint"]["GET /v2/sessions"] == 2
+
+
+async def test_fault_F12_a_jump_while_a_session_is_opened(
+    machine: Machine, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was chosen before the machine was put back is not sent by it afterwards: the gate looks first."""
+    rig, withheld, jumped = machine.rig, list[bool](), asyncio.Event()
+    await rig.start()
+    await rig.eventually(_looked(rig), "the look of the start")
+    office = rig.office
+    assert office is not None
+    ready, send = office._sessions.ready, office._tools.ksef.send
+
+    async def ready_later(*args: Any) -> Any:
+        session = await ready(*args)
+        if not jumped.is_set():
+            jumped.set()
+            await rig.advance(minutes=5)
+        return session
+
+    async def sending(*args: Any, **more: Any) -> str:
+        withheld.append(office.contact.withheld())
+        return await send(*args, **more)
+
+    monkeypatch.setattr(office._sessions, "ready", ready_later)
+    monkeypatch.setattr(office._tools.ksef, "send", sending)
+    sandbox.call("DELETE", "/sandbox/requests")
+    await machine.settle(await put(rig, "ASLEEP"))
+    assert withheld == [False]
+    assert sandbox.requests()["by_endpoint"]["GET /v2/sessions"] == 2
+
+
+async def test_fault_F11_a_session_of_our_own_is_no_doubt(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KSeF's list shows one that was opened, and sent into, while the list was being read."""
+    rig, ours = machine.rig, "20261120-SO-0000000006-8A5C28FB89-00"
+
+    async def listed(*_: object) -> list[ListedSession]:
+        now = rig.clock()
+        opened = Session(ours, "gmina", FormCode.FA3, now, now + timedelta(hours=12), None, None, ksef=rig.context.url)
+        await rig.spool.write(lambda store: store.add_session(opened))
+        return [ListedSession(ours, True, now, 1)]
+
+    monkeypatch.setattr("agent.compare.sessions_with_documents", listed)
+    monkeypatch.setattr("agent.gate.sessions_with_documents", listed)
+    await rig.start()
+    await rig.eventually(_looked(rig), "the look of the gate")
+    assert await machine.doubts() == []
+
+
+def _looked(rig: Rig) -> Callable[[], Awaitable[bool | None]]:
+    async def look() -> bool | None:
+        assert rig.office is not None
+        return rig.office.contact.looked or None
+
+    return look
 
 
 async def test_fault_F11_the_gate_stays_closed_while_ksef_was_not_compared(machine: Machine, sandbox: Sandbox) -> None:

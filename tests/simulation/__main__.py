@@ -63,10 +63,14 @@ def run_many(base: int, count: int, jobs: int = 2, first: int = 0, kind: str = "
     running = []
     for low, high in shares:
         mine = [*command, "--first", str(low), "--count", str(high - low)]
-        running.append(subprocess.Popen(mine, cwd=root, env=environment, stdout=subprocess.PIPE, text=True))
+        said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - not a pipe: nobody would empty it, and the process would wait
+        running.append((subprocess.Popen(mine, cwd=root, env=environment, stdout=said, text=True), said))
     found: list[dict[str, Any]] = []
-    for process in running:
-        output, _ = process.communicate()
+    for process, said in running:
+        process.wait()
+        with said:
+            said.seek(0)
+            output = said.read()
         if process.returncode:
             raise RuntimeError(f"a process of the simulation ended with {process.returncode}: {output[-2000:]}")
         found += [json.loads(line) for line in output.splitlines()]

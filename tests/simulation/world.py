@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 import agent.__main__ as agent_process
+import agent.gate
 import gateway.folders.pickup
 import gateway.folders.returns
 from agent.office import Bell, House
@@ -273,6 +274,10 @@ def no_room(error: BaseException | None) -> bool:
     return "disk is full" in repr(error) or "NoRoom" in repr(error)
 
 
+def _nobody_else(_path: Path) -> Any:
+    raise AssertionError("the gate takes a session of this agent's, the only one there is, for another's")
+
+
 class Patched:
     """Randomness, monotonic clocks and the log of the product, in the hands of one world at a time."""
 
@@ -298,6 +303,7 @@ class Patched:
         self._set(time, "monotonic", world.loop.time)
         self._set(gateway.folders.pickup, "monotonic", world.loop.time)
         self._set(gateway.folders.returns, "monotonic", world.loop.time)
+        self._set(agent.gate, "Looking", _nobody_else)
         agent_process.print = lambda *_a, **_k: None  # type: ignore[attr-defined]
         structlog.configure(processors=[self._log], cache_logger_on_first_use=False)
 
