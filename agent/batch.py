@@ -179,7 +179,7 @@ class Batches:
                 await self._release(package)
             return
         try:
-            if await self._upload(package):
+            if await self._upload(package) and not self._t.contact.withheld():  # the machine may have slept meanwhile
                 await self._close(package, package.session)
         except NoAnswer as no:
             if no.code not in HIDDEN:

@@ -268,6 +268,35 @@ async def test_fault_F12_a_jump_while_a_session_is_opened(
     assert sandbox.requests()["by_endpoint"]["GET /v2/sessions"] == 2
 
 
+async def test_fault_F12_a_jump_while_a_package_is_uploaded(
+    machine: Machine, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it is at KSeF, but not handed in yet: that waits until the gate has looked."""
+    rig, withheld, jumped = machine.rig, list[bool](), asyncio.Event()
+    sandbox.call("POST", "/v2/testdata/attachment", {"nip": rig.context.value})
+    await rig.start()
+    await rig.eventually(_looked(rig), "the look of the start")
+    office = rig.office
+    assert office is not None
+    upload, close = office._tools.ksef.upload, office._tools.ksef.close_batch
+
+    async def upload_long(*args: Any) -> None:
+        await upload(*args)
+        if not jumped.is_set():
+            jumped.set()
+            await rig.advance(minutes=5)
+
+    async def closing(*args: Any) -> None:
+        withheld.append(office.contact.withheld())
+        await close(*args)
+
+    monkeypatch.setattr(office._tools.ksef, "upload", upload_long)
+    monkeypatch.setattr(office._tools.ksef, "close_batch", closing)
+    raw = attachment_invoice(number=f"PACKED/{rig.state.parent.name}", issue_date=rig.today())
+    await machine.settle(await rig.put(raw))
+    assert withheld == [False]
+
+
 async def test_fault_F11_a_session_of_our_own_is_no_doubt(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """KSeF's list shows one that was opened, and sent into, while the list was being read."""
     rig, ours = machine.rig, "20261120-SO-0000000006-8A5C28FB89-00"
