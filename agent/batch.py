@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from agent import verdict
-from agent.forward import IDLE_S, Tools, day_at_ksef, flag_damaged, wants_package
+from agent.forward import FOR_PACKAGES_S, IDLE_S, Tools, day_at_ksef, flag_damaged, wants_package
 from agent.ksef.api import Archive, NoAnswer, Reading
 from agent.ksef.login import Keys
 from agent.ksef.sealing import FOR_SESSIONS, SymmetricKey
@@ -24,6 +25,7 @@ from agent.ksef.session import HIDDEN
 from agent.packing import LARGEST_ARCHIVE, Packing, is_whole, part_file
 from agent.plan import MOST_IN_PACKAGE
 from agent.series import not_in_turn
+from spool import law
 from spool.access import Spool
 from spool.crashpoint import reached
 from spool.domain.document import FormCode
@@ -31,6 +33,8 @@ from spool.domain.errors import BodyDamaged
 from spool.domain.ledger import BATCH, Entry, Package, PackedPart, Session
 from spool.domain.outcomes import Later
 from spool.store import Store
+
+T = TypeVar("T")
 
 CHUNK = 250
 """Documents moved in one commit: intake waits no longer than that."""
@@ -84,18 +88,20 @@ class Batches:
         self._forget_files()
         if not await wants_package(t, now):
             return IDLE_S
-        await self._make(now)
-        return 0.0
+        return 0.0 if await self._make(now) else FOR_PACKAGES_S
 
-    async def _make(self, now: datetime) -> None:
-        """Choose, claim, pack, open. Whatever breaks before that leaves a package for `_release`."""
+    async def _make(self, now: datetime) -> bool:
+        """Choose, claim, pack, open. Whatever breaks before that leaves a package for `_release`.
+
+        False when nothing of what waits may go yet: it is not yet midnight at KSeF, or an earlier number is missing.
+        """
         t, name, key = self._t, f"p-{secrets.token_hex(8)}", SymmetricKey()
         await self._keys.get(FOR_SESSIONS)  # without one nothing need be claimed
         day = day_at_ksef(now, t.transport.server_now())
         choice = await t.spool.read(lambda store: store.packable(t.context.id, day, now, MOST_IN_PACKAGE))
         claimed = await self._in_turn(name, await self._claim(name, choice.entries, now))
         if not claimed:
-            return
+            return False
         reached("package.claimed", name)
         t.planner.packing = True
         archive = await self._pack(name, claimed, key)
@@ -103,6 +109,7 @@ class Batches:
             reached("package.packed", name)
             self._packed = _Packed(name, key, archive, choice.offline)
             await self._open(self._packed)
+        return True
 
     async def _open(self, packed: "_Packed") -> None:
         """A session for it. A lost answer costs nothing: an empty session ends by itself, and another is opened."""
@@ -133,13 +140,14 @@ class Batches:
         """The intents, a chunk to a commit."""
         t, held = self._t, set[str]()
 
-        def job(store: Store, ids: list[str], *, first: bool) -> list[str]:
+        def job(store: Store, some: list[Entry], *, first: bool) -> list[str]:
             if first:
                 store.add_package(name, t.context.id, now)
-            return store.claim(name, ids, t.clock())
+            owed = (e.id for e in some if not (e.without_duty and law.cease(store, store.document(e.id), t.clock())))
+            return store.claim(name, owed, t.clock())
 
-        for place, ids in enumerate(_batched([entry.id for entry in entries], CHUNK)):
-            held.update(await t.spool.write(partial(job, ids=ids, first=place == 0)))
+        for place, some in enumerate(_batched(list(entries), CHUNK)):
+            held.update(await t.spool.write(partial(job, some=some, first=place == 0)))
         return [entry for entry in entries if entry.id in held]
 
     async def _pack(self, name: str, entries: list[Entry], key: SymmetricKey) -> Archive | None:
@@ -306,9 +314,9 @@ async def pack_into(packing: Packing, spool: Spool, entries: list[Entry]) -> dic
     return out
 
 
-def _batched(ids: list[str], most: int) -> list[list[str]]:
+def _batched(items: list[T], most: int) -> list[list[T]]:
     """In groups of at most so many."""
-    return [ids[start : start + most] for start in range(0, len(ids), most)]
+    return [items[start : start + most] for start in range(0, len(items), most)]
 
 
 async def handed_in(t: Tools, session: str) -> None:

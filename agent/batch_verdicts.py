@@ -4,9 +4,10 @@ Reads only, but for one thing: a session that was given up before it was closed 
 that is over proves that what its list does not show is absent (faults K01).
 """
 
+import asyncio
 import random
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from agent import twins, verdict
@@ -26,10 +27,10 @@ from spool.store import Store
 _LOOK_FIRST_S, _LOOK_LONGEST_S, _LOOK_SHARE = 0.25, 60.0, 0.05
 """Pauses between two looks: short against the time KSeF has been working, so that nobody waits much for nothing. Of
 several packages each is looked at as much less often: the calls of a minute are for all of them."""
-_LIST_SETTLES = timedelta(seconds=2)
-_DOUBTFUL = timedelta(minutes=2)
+_LIST_SETTLES_S = 2.0
+_DOUBTFUL_S = 120.0
 """How long a list must go on not showing a document, or showing a verdict that lets it go again, until that counts;
-longer where the status itself is in doubt."""
+longer where the status itself is in doubt. By the clock of the event loop, which nobody sets."""
 PACKAGES_FAIL = "packages_fail"
 """The condition of a context whose last package KSeF threw out as a whole."""
 _HIDDEN = "KSeF nie pokazuje sesji wsadowej, w której wysłano ten dokument."
@@ -43,8 +44,8 @@ class BatchVerdicts:
         self._t = tools
         self._keys = keys
         self._listed = listed
-        self._looks: dict[str, tuple[datetime, datetime]] = {}
-        self._missing: dict[str, datetime] = {}
+        self._looks: dict[str, tuple[float, float]] = {}
+        self._missing: dict[str, float] = {}
 
     async def step(self) -> float:
         """Look at every session whose time has come."""
@@ -52,18 +53,18 @@ class BatchVerdicts:
         if (pause := t.contact.silence()) > 0:
             return pause
         sessions = await t.spool.read(lambda store: _under_way(store, t.context.id))
-        self._looks = {s.reference: self._looks.get(s.reference, (now, now)) for s in sessions}
+        ticks = asyncio.get_running_loop().time()
+        self._looks = {s.reference: self._looks.get(s.reference, (ticks, ticks)) for s in sessions}
         pauses = [IDLE_S]
         for session in sessions:
             first, at = self._looks[session.reference]
-            if at > now and first <= now:  # else the clock has gone back
-                pauses.append((at - now).total_seconds())
+            if at > ticks:
+                pauses.append(at - ticks)
                 continue
             if (pause := t.ksef.wait("sessionMisc")) > 0:
                 return pause
-            age = max(0.0, (now - first).total_seconds())
-            pause = min(_LOOK_LONGEST_S, max(_LOOK_FIRST_S, _LOOK_SHARE * age) * len(sessions))
-            self._looks[session.reference] = (min(first, now), now + timedelta(seconds=pause))
+            pause = min(_LOOK_LONGEST_S, max(_LOOK_FIRST_S, _LOOK_SHARE * (ticks - first)) * len(sessions))
+            self._looks[session.reference] = (first, ticks + pause)
             pauses.append(pause)
             await self._look(session, now)
         return min(pauses)
@@ -106,9 +107,10 @@ class BatchVerdicts:
         statuses = twins.by_bytes(listed)
         if reference not in self._missing and not isinstance(reading.outcome, Done):
             t.planner.failed(now)  # before its documents are free again: what cannot go together goes one by one
-        since = self._missing.setdefault(reference, now)
+        ticks = asyncio.get_running_loop().time()
+        since = self._missing.setdefault(reference, ticks)
         whole = _rejected(reading) or isinstance(reading.outcome, Done)
-        proven = now - since >= (_LIST_SETTLES if whole else _DOUBTFUL) or (_rejected(reading) and not listed)
+        proven = ticks - since >= (_LIST_SETTLES_S if whole else _DOUBTFUL_S) or (_rejected(reading) and not listed)
         job = partial(self._chunk, session=reference, statuses=statuses, proven=proven)
         after: int | None = 0
         while after is not None:

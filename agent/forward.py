@@ -42,7 +42,7 @@ MOST_IN_FLIGHT = 3
 PATIENCE_S = 2.0
 """A send is waited for so long before the next one begins; KSeF takes one in two seconds anyway (protocol §16.1)."""
 _AFTER_MIDNIGHT = timedelta(minutes=2)
-_FOR_PACKAGES_S = 1.0
+FOR_PACKAGES_S = 1.0
 """What is ready and yet not ours is left to the packages: how soon to look whether that changed."""
 _ASK_FIRST = timedelta(seconds=2)
 _DAMAGED_AGAIN = timedelta(hours=1)
@@ -237,7 +237,7 @@ class Forward:
         if at is None:
             return IDLE_S
         left = (at - now).total_seconds()
-        return min(IDLE_S, max(0.05, left)) if left > 0 else _FOR_PACKAGES_S
+        return min(IDLE_S, max(0.05, left)) if left > 0 else FOR_PACKAGES_S
 
     async def _fit(self, document: Document, now: datetime) -> bool:
         """False when it cannot go into a session now; then it says itself what it waits for."""

@@ -229,6 +229,7 @@ class Entry:
     """One document for a batch package: no more of it than choosing and packing need.
 
     `series` is unit and name of its numbering series, `n` its number there; `held_back`: not before the earlier ones.
+    `without_duty`: it goes only where the treasurer has said so (`spool.law.cease`).
     """
 
     id: str
@@ -237,6 +238,7 @@ class Entry:
     series: tuple[str, str] | None = None
     n: int = 0
     held_back: bool = False
+    without_duty: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,10 @@ class Packages(Attempts):
 
         A package is sent offline as a whole or not at all; the most urgent document decides. Left out are technical
         corrections, which go into interactive sessions only (protocol §11), what is issued after `day`, which KSeF
-        would refuse, what there is no duty to send, and what waits for an earlier number of its series that cannot be
-        in this package.
+        would refuse, and what waits for an earlier number of its series that cannot be in this package.
         """
-        ready = f"""context = ? AND state = 'QUEUED' AND corrects = ''
-            AND issue_date <= ? AND (next_action_at <= ? OR next_action_at > ?)
-            AND due_state <> '{DueState.CEASED}' AND mode <> '{Mode.TOTAL_FAILURE}'"""
+        ready = """context = ? AND state = 'QUEUED' AND corrects = ''
+            AND issue_date <= ? AND (next_action_at <= ? OR next_action_at > ?)"""
         values = (context, day.isoformat(), stamp(now), stamp(now + LONGEST_PAUSE))
         first = self._one(
             f"""SELECT {SENT_OFFLINE} AS offline FROM document INDEXED BY document_queue
@@ -46,7 +44,8 @@ class Packages(Attempts):
         fits, for_fits = f"{ready} AND {SENT_OFFLINE} = ?", (*values, first["offline"])
         most = -1 if self.any_in_series() else limit
         within, until = "ifnull(due_safe, '~') <= ?", self._last_date(fits, for_fits, most)
-        wanted = "id, sha256, size, unit, series, series_n, held_back, seq, ifnull(due_safe, '~') AS due"
+        wanted = f"""id, sha256, size, unit, series, series_n, held_back, seq, ifnull(due_safe, '~') AS due,
+            (due_state = '{DueState.CEASED}' OR mode = '{Mode.TOTAL_FAILURE}') AS without_duty"""
         found = self._db.execute(
             f"""SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY due, unit ORDER BY seq) AS turn FROM (
                     SELECT {wanted} FROM document INDEXED BY document_queue WHERE {fits} AND NOT held_back AND {within}
@@ -57,7 +56,7 @@ class Packages(Attempts):
         entries = [
             Entry(
                 r["id"], r["sha256"], r["size"], (r["unit"], r["series"]) if r["series"] else None, r["series_n"],
-                bool(r["held_back"]),
+                bool(r["held_back"]), bool(r["without_duty"]),
             )
             for r in found
         ]  # fmt: skip

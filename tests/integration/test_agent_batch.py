@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from agent import packing, plan
+from agent import batch, batch_verdicts, packing, plan
+from agent.forward import FOR_PACKAGES_S
 from agent.ksef.transport import Transport
 from sluza.samples import attachment_invoice, invoice
 from spool.domain.document import Mode
 from spool.domain.ledger import Document, Waiting
 from spool.domain.states import State
+from spool.domain.terms import DueState
+from spool.store import Store
 from spool.xml import read_received
 from tests.integration.agent_rig import Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
 
@@ -31,6 +34,41 @@ async def _another_day_with_limits(rig: Rig, sandbox: Sandbox) -> None:
     sandbox.switch(rate_limits="on")
     noon = datetime.combine(rig.today() + timedelta(days=1), time(11), UTC)
     await rig.advance(seconds=(noon - sandbox.now()).total_seconds())
+
+
+async def test_fault_K17_a_package_of_nothing_is_waited_for(
+    rig: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not yet midnight at KSeF: what may not go today is looked at again in a moment, not without a pause."""
+    sandbox.call("POST", "/v2/testdata/attachment", {"nip": rig.context.value})
+    monkeypatch.setattr(batch, "day_at_ksef", lambda *_: rig.today() - timedelta(days=1))
+    document = await rig.put(attachment_invoice(number=f"MIDNIGHT/{next(_runs)}", issue_date=rig.today()))
+    await rig.start()
+    await rig.condition("login")
+    assert rig.office is not None
+    assert await rig.office._batches.step() == FOR_PACKAGES_S
+    assert (await rig.read(document)).state is State.QUEUED
+
+
+async def test_without_a_duty_only_what_the_treasurer_sends(rig: Rig, sandbox: Sandbox) -> None:
+    """Two whose duty ceased, with attachments: the one that was put back goes in a package, the other ends."""
+    sandbox.call("POST", "/v2/testdata/attachment", {"nip": rig.context.value})
+    day, run = rig.today(), next(_runs)
+    raws = [attachment_invoice(number=f"CEASED/{run}/{n}", issue_date=day) for n in range(2)]
+    put_back, ceased = await rig.put_all(raws)
+    now = rig.clock()
+
+    def job(store: Store) -> None:
+        for document in (put_back, ceased):
+            store.touch(document.id, now, due_state=DueState.CEASED)
+        store.move(put_back.id, State.CEASED, now, "spool", "Obowiązek wygasł.")
+        store.move(put_back.id, State.QUEUED, now, "Jan", "Na polecenie skarbnika: tak")
+
+    await rig.spool.write(job)
+    await rig.start()
+    await _all_numbered(rig, [put_back])
+    assert (await rig.read(ceased)).state is State.CEASED
+    assert ceased.sha256 not in sandbox.ledger()
 
 
 async def _put_many(rig: Rig, prefix: str, count: int = MANY, **more: Any) -> list[Document]:
@@ -218,12 +256,24 @@ async def test_fault_F01_parts_are_lost(rig: Rig, sandbox: Sandbox, monkeypatch:
     assert {(await rig.read(d)).state for d in documents} == {State.SENDING}
     await rig.advance(minutes=21)
 
-    async def listed() -> bool | None:
-        return _calls(sandbox, LIST) >= 1 or None
+    async def looks(count: int) -> None:
+        wanted = _calls(sandbox, LIST) + count
 
-    await rig.eventually(listed, "a look into the list of the cancelled session")
-    assert {(await rig.read(d)).state for d in documents} == {State.SENDING}
-    await rig.advance(minutes=3)
+        async def listed() -> bool | None:
+            return _calls(sandbox, LIST) >= wanted or None
+
+        await rig.eventually(listed, "looks into the list of the cancelled session")
+
+    async def stand() -> set[tuple[State, str | None]]:
+        return {(now.state, now.session) for now in [await rig.read(d) for d in documents]}
+
+    await looks(1)
+    [(state, session)] = await stand()
+    assert state is State.SENDING
+    await rig.advance(hours=1)  # no clock that somebody may set says how long the list has gone on like this
+    await looks(2)
+    assert await stand() == {(state, session)}
+    monkeypatch.setattr(batch_verdicts, "_DOUBTFUL_S", 0.0)
     await rig.until(documents[0], State.SUBMITTED, State.ACCEPTED)
     await rig.advance(minutes=5)
     await _all_numbered(rig, documents, hurry=True)

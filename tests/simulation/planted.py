@@ -174,7 +174,7 @@ MUTANTS = (
     ),
     _one(
         "package-440-believed", "A batch 440 right after the close is believed", "agent/batch_verdicts.py",
-        "_DOUBTFUL = timedelta(minutes=2)", "_DOUBTFUL = timedelta(0)",
+        "_DOUBTFUL_S = 120.0", "_DOUBTFUL_S = 0.0",
     ),
     _one("package-freed", "A close without an answer frees the documents", "agent/batch.py", _CLOSED, _FREED),
     _one(
