@@ -28,7 +28,7 @@ from gateway.seals import Seal, no_seal, seal_now
 from spool.access import Spool
 from spool.clock import Clock
 from spool.crashpoint import reached
-from spool.domain.errors import SluzaError
+from spool.domain.errors import NoRoom, SluzaError
 from spool.domain.municipality import Municipality
 from spool.domain.states import State
 from spool.hands import Hands, with_hands
@@ -106,7 +106,8 @@ class Returns:
     async def run(self, stop: asyncio.Event) -> None:
         """Set the folders up, then show what changes until `stop`; what is being written is finished first.
 
-        A root that cannot be used is tried again, with one alert: it must not end the process (faults F08).
+        A root that cannot be used, or no room to remember it, is tried again, with one alert: neither must end the
+        process (faults F04, F08).
         """
         await self._set_up(stop)
         seen = -1
@@ -128,7 +129,7 @@ class Returns:
         while not stop.is_set():
             try:
                 await set_up(self._spool, self._root, self._municipality, self._clock)
-            except OSError as error:
+            except (OSError, NoRoom) as error:
                 sentence = "Nie można założyć folderów jednostek; spróbujemy ponownie. Wyniki są bezpieczne i czekają."
                 alerts.once(("root",), "folders_not_set_up", sentence, root=self._root, error=error)
                 with contextlib.suppress(TimeoutError):

@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.folders import layout
+from gateway.folders import layout, returns
 from gateway.folders.presence import Presence
 from gateway.folders.returns import Returns
 from gateway.web.health import findings
 from gateway.web.snapshot import take
+from spool.domain.errors import NoRoom
 from spool.domain.states import State
 from tests.folders_bench import SCHOOL, WELFARE, Bench, bench_at, sale, until
 
@@ -42,6 +44,28 @@ async def test_fault_F08_an_unusable_root_does_not_end_the_returns(bench: Bench,
         await asyncio.sleep(0)
         assert not running.done()
     bench.root.unlink()
+    await bench.post(sale(), "a.xml")
+    await until(lambda: bench.lying("w-toku") == ["a.json"])
+    stop.set()
+    await running
+
+
+async def test_fault_F04_no_room_to_set_folders_up_ends_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk at the start of a new unit: tried again, and its results come as soon as there is room."""
+    real, tried = returns.set_up, list[int]()
+
+    async def full_at_first(*args: Any) -> None:
+        tried.append(1)
+        if len(tried) == 1:
+            raise NoRoom("disk_full", "Na dysku brakuje miejsca.", "Proszę zwolnić miejsce.")
+        await real(*args)
+
+    monkeypatch.setattr(returns, "set_up", full_at_first)
+    monkeypatch.setattr(returns, "_BACK_OFF_S", (0.05,))
+    stop = asyncio.Event()
+    running = asyncio.ensure_future(
+        Returns(bench.spool, bench.workers, bench.municipality, bench.root, bench.clock).run(stop)
+    )
     await bench.post(sale(), "a.xml")
     await until(lambda: bench.lying("w-toku") == ["a.json"])
     stop.set()
