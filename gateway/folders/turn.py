@@ -75,25 +75,24 @@ class Turn:
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         with contextlib.suppress(RuntimeError):  # the thread has ended: we are stopping
-            self._thread.submit(self._work, loop)
+            loop.run_in_executor(self._thread, self._work, loop).add_done_callback(self._over)
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """In the thread."""
         told = time.monotonic()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: we are stopping
-            while self._waiting:
-                _run(place := self._waiting.popleft())
-                self._ended.append(place)
-                if (now := time.monotonic()) - told > _TOGETHER_S:
-                    told = now
+        while self._waiting:
+            _run(place := self._waiting.popleft())
+            self._ended.append(place)
+            if (now := time.monotonic()) - told > _TOGETHER_S:
+                told = now
+                with contextlib.suppress(RuntimeError):  # the loop is closed: we are stopping
                     loop.call_soon_threadsafe(self._tell)
-            loop.call_soon_threadsafe(self._over, loop)
 
-    def _over(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _over(self, worked: "asyncio.Future[None]") -> None:
         self._tell()
         self._under_way = bool(self._waiting)
         if self._under_way:
-            self._begin(loop)
+            self._begin(worked.get_loop())
 
     def _tell(self) -> None:
         while self._ended:
