@@ -166,7 +166,7 @@ MUTANTS = (
     ),
     _one(
         "package-list-at-once", "What the list does not show at once is absent", "agent/batch_verdicts.py",
-        "        proven = now - since", "        proven = True or now - since",
+        "        proven = ticks - since", "        proven = True or ticks - since",
     ),
     _one(
         "package-not-final", "The list of a package counts while KSeF still works on it", "agent/batch_verdicts.py",
