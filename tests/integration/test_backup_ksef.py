@@ -21,7 +21,7 @@ from spool.domain.municipality import Municipality
 from spool.domain.states import State
 from spool.settings import Paths, Settings
 from tests.integration.agent_rig import NIP, Rig, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
-from tests.integration.test_reconcile import Machine, machine_fixture, put  # noqa: F401
+from tests.integration.machine_rig import Machine, machine_fixture, put  # noqa: F401
 
 
 @pytest.fixture(name="copies")
