@@ -43,7 +43,7 @@ PATIENCE_S = 2.0
 """A send is waited for so long before the next one begins; KSeF takes one in two seconds anyway (protocol §16.1)."""
 _AFTER_MIDNIGHT = timedelta(minutes=2)
 FOR_PACKAGES_S = 1.0
-"""What is ready and yet not ours is left to the packages: how soon to look whether that changed."""
+"""What is ready is left to the packages, or may not go in one yet: how soon to look whether that changed."""
 _ASK_FIRST = timedelta(seconds=2)
 _DAMAGED_AGAIN = timedelta(hours=1)
 _DAMAGED = "damaged:"

@@ -10,7 +10,7 @@ import sqlite_utils
 
 from spool import migrations
 from spool.domain.errors import SpoolError
-from spool.opening import LOST, copy_snapshot, refuse_newer
+from spool.opening import LOST, closed_unless_whole, copy_snapshot, refuse_newer
 from spool.room import look
 from spool.store import Store
 
@@ -33,12 +33,9 @@ class Looking:
         with _readable(path):
             self._connection = pysqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
             self._connection.row_factory = pysqlite3.Row
-            try:
+            with closed_unless_whole(self._connection):
                 self._connection.execute("PRAGMA busy_timeout=30000")
                 self._know_the_schema()
-            except BaseException:
-                self._connection.close()
-                raise
 
     def _know_the_schema(self) -> None:
         database = sqlite_utils.Database(self._connection)

@@ -7,7 +7,7 @@ that fails, or a power cut, leaves the spool that the previous version of the pr
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,22 @@ def connect(path: Path) -> pysqlite3.Connection:
     """A connection that commits for good. Raises pysqlite3.Error."""
     connection = pysqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.row_factory = pysqlite3.Row
-    try:
+    with closed_unless_whole(connection):
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+@contextlib.contextmanager
+def closed_unless_whole(connection: pysqlite3.Connection) -> Iterator[None]:
+    """What fails here lets the connection go at once. Not some time later: the last to close a spool removes the WAL of
+    that name, whose ever it is by then."""
+    try:
+        yield
     except BaseException:
-        # Not some time later: the last to close a spool removes the WAL of that name, whose ever it is by then.
         connection.close()
         raise
-    return connection
 
 
 def migrate(path: Path, witness: Witness, enter: Callable[[pysqlite3.Connection], None] | None = None) -> None:

@@ -1,22 +1,20 @@
 """The state directory of an agent on a machine that is put back to an earlier state: backup, restore, look."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pysqlite3
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from sluza.cli.reconcile import reconcile
-from sluza.samples import MUNICIPALITY_NIP
 from spool.access import FILE, Spool
 from spool.domain.identity import RECONCILE_FIRST
-from spool.domain.ledger import ALIVE, Document
+from spool.domain.ledger import Document
 from spool.domain.states import State
 from tests.integration.agent_rig import Rig
-from tests.integration.test_check_ksef import CONFIG
+from tests.integration.command_rig import command_on
 
 
 class Machine:
@@ -64,17 +62,7 @@ class Machine:
 
     async def command(self, *words: str) -> Result:
         """The command itself."""
-        rig, clock_url = self.rig, f"{self.rig.sandbox.url}/sandbox/clock"
-        now = rig.clock()
-        await rig.spool.write(lambda store: store.set_condition("", ALIVE, {"clock_url": clock_url}, now))
-        config = rig.state.parent / "sluza.toml"
-        cert, key, url = rig.context.auth_cert, rig.context.auth_key, rig.sandbox.url
-        config.write_text(
-            CONFIG.format(nip=MUNICIPALITY_NIP, state=rig.state, url=url, cert=cert, key=key), encoding="utf-8"
-        )
-        return await asyncio.to_thread(
-            lambda: CliRunner().invoke(reconcile, ["--config", str(config), *words], obj=None)
-        )
+        return await command_on(self.rig, reconcile, *words)
 
     async def doubts(self) -> list[str]:
         """Why the context's gate is closed; empty while it is open."""

@@ -12,7 +12,7 @@ from spool.domain.invariants import MEANING, Finding
 from spool.domain.registered import Registered, Seller
 from spool.inspection import Report, compare
 from spool.looking import Looking
-from tests.integration.test_check_ksef import CONFIG
+from tests.integration.command_rig import CONFIG
 from tests.spool_story import Broken, Story, story_in
 
 

@@ -1,59 +1,22 @@
 """`sluza check --against-ksef` with the sandbox: what KSeF registered, what we have, and where they differ (I2–I4)."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pysqlite3
 import pytest
-from click.testing import CliRunner
 
 from sluza.cli.check import check
-from sluza.samples import MUNICIPALITY_NIP, invoice
-from spool.domain.ledger import ALIVE
+from sluza.samples import invoice
 from spool.domain.states import State
 from tests.integration.agent_rig import Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
-
-CONFIG = """
-[municipality]
-name = "Gmina Przykładowa"
-nip = "{nip}"
-
-[paths]
-state = "{state}"
-folders = "{state}/folders"
-
-[[context]]
-id = "gmina"
-value = "{nip}"
-environment = "sandbox"
-url = "{url}/v2"
-auth_cert = "{cert}"
-auth_key = "{key}"
-
-[[unit]]
-id = "sp1"
-name = "Szkoła Podstawowa nr 1"
-context = "gmina"
-
-[receive]
-since = 2026-11-01
-"""
+from tests.integration.command_rig import command_on
 
 
 async def checked(rig: Rig, *words: str) -> tuple[int, dict[str, Any]]:
     """Exit code and answer of the command on the rig's spool, by the sandbox's clock."""
-    clock_url = f"{rig.sandbox.url}/sandbox/clock"
-    now = rig.clock()
-    await rig.spool.write(lambda store: store.set_condition("", ALIVE, {"clock_url": clock_url}, now))
-    config = rig.state.parent / "sluza.toml"
-    cert, key, url = rig.context.auth_cert, rig.context.auth_key, rig.sandbox.url
-    config.write_text(
-        CONFIG.format(nip=MUNICIPALITY_NIP, state=rig.state, url=url, cert=cert, key=key), encoding="utf-8"
-    )
-    arguments = ["--config", str(config), "--json", *words]
-    done = await asyncio.to_thread(lambda: CliRunner().invoke(check, arguments, obj=None))
+    done = await command_on(rig, check, "--json", *words)
     assert done.stdout, done.output
     return done.exit_code, json.loads(done.stdout.splitlines()[-1])
 

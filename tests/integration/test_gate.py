@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent.ksef.api import ListedSession
+from agent.office import Office
 from sluza.samples import attachment_invoice
 from spool import identity
 from spool.domain.document import FormCode
@@ -16,6 +17,8 @@ from spool.domain.ledger import Session
 from spool.domain.states import State
 from tests.integration.agent_rig import Rig, Sandbox, bench_fixture, rig_fixture, sandbox_fixture  # noqa: F401
 from tests.integration.machine_rig import Machine, machine_fixture, put  # noqa: F401
+
+Call = Callable[..., Awaitable[Any]]
 
 
 async def test_fault_F11_an_ordinary_restart_compares_nothing(machine: Machine, sandbox: Sandbox) -> None:
@@ -56,30 +59,51 @@ async def test_fault_F12_after_a_jump_of_the_clock_the_gate_looks_again(machine:
     assert sandbox.requests()["by_endpoint"]["GET /v2/sessions"] == 2
 
 
+async def _at_work(rig: Rig) -> Office:
+    """The agent runs, and its gate has looked."""
+    await rig.start()
+
+    async def look() -> Office | None:
+        return rig.office if rig.office is not None and rig.office.contact.looked else None
+
+    office = await rig.eventually(look, "the look of the gate")
+    assert isinstance(office, Office)
+    return office
+
+
+def _then_a_jump(rig: Rig, call: Call) -> Call:
+    """The first time that this call has ended, the clock jumps before anybody hears."""
+    jumped = asyncio.Event()
+
+    async def jumping(*args: Any) -> Any:
+        found = await call(*args)
+        if not jumped.is_set():
+            jumped.set()
+            await rig.advance(minutes=5)
+        return found
+
+    return jumping
+
+
+def _noted(office: Office, call: Call, withheld: list[bool]) -> Call:
+    """Whether sending is withheld when this call begins."""
+
+    async def noting(*args: Any, **more: Any) -> Any:
+        withheld.append(office.contact.withheld())
+        return await call(*args, **more)
+
+    return noting
+
+
 async def test_fault_F12_a_jump_while_a_session_is_opened(
     machine: Machine, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was chosen before the machine was put back is not sent by it afterwards: the gate looks first."""
-    rig, withheld, jumped = machine.rig, list[bool](), asyncio.Event()
-    await rig.start()
-    await rig.eventually(_looked(rig), "the look of the start")
-    office = rig.office
-    assert office is not None
-    ready, send = office._sessions.ready, office._tools.ksef.send
-
-    async def ready_later(*args: Any) -> Any:
-        session = await ready(*args)
-        if not jumped.is_set():
-            jumped.set()
-            await rig.advance(minutes=5)
-        return session
-
-    async def sending(*args: Any, **more: Any) -> str:
-        withheld.append(office.contact.withheld())
-        return await send(*args, **more)
-
-    monkeypatch.setattr(office._sessions, "ready", ready_later)
-    monkeypatch.setattr(office._tools.ksef, "send", sending)
+    rig, withheld = machine.rig, list[bool]()
+    office = await _at_work(rig)
+    sessions, ksef = office._sessions, office._tools.ksef
+    monkeypatch.setattr(sessions, "ready", _then_a_jump(rig, sessions.ready))
+    monkeypatch.setattr(ksef, "send", _noted(office, ksef.send, withheld))
     sandbox.call("DELETE", "/sandbox/requests")
     await machine.settle(await put(rig, "ASLEEP"))
     assert withheld == [False]
@@ -90,26 +114,12 @@ async def test_fault_F12_a_jump_while_a_package_is_uploaded(
     machine: Machine, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it is at KSeF, but not handed in yet: that waits until the gate has looked."""
-    rig, withheld, jumped = machine.rig, list[bool](), asyncio.Event()
+    rig, withheld = machine.rig, list[bool]()
     sandbox.call("POST", "/v2/testdata/attachment", {"nip": rig.context.value})
-    await rig.start()
-    await rig.eventually(_looked(rig), "the look of the start")
-    office = rig.office
-    assert office is not None
-    upload, close = office._tools.ksef.upload, office._tools.ksef.close_batch
-
-    async def upload_long(*args: Any) -> None:
-        await upload(*args)
-        if not jumped.is_set():
-            jumped.set()
-            await rig.advance(minutes=5)
-
-    async def closing(*args: Any) -> None:
-        withheld.append(office.contact.withheld())
-        await close(*args)
-
-    monkeypatch.setattr(office._tools.ksef, "upload", upload_long)
-    monkeypatch.setattr(office._tools.ksef, "close_batch", closing)
+    office = await _at_work(rig)
+    ksef = office._tools.ksef
+    monkeypatch.setattr(ksef, "upload", _then_a_jump(rig, ksef.upload))
+    monkeypatch.setattr(ksef, "close_batch", _noted(office, ksef.close_batch, withheld))
     raw = attachment_invoice(number=f"PACKED/{rig.state.parent.name}", issue_date=rig.today())
     await machine.settle(await rig.put(raw))
     assert withheld == [False]
@@ -127,17 +137,8 @@ async def test_fault_F11_a_session_of_our_own_is_no_doubt(machine: Machine, monk
 
     monkeypatch.setattr("agent.compare.sessions_with_documents", listed)
     monkeypatch.setattr("agent.gate.sessions_with_documents", listed)
-    await rig.start()
-    await rig.eventually(_looked(rig), "the look of the gate")
+    await _at_work(rig)
     assert await machine.doubts() == []
-
-
-def _looked(rig: Rig) -> Callable[[], Awaitable[bool | None]]:
-    async def look() -> bool | None:
-        assert rig.office is not None
-        return rig.office.contact.looked or None
-
-    return look
 
 
 async def test_fault_F11_the_gate_stays_closed_while_ksef_was_not_compared(machine: Machine, sandbox: Sandbox) -> None:

@@ -17,7 +17,7 @@ from spool.access import FILE, Spool
 from spool.domain.errors import RegisterRefused, SluzaError
 from spool.domain.exits import Exit, exit_for
 from tests.folders_bench import SCHOOL, WELFARE, Bench, bench_at, sale
-from tests.integration.test_check_ksef import CONFIG
+from tests.integration.command_rig import CONFIG
 from tests.register_samples import KSEF, purchase
 
 MONTH = "2026-11"
